@@ -1,0 +1,1 @@
+"""Who leads, who is there, and is the loop still turning."""

@@ -1,0 +1,97 @@
+"""Every error hachat raises, in one tree.
+
+An error is named for whose act it is, because that decides what to do about it::
+
+    HachatError
+    ├── SettingsError        the operator's settings cannot work; lists every fault
+    ├── UsageError           a command was asked for something it cannot do
+    ├── WireError            bytes that are not one of our envelopes, or of a newer schema
+    ├── NodeNameTaken        another living process runs under this node's name
+    ├── StoreError
+    │   ├── StoreUnavailable Redis did not answer: the outcome is unknown, ask again
+    │   └── StoreRefused     Redis answered no (memory, rights, disk): mend it, then ask again
+    ├── Fenced               the lease is no longer ours; stop everything done in its name
+    ├── QueueFull            a limit is reached; nothing was queued
+    ├── SendError            an adapter could not deliver a reply
+    │   ├── NotSent          nothing left this process: safe to send again, later
+    │   ├── Undeliverable    the service will never take it
+    │   └── InDoubt          it may have arrived, and nobody can tell
+    └── HandlerError         a plugin could not be loaded or is declared wrongly
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class HachatError(Exception):
+    """Base of everything hachat raises on purpose."""
+
+
+class SettingsError(HachatError):
+    """Settings that cannot work; `faults` holds one sentence for each."""
+
+    def __init__(self, faults: Sequence[str], origin: str = "settings") -> None:
+        self.faults = tuple(faults)
+        self.origin = origin
+        lines = "".join(f"\n  - {fault}" for fault in self.faults)
+        super().__init__(f"{origin}: {len(self.faults)} fault(s){lines}")
+
+
+class UsageError(HachatError):
+    """A command was asked for something that cannot be done as asked."""
+
+
+class WireError(HachatError):
+    """Bytes that cannot be decoded as one of our envelopes."""
+
+
+class NodeNameTaken(HachatError):
+    """Another living process runs under this node's name."""
+
+
+class StoreError(HachatError):
+    """Something between us and Redis went wrong."""
+
+
+class StoreUnavailable(StoreError):
+    """Redis did not answer in time or is not a master: the outcome is unknown.
+
+    Whoever asked may ask again, because every script of ours is idempotent.
+    """
+
+
+class StoreRefused(StoreError):
+    """Redis answered and said no: out of memory, no rights, disk full."""
+
+
+class Fenced(HachatError):
+    """The lease is no longer ours."""
+
+
+class QueueFull(HachatError):
+    """A limit is reached; nothing was queued and no trace was left."""
+
+
+class SendError(HachatError):
+    """A reply was not, or perhaps not, delivered to the chat service."""
+
+
+class NotSent(SendError):
+    """Nothing left this process; send again after `after` seconds."""
+
+    def __init__(self, reason: str, after: float = 1.0) -> None:
+        self.after = after
+        super().__init__(reason)
+
+
+class Undeliverable(SendError):
+    """The service will never take this reply: no such room, too long, not allowed."""
+
+
+class InDoubt(SendError):
+    """The reply may have arrived, and the service cannot tell."""
+
+
+class HandlerError(HachatError):
+    """A plugin could not be loaded or is declared wrongly."""

@@ -1,0 +1,74 @@
+"""How values are written to Redis: JSON that a person can read and another language can write.
+
+Unknown fields are ignored and new ones have defaults, so two releases share one queue.  A `v` beyond
+`VERSION` is refused by name instead of being half understood.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from hachat.core.errors import WireError
+from hachat.core.messages import Inbound, Reply
+
+T = TypeVar("T", Inbound, Reply)
+
+VERSION = 1
+"""The newest envelope schema this release reads and the one it writes."""
+
+MAX_TEXT = 64 * 1024
+"""Characters of chat text that are kept; the rest of a longer one is cut off."""
+
+MAX_ENVELOPE = 256 * 1024
+"""Bytes of an encoded envelope; a larger one is refused."""
+
+_encoder = msgspec.json.Encoder()
+_inbound: msgspec.json.Decoder[Inbound] = msgspec.json.Decoder(Inbound)
+_reply: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+
+
+def encode(value: Inbound | Reply) -> bytes:
+    """Return `value` as JSON.
+
+    Raises:
+        WireError: it is larger than `MAX_ENVELOPE`.
+    """
+    data = _encoder.encode(value)
+    if len(data) > MAX_ENVELOPE:
+        raise WireError(f"{value.id}: {len(data)} bytes, at most {MAX_ENVELOPE} are queued")
+    return data
+
+
+def decode_inbound(data: bytes) -> Inbound:
+    """Return the message or webhook in `data`.
+
+    Raises:
+        WireError: it is not one, or of a newer schema.
+    """
+    return _checked(_inbound, data)
+
+
+def decode_reply(data: bytes) -> Reply:
+    """Return the reply in `data`.
+
+    Raises:
+        WireError: it is not one, or of a newer schema.
+    """
+    return _checked(_reply, data)
+
+
+def clean_text(text: str) -> str:
+    """Return `text` as it can be queued: no lone surrogates, no more than `MAX_TEXT` characters."""
+    return text[:MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
+
+
+def _checked(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+    try:
+        value = decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(f"not an envelope: {error}") from error
+    if value.v > VERSION:
+        raise WireError(f"{value.id}: schema {value.v} is newer than {VERSION}, which this release reads")
+    return value

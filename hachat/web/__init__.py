@@ -1,0 +1,1 @@
+"""HTTP on every node: webhooks, health, API."""

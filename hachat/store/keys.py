@@ -1,0 +1,69 @@
+"""Every key hachat writes: its type, what it holds, how long it lives.
+
+All of a cluster's keys carry the hash tag `{hachat:<cluster>}`, so that a script may touch any of them together.
+
+======================  ==================  =====================================================================
+key                     type                content, life
+======================  ==================  =====================================================================
+lease                   string, PX ttl      the token of the master: `<node>/<boot>/<config epoch>.<epoch>`
+meta                    hash                the last term: holder, epoch, state, ttl, since, hand-over, vetoes
+events                  stream, ~1000       what waiting candidates must hear: renewed, acquired, released, step-down
+history                 stream, ~1000       one entry for each beginning and end of a term
+nodes                   zset                consumer `<node>:<boot>` -> end of its node lease, Redis milliseconds
+members                 hash                consumer -> what the node says of itself, JSON
+gone                    hash                consumer of a node that died -> end of its lease, Redis milliseconds
+ready:<lane>            stream, group       conversations with waiting messages; one entry each while non-empty
+mailbox:<conversation>  list                `<id>|<envelope>`, oldest first, only while non-empty
+seen:<source>           string, PX          an event that was queued; a second delivery is recognised by it
+counters                hash                `waiting:<lane>` and `outgoing`: how many messages and replies are queued
+deaths                  hash                message id -> how many nodes died while handling it
+outbox:<room>           list                `<id>|<envelope>` of one room, oldest first, only while non-empty
+outready                zset                room -> not before, Redis milliseconds
+intent                  hash                room -> token of the master that may be sending the room's head
+bell                    list, at most 1     wakes the master's drain
+dead                    stream              what was given up, with the reason
+console:lines           stream              what was typed in consoles and not yet taken by the master
+console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
+console:sent:<id>       string, 1 h         a reply that was posted to a console; a resend is recognised by it
+======================  ==================  =====================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Lane = Literal["chat", "work"]
+"""People's messages and everything else; however much work waits, a person never stands behind it."""
+
+LANES: tuple[Lane, ...] = ("chat", "work")
+
+GROUP = "workers"
+"""The consumer group of the ready streams."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one cluster."""
+
+    cluster: str
+
+    def of(self, name: str) -> str:
+        """Return the full key of a name in the table above."""
+        return f"{{hachat:{self.cluster}}}:{name}"
+
+    def ready(self, lane: Lane) -> str:
+        """Return the key of a lane's ready stream."""
+        return self.of(f"ready:{lane}")
+
+    def mailbox(self, conversation: str) -> str:
+        """Return the key of a conversation's waiting messages."""
+        return self.of(f"mailbox:{conversation}")
+
+    def outbox(self, room: str) -> str:
+        """Return the key of a room's waiting replies."""
+        return self.of(f"outbox:{room}")
+
+    def seen(self, source: str) -> str:
+        """Return the key that marks an event as queued."""
+        return self.of(f"seen:{source}")

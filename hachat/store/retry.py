@@ -1,0 +1,29 @@
+"""Asking again until Redis answers, for what is safe to ask twice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+import trio
+
+from hachat.core.backoff import backoff
+from hachat.core.errors import StoreError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+async def retry(operation: Callable[[], Awaitable[T]]) -> T:
+    """Return what `operation` returns, repeating it while Redis is away or refuses; only its caller's cancel ends it."""
+    waits = backoff(0.05, 2.0, random.random)
+    while True:
+        try:
+            return await operation()
+        except StoreError as error:
+            wait = next(waits)
+            log.warning("asking Redis again", error=str(error), seconds=round(wait, 2))
+            await trio.sleep(wait)

@@ -1,0 +1,365 @@
+"""The inbound queue's scripts, on a real server: what each answers, and what it leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+from hachat.core.errors import QueueFull
+from hachat.core.messages import Message, Reply, Room, User
+from hachat.core.settings import QueueSettings
+from hachat.core.wire import decode_inbound
+from hachat.store.inbound import DEATHS, Inbound, Token, Verdict
+from hachat.store.keys import GROUP, Keys
+from hachat.store.link import Link
+
+ROOM = Room("test", "ops")
+
+
+def message(number: int, *, room: Room = ROOM, event: str = "") -> Message:
+    """Return a message whose id is its number."""
+    return Message(f"m{number}", room, User("u1"), f"text {number}", 1.0, event=event or f"e{number}")
+
+
+def queue(link: Link, keys: Keys, consumer: str = "n1:b1", **limits: Any) -> Inbound:
+    """Return the queue as node `consumer` sees it."""
+    return Inbound(link, keys, consumer, QueueSettings(**limits))
+
+
+async def take(inbound: Inbound, link: Link, count: int = 10) -> list[Token]:
+    """Read tokens of the chat lane."""
+    async with link.reader(1) as reader:
+        return await inbound.read(reader, "chat", count)
+
+
+async def die(link: Link, keys: Keys, consumer: str) -> None:
+    """Let a node's lease of life run out."""
+    await link.command("ZADD", keys.of("nodes"), 1, consumer)
+
+
+async def leftovers(link: Link, keys: Keys) -> set[str]:
+    """Return the names of the cluster's keys, less those that stay by design."""
+    found = await link.command("KEYS", keys.of("*"))
+    names = {key.decode().removeprefix(keys.of("")) for key in found}
+    return {name for name in names if not name.startswith(("seen:", "ready:"))}
+
+
+@pytest.fixture
+async def inbound(link: Link, keys: Keys) -> Inbound:
+    """The queue of node n1, its consumer groups made."""
+    made = queue(link, keys)
+    await made.prepare()
+    return made
+
+
+async def test_a_message_comes_out_as_it_went_in(inbound: Inbound, link: Link) -> None:
+    """What is queued can be read back whole by whoever holds the conversation's token."""
+    assert await inbound.enqueue(message(1), "chat")
+
+    (token,) = await take(inbound, link)
+    (head,) = await inbound.heads(token.conversation, 8)
+
+    assert token.conversation == "test/ops"
+    assert decode_inbound(head.data) == message(1)
+
+
+async def test_an_event_is_queued_once(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """A second delivery of the same event is recognised, even after the first was handled."""
+    assert await inbound.enqueue(message(1), "chat")
+    assert not await inbound.enqueue(message(1), "chat")
+
+    (token,) = await take(inbound, link)
+    (head,) = await inbound.heads(token.conversation, 8)
+    await inbound.commit(token, head, ())
+
+    assert not await inbound.enqueue(message(1), "chat")
+    assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"0"
+
+
+async def test_a_full_lane_refuses_and_leaves_no_trace(link: Link, keys: Keys) -> None:
+    """At the depth limit nothing is queued, and the event may come again later."""
+    small = queue(link, keys, depth=2)
+    await small.prepare()
+    await small.enqueue(message(1), "chat")
+    await small.enqueue(message(2, room=Room("test", "dev")), "chat")
+
+    with pytest.raises(QueueFull, match="2 messages are waiting in lane chat"):
+        await small.enqueue(message(3), "chat")
+
+    assert await link.command("EXISTS", keys.seen(message(3).source)) == 0
+    assert await small.enqueue(message(3), "work")
+
+
+async def test_a_full_mailbox_refuses_its_own_conversation_only(link: Link, keys: Keys) -> None:
+    """The mailbox limit stops one room and no other."""
+    small = queue(link, keys, mailbox=1)
+    await small.enqueue(message(1), "chat")
+
+    with pytest.raises(QueueFull, match="test/ops"):
+        await small.enqueue(message(2), "chat")
+
+    assert await small.enqueue(message(3, room=Room("test", "dev")), "chat")
+
+
+async def test_a_conversation_has_one_token_while_it_is_not_empty(inbound: Inbound, link: Link) -> None:
+    """However many messages wait in a room, one node at a time may handle them."""
+    for number in range(5):
+        await inbound.enqueue(message(number), "chat")
+
+    tokens = await take(inbound, link)
+
+    assert len(tokens) == 1
+    assert [head.id for head in await inbound.heads("test/ops", 8)] == ["m0", "m1", "m2", "m3", "m4"]
+
+
+async def test_commit_answers_more_until_the_mailbox_is_empty(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """The token is kept while messages wait and given back with the last."""
+    for number in range(2):
+        await inbound.enqueue(message(number), "chat")
+    (token,) = await take(inbound, link)
+    first, second = await inbound.heads(token.conversation, 8)
+
+    assert await inbound.commit(token, first, ()) is Verdict.MORE
+    assert await inbound.commit(token, second, ()) is Verdict.DONE
+
+    assert await link.command("XLEN", keys.ready("chat")) == 0
+    assert await leftovers(link, keys) == {"counters"}
+
+
+async def test_giving_way_puts_the_token_at_the_tail(inbound: Inbound, link: Link) -> None:
+    """With `give_way` another conversation comes first, and the rest of this one afterwards."""
+    other = Room("test", "dev")
+    for number in range(2):
+        await inbound.enqueue(message(number), "chat")
+    await inbound.enqueue(message(2, room=other), "chat")
+    (token,) = await take(inbound, link, 1)
+    (first, _) = await inbound.heads(token.conversation, 8)
+
+    assert await inbound.commit(token, first, (), give_way=True) is Verdict.DONE
+
+    assert [token.conversation for token in await take(inbound, link)] == ["test/dev", "test/ops"]
+
+
+async def test_a_repeated_commit_changes_nothing(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """A commit whose answer was lost may be sent again: the next message is not popped, no reply is doubled."""
+    for number in range(2):
+        await inbound.enqueue(message(number), "chat")
+    (token,) = await take(inbound, link)
+    first, second = await inbound.heads(token.conversation, 8)
+    reply = Reply("m0/r/0", "test/ops", "hi")
+
+    assert await inbound.commit(token, first, [reply]) is Verdict.MORE
+    assert await inbound.commit(token, first, [reply]) is Verdict.GONE
+
+    assert await inbound.heads(token.conversation, 8) == [second]
+    assert await link.command("LLEN", keys.outbox("test/ops")) == 1
+
+
+async def test_a_commit_without_the_token_is_lost(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """Who does not hold the token changes nothing, whatever it has handled."""
+    await inbound.enqueue(message(1), "chat")
+    (token,) = await take(inbound, link)
+    (head,) = await inbound.heads(token.conversation, 8)
+
+    assert await queue(link, keys, "n2:b2").commit(token, head, [Reply("m1/r/0", "test/ops", "hi")]) is Verdict.LOST
+
+    assert await inbound.heads(token.conversation, 8) == [head]
+    assert await link.command("EXISTS", keys.outbox("test/ops")) == 0
+
+
+async def test_replies_wait_in_the_order_they_were_made(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """Replies of one commit stand in their rooms' outboxes in order, and the rooms are due."""
+    await inbound.enqueue(message(1), "chat")
+    (token,) = await take(inbound, link)
+    (head,) = await inbound.heads(token.conversation, 8)
+    replies = [Reply(f"m1/r/{n}", room, f"text {n}") for n, room in enumerate(["test/ops", "test/dev", "test/ops"])]
+
+    await inbound.commit(token, head, replies)
+
+    waiting = await link.command("LRANGE", keys.outbox("test/ops"), 0, -1)
+    assert [item.partition(b"|")[0] for item in waiting] == [b"m1/r/0", b"m1/r/2"]
+    assert sorted(await link.command("ZRANGE", keys.of("outready"), 0, -1)) == [b"test/dev", b"test/ops"]
+    assert await link.command("LLEN", keys.of("bell")) == 1
+    assert await link.command("HGET", keys.of("counters"), "outgoing") == b"3"
+
+
+async def test_a_reply_that_does_not_fit_becomes_a_dead_letter(link: Link, keys: Keys) -> None:
+    """A full outbox loses nothing silently and holds up no handler."""
+    small = queue(link, keys, outbox=1)
+    await small.prepare()
+    await small.enqueue(message(1), "chat")
+    (token,) = await take(small, link)
+    (head,) = await small.heads(token.conversation, 8)
+
+    await small.commit(token, head, [Reply("m1/r/0", "test/ops", "a"), Reply("m1/r/1", "test/ops", "b")])
+
+    assert await link.command("LLEN", keys.outbox("test/ops")) == 1
+    ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
+    assert fields[::2] == [b"kind", b"origin", b"data", b"reason"]
+    assert fields[5].startswith(b"m1/r/1|")
+
+
+async def test_a_message_given_up_is_kept_with_its_reason(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """What cannot be handled leaves the mailbox for the dead letters, bytes and all."""
+    await inbound.enqueue(message(1), "chat")
+    (token,) = await take(inbound, link)
+    (head,) = await inbound.heads(token.conversation, 8)
+
+    assert await inbound.commit(token, head, (), give_up="no such thing") is Verdict.DONE
+
+    ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
+    assert fields[3] == b"test/ops"
+    assert fields[5] == b"m1|" + head.data
+    assert fields[7] == b"no such thing"
+
+
+async def test_a_dead_node_s_conversations_are_taken_over(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """When a node's lease of life has run out, another holds its tokens, and its own late commit is lost."""
+    await inbound.enqueue(message(1), "chat")
+    (token,) = await take(inbound, link)
+    (head,) = await inbound.heads(token.conversation, 8)
+    await die(link, keys, "n1:b1")
+    second = queue(link, keys, "n2:b2")
+
+    assert await second.reap(10) == [token]
+    assert await second.reap(10) == []
+
+    assert await inbound.commit(token, head, ()) is Verdict.LOST
+    assert await second.commit(token, head, ()) is Verdict.DONE
+    assert await link.command("ZSCORE", keys.of("nodes"), "n1:b1") is None
+    assert await link.command("HEXISTS", keys.of("gone"), "n1:b1") == 1
+    assert await leftovers(link, keys) == {"counters", "gone"}
+
+
+async def test_a_living_node_is_not_robbed(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """As long as the node lease lasts its handlers may take as long as they like."""
+    await inbound.enqueue(message(1), "chat")
+    await take(inbound, link)
+    await link.command("ZADD", keys.of("nodes"), 1e15, "n1:b1")
+
+    assert await queue(link, keys, "n2:b2").reap(10) == []
+
+
+async def test_no_more_is_taken_over_than_there_is_room_for(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """What one node cannot start yet stays for others, and for its own next turn."""
+    for number in range(3):
+        await inbound.enqueue(message(number, room=Room("test", f"r{number}")), "chat")
+    await take(inbound, link)
+    await die(link, keys, "n1:b1")
+    second, third = queue(link, keys, "n2:b2"), queue(link, keys, "n3:b3")
+
+    assert len(await second.reap(2)) == 2
+    assert len(await third.reap(2)) == 1
+
+
+async def test_a_message_that_takes_nodes_along_is_given_up(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """After the third node has died while handling it, a message becomes a dead letter and its room goes on."""
+    for number in range(2):
+        await inbound.enqueue(message(number), "chat")
+    await take(inbound, link)
+    holder = "n1:b1"
+    for turn in range(DEATHS):
+        await die(link, keys, holder)
+        holder = f"n{turn}:later"
+        (token,) = await queue(link, keys, holder).reap(10)
+
+    (head,) = await inbound.heads(token.conversation, 8)
+    assert head.id == "m1"
+    ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
+    assert fields[5].startswith(b"m0|")
+    assert fields[7] == b"3 nodes died while handling it"
+    assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
+
+
+async def test_progress_clears_the_count_of_deaths(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """A death counts against the message that was being handled, not against those after it."""
+    for number in range(2):
+        await inbound.enqueue(message(number), "chat")
+    await take(inbound, link)
+    await die(link, keys, "n1:b1")
+    second = queue(link, keys, "n2:b2")
+    (token,) = await second.reap(10)
+    first, _ = await second.heads(token.conversation, 8)
+
+    await second.commit(token, first, ())
+
+    assert await link.command("EXISTS", keys.of("deaths")) == 0
+
+
+async def test_a_leaving_node_hands_back_what_it_holds(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """Tokens handed back are read by the next node at once, count as no death, and the consumer is gone."""
+    await inbound.enqueue(message(1), "chat")
+    (token,) = await take(inbound, link)
+
+    assert await inbound.hand_back("chat") == 1
+
+    second = queue(link, keys, "n2:b2")
+    (again,) = await take(second, link)
+    assert again.conversation == token.conversation
+    assert await link.command("EXISTS", keys.of("deaths")) == 0
+    consumers = await link.command("XINFO", "CONSUMERS", keys.ready("chat"), GROUP)
+    assert [consumer[1] for consumer in consumers] == [b"n2:b2"]
+
+
+async def test_tokens_given_without_our_hearing_are_found(inbound: Inbound, link: Link) -> None:
+    """A read whose answer was lost leaves tokens with us; `held` shows them."""
+    await inbound.enqueue(message(1), "chat")
+    (token,) = await take(inbound, link)
+
+    assert await inbound.held("chat") == [token]
+    assert await inbound.held("work") == []
+
+
+async def test_an_empty_conversation_s_token_is_closed(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """A token with nothing behind it is given back, one with something is not."""
+    await inbound.enqueue(message(1), "chat")
+    (token,) = await take(inbound, link)
+    await inbound.close(token)
+    assert await inbound.held("chat") == [token]
+
+    await link.command("DEL", keys.mailbox("test/ops"))
+    await inbound.close(token)
+
+    assert await inbound.held("chat") == []
+    assert await link.command("XLEN", keys.ready("chat")) == 0
+
+
+async def test_racing_nodes_handle_every_message_once_and_in_order(link: Link, keys: Keys) -> None:
+    """Four nodes on twenty rooms: each message is committed once, each room in order, nothing is left."""
+    rooms, each = 20, 10
+    done: dict[str, list[str]] = {f"test/r{number}": [] for number in range(rooms)}
+    seeder = queue(link, keys)
+    await seeder.prepare()
+    async with trio.open_nursery() as nursery:
+        for number in range(rooms):
+            nursery.start_soon(_fill, seeder, Room("test", f"r{number}"), each)
+
+    async def work(consumer: str, scope: trio.CancelScope) -> None:
+        node = queue(link, keys, consumer)
+        async with link.reader(1) as reader:
+            while True:
+                for token in await node.read(reader, "chat", 3):
+                    for head in await node.heads(token.conversation, 4):
+                        verdict = await node.commit(token, head, (), give_way=True)
+                        assert verdict is Verdict.DONE
+                        done[token.conversation].append(head.id)
+                        break
+                if sum(map(len, done.values())) == rooms * each:
+                    scope.cancel()
+
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            for number in range(4):
+                nursery.start_soon(work, f"n{number}:b", nursery.cancel_scope)
+
+    assert all(ids == [f"{room}/{n}" for n in range(each)] for room, ids in done.items())
+    assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"0"
+    assert await leftovers(link, keys) == {"counters"}
+
+
+async def _fill(inbound: Inbound, room: Room, each: int) -> None:
+    for number in range(each):
+        name = f"{room.address}/{number}"
+        await inbound.enqueue(Message(name, room, User("u"), "x", 1.0, event=name), "chat")

@@ -1,1 +1,7 @@
-"""."""
+"""The `hachat` command."""
+
+from __future__ import annotations
+
+from hachat.cli.main import main
+
+__all__ = ["main"]

@@ -70,5 +70,7 @@ def _checked(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"not an envelope: {error}") from error
     if value.v > VERSION:
-        raise WireError(f"{value.id}: schema {value.v} is newer than {VERSION}, which this release reads")
+        raise WireError(
+            f"{value.id}: schema {value.v} is newer than {VERSION}, which this release reads"
+        )
     return value

@@ -21,7 +21,9 @@ from hachat.store.keys import GROUP, LANES, Keys, Lane
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
 
-_ENQUEUE, _COMMIT, _CLOSE, _HAND_BACK, _REAP = map(load, ("enqueue", "commit", "close", "hand_back", "reap"))
+_ENQUEUE, _COMMIT, _CLOSE, _HAND_BACK, _REAP = map(
+    load, ("enqueue", "commit", "close", "hand_back", "reap")
+)
 
 BLOCK = 5.0
 """Seconds a read waits at the server before it asks again."""
@@ -94,14 +96,18 @@ class Inbound:
         if answer == b"FULL":
             raise QueueFull(f"{limits.depth} messages are waiting in lane {lane}; try again later")
         if answer == b"BUSY":
-            raise QueueFull(f"{limits.mailbox} messages are waiting in {value.conversation}; try again later")
+            raise QueueFull(
+                f"{limits.mailbox} messages are waiting in {value.conversation}; try again later"
+            )
         return bool(answer == b"OK")
 
     async def prepare(self) -> None:
         """Make the consumer groups, which a new or emptied Redis does not have."""
         for lane in LANES:
             try:
-                await self._link.command("XGROUP", "CREATE", self._keys.ready(lane), GROUP, "0", "MKSTREAM")
+                await self._link.command(
+                    "XGROUP", "CREATE", self._keys.ready(lane), GROUP, "0", "MKSTREAM"
+                )
             except StoreRefused as error:
                 if "BUSYGROUP" not in str(error):
                     raise
@@ -111,7 +117,16 @@ class Inbound:
         return self._tokens(
             lane,
             await reader.read(
-                *("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, "BLOCK", int(BLOCK * 1000)),
+                *(
+                    "XREADGROUP",
+                    "GROUP",
+                    GROUP,
+                    self._consumer,
+                    "COUNT",
+                    count,
+                    "BLOCK",
+                    int(BLOCK * 1000),
+                ),
                 *("STREAMS", self._keys.ready(lane), ">"),
             ),
         )
@@ -129,10 +144,19 @@ class Inbound:
     async def heads(self, conversation: str, count: int) -> list[Head]:
         """Return the next `count` waiting messages of a conversation."""
         items = await self._link.command("LRANGE", self._keys.mailbox(conversation), 0, count - 1)
-        return [Head(mark.decode("utf-8", "replace"), data) for mark, _, data in (item.partition(b"|") for item in items)]
+        return [
+            Head(mark.decode("utf-8", "replace"), data)
+            for mark, _, data in (item.partition(b"|") for item in items)
+        ]
 
     async def commit(
-        self, token: Token, head: Head, replies: Sequence[Reply], *, give_way: bool = False, give_up: str = ""
+        self,
+        token: Token,
+        head: Head,
+        replies: Sequence[Reply],
+        *,
+        give_way: bool = False,
+        give_up: str = "",
     ) -> Verdict:
         """Finish `head`: queue its replies and remove it, and with `give_up` keep it as a dead letter for that reason.
 
@@ -166,7 +190,9 @@ class Inbound:
 
     async def hand_back(self, lane: Lane) -> int:
         """Give back all tokens of a lane, for others to take at once; return how many there were."""
-        count: int = await self._link.script(_HAND_BACK, (self._keys.ready(lane),), (GROUP, self._consumer))
+        count: int = await self._link.script(
+            _HAND_BACK, (self._keys.ready(lane),), (GROUP, self._consumer)
+        )
         return count
 
     async def reap(self, most: int) -> list[Token]:
@@ -174,19 +200,26 @@ class Inbound:
         of = self._keys.of
         answer = await self._link.script(
             _REAP,
-            (*map(of, ("nodes", "gone", "deaths", "dead", "counters")), *map(self._keys.ready, LANES)),
+            (
+                *map(of, ("nodes", "gone", "deaths", "dead", "counters")),
+                *map(self._keys.ready, LANES),
+            ),
             (GROUP, self._consumer, most, DEATHS, self._keys.mailbox(""), *LANES),
         )
         fields = [field.decode() for field in answer]
         return [
             Token(lane, entry, conversation)
-            for name, entry, conversation in zip(fields[::3], fields[1::3], fields[2::3], strict=True)
+            for name, entry, conversation in zip(
+                fields[::3], fields[1::3], fields[2::3], strict=True
+            )
             for lane in LANES
             if lane == name
         ]
 
     @staticmethod
-    def _tokens(lane: Lane, reply: Iterable[tuple[bytes, list[tuple[bytes, list[bytes] | None]]]] | None) -> list[Token]:
+    def _tokens(
+        lane: Lane, reply: Iterable[tuple[bytes, list[tuple[bytes, list[bytes] | None]]]] | None
+    ) -> list[Token]:
         return [
             Token(lane, entry.decode(), fields[1].decode())
             for _, entries in reply or ()

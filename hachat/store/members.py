@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-import redis
 
-from hachat.store.keys import Keys
-from hachat.store.link import Link, run_pipeline, translate
+from hachat.store.client import Client, unwrap
+from hachat.store.keys import GROUP, LANES, Keys
+from hachat.store.link import Link
 from hachat.store.scripts import load
 
 _JOIN, _BEAT, _LEAVE = map(load, ("join", "beat", "leave"))
@@ -16,7 +16,11 @@ REMEMBERED = 24 * 3600.0
 
 
 class Member(msgspec.Struct, frozen=True):
-    """What a node says of itself; `started` is Unix seconds, `chat` its adapters' states."""
+    """What a node says of itself.
+
+    `started` is Unix seconds; it beats every `beat` seconds, each beat lets it live for `life`; `chat` holds its
+    adapters' states.
+    """
 
     node: str
     boot: str
@@ -24,6 +28,8 @@ class Member(msgspec.Struct, frozen=True):
     http: str
     version: str
     started: float
+    beat: float
+    life: float
     chat: dict[str, str] = {}
 
     @property
@@ -33,15 +39,15 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Members:
-    """The membership of one node, which lives for `life` seconds after each beat."""
+    """The membership of one node; `me` is what it says of itself."""
 
-    def __init__(self, link: Link, keys: Keys, consumer: str, life: float) -> None:
-        self.consumer = consumer
+    def __init__(self, link: Link, keys: Keys, me: Member) -> None:
+        self.me = me
         self._link = link
         self._keys = keys
-        self._life = int(life * 1000)
+        self._life = int(me.life * 1000)
 
-    async def join(self, me: Member, namesake: bytes = b"") -> bytes:
+    async def join(self, namesake: bytes = b"") -> bytes:
         """Enter the cluster and return b"", or return the lease end of a living namesake.
 
         Asked again with a `namesake` that has not moved meanwhile, that process is taken for dead.
@@ -49,33 +55,39 @@ class Members:
         answer = await self._link.script(
             _JOIN,
             [self._keys.of(name) for name in ("members", "nodes", "gone")],
-            (me.node, self.consumer, msgspec.json.encode(me), self._life, int(REMEMBERED * 1000), namesake),
+            (
+                self.me.node,
+                self.me.consumer,
+                msgspec.json.encode(self.me),
+                self._life,
+                int(REMEMBERED * 1000),
+                namesake,
+            ),
         )
         return b"" if answer == b"OK" else bytes(answer[0])
 
     async def tell(self, me: Member) -> None:
         """Say again who this node is, because something about it has changed."""
-        await self._link.command("HSET", self._keys.of("members"), self.consumer, msgspec.json.encode(me))
+        await self._link.command(
+            "HSET", self._keys.of("members"), me.consumer, msgspec.json.encode(me)
+        )
+        self.me = me
 
     async def leave(self) -> None:
-        """Leave the cluster; hand back what the node holds before."""
-        await self._link.script(_LEAVE, [self._keys.of(name) for name in ("members", "nodes")], (self.consumer,))
+        """Leave the cluster; what the node still holds is taken over by others at once.
 
-    def beat(self, client: redis.Redis) -> list[str]:
+        Raises:
+            StoreError: Redis did not answer, or said no.
+        """
+        keys = [*map(self._keys.of, ("members", "nodes")), *map(self._keys.ready, LANES)]
+        await self._link.script(_LEAVE, keys, (self.me.consumer, GROUP))
+
+    def beat(self, client: Client) -> list[str]:
         """Renew the node's lease of life from a thread, and return consumers whose lease has run out.
 
         Raises:
             StoreError: Redis did not answer, or said no.
         """
-        rest = (1, self._keys.of("nodes"), self.consumer, self._life)
-        try:
-            (answer,) = run_pipeline(client, [("EVALSHA", _BEAT.sha, *rest)])
-            if isinstance(answer, redis.exceptions.NoScriptError):
-                (answer,) = run_pipeline(client, [("EVAL", _BEAT.text, *rest)])
-        except (redis.RedisError, OSError) as error:
-            raise translate(error) from error
-        if isinstance(answer, Exception):
-            raise translate(answer)
+        rest = (1, self._keys.of("nodes"), self.me.consumer, self._life)
+        answer = unwrap(client.exchange([("EVAL", _BEAT.text, *rest)])[0])
         return [name.decode() for name in answer]
-
-

@@ -48,7 +48,9 @@ class Outbound:
         Raises:
             Fenced: the lease is no longer ours.
         """
-        answer = await self._link.script(_INHERIT, self._fenced("outready", "intent"), (self._token,))
+        answer = await self._link.script(
+            _INHERIT, self._fenced("outready", "intent"), (self._token,)
+        )
         return int(self._checked(answer))
 
     async def take(self, most: int) -> tuple[Sequence[Due], float]:
@@ -58,10 +60,20 @@ class Outbound:
             Fenced: the lease is no longer ours.
         """
         arguments = (self._token, most, int(HOLD * 1000), self._keys.outbox(""))
-        wait, *fields = self._checked(await self._link.script(_TAKE, self._fenced("outready", "intent"), arguments))
+        wait, *fields = self._checked(
+            await self._link.script(_TAKE, self._fenced("outready", "intent"), arguments)
+        )
         return list(_read_heads(fields)), wait / 1000 if wait >= 0 else HOLD
 
-    async def done(self, due: Due, outcome: Outcome, *, after: float = 0.0, reason: str = "", more: bool = False) -> Due | None:
+    async def done(
+        self,
+        due: Due,
+        outcome: Outcome,
+        *,
+        after: float = 0.0,
+        reason: str = "",
+        more: bool = False,
+    ) -> Due | None:
         """Report what became of a head; with `more`, return the room's next one if it may be sent now.
 
         Raises:
@@ -70,8 +82,20 @@ class Outbound:
         answer = self._checked(
             await self._link.script(
                 _DONE,
-                (*map(self._keys.of, ("lease",)), self._keys.outbox(due.room), *map(self._keys.of, ("outready", "intent", "counters", "dead"))),
-                (self._token, due.room, due.id, outcome, int(after * 1000), reason, "1" if more else "0"),
+                (
+                    *map(self._keys.of, ("lease",)),
+                    self._keys.outbox(due.room),
+                    *map(self._keys.of, ("outready", "intent", "counters", "dead")),
+                ),
+                (
+                    self._token,
+                    due.room,
+                    due.id,
+                    outcome,
+                    int(after * 1000),
+                    reason,
+                    "1" if more else "0",
+                ),
             )
         )
         return _read_head(due.room, answer[0]) if isinstance(answer, list) else None

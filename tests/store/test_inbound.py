@@ -20,7 +20,9 @@ ROOM = Room("test", "ops")
 
 def message(number: int, *, room: Room = ROOM, event: str = "") -> Message:
     """Return a message whose id is its number."""
-    return Message(f"m{number}", room, User("u1"), f"text {number}", 1.0, event=event or f"e{number}")
+    return Message(
+        f"m{number}", room, User("u1"), f"text {number}", 1.0, event=event or f"e{number}"
+    )
 
 
 def queue(link: Link, keys: Keys, consumer: str = "n1:b1", **limits: Any) -> Inbound:
@@ -103,7 +105,9 @@ async def test_a_full_mailbox_refuses_its_own_conversation_only(link: Link, keys
     assert await small.enqueue(message(3, room=Room("test", "dev")), "chat")
 
 
-async def test_a_conversation_has_one_token_while_it_is_not_empty(inbound: Inbound, link: Link) -> None:
+async def test_a_conversation_has_one_token_while_it_is_not_empty(
+    inbound: Inbound, link: Link
+) -> None:
     """However many messages wait in a room, one node at a time may handle them."""
     for number in range(5):
         await inbound.enqueue(message(number), "chat")
@@ -111,10 +115,18 @@ async def test_a_conversation_has_one_token_while_it_is_not_empty(inbound: Inbou
     tokens = await take(inbound, link)
 
     assert len(tokens) == 1
-    assert [head.id for head in await inbound.heads("test/ops", 8)] == ["m0", "m1", "m2", "m3", "m4"]
+    assert [head.id for head in await inbound.heads("test/ops", 8)] == [
+        "m0",
+        "m1",
+        "m2",
+        "m3",
+        "m4",
+    ]
 
 
-async def test_commit_answers_more_until_the_mailbox_is_empty(inbound: Inbound, link: Link, keys: Keys) -> None:
+async def test_commit_answers_more_until_the_mailbox_is_empty(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """The token is kept while messages wait and given back with the last."""
     for number in range(2):
         await inbound.enqueue(message(number), "chat")
@@ -163,24 +175,35 @@ async def test_a_commit_without_the_token_is_lost(inbound: Inbound, link: Link, 
     (token,) = await take(inbound, link)
     (head,) = await inbound.heads(token.conversation, 8)
 
-    assert await queue(link, keys, "n2:b2").commit(token, head, [Reply("m1/r/0", "test/ops", "hi")]) is Verdict.LOST
+    assert (
+        await queue(link, keys, "n2:b2").commit(token, head, [Reply("m1/r/0", "test/ops", "hi")])
+        is Verdict.LOST
+    )
 
     assert await inbound.heads(token.conversation, 8) == [head]
     assert await link.command("EXISTS", keys.outbox("test/ops")) == 0
 
 
-async def test_replies_wait_in_the_order_they_were_made(inbound: Inbound, link: Link, keys: Keys) -> None:
+async def test_replies_wait_in_the_order_they_were_made(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """Replies of one commit stand in their rooms' outboxes in order, and the rooms are due."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)
     (head,) = await inbound.heads(token.conversation, 8)
-    replies = [Reply(f"m1/r/{n}", room, f"text {n}") for n, room in enumerate(["test/ops", "test/dev", "test/ops"])]
+    replies = [
+        Reply(f"m1/r/{n}", room, f"text {n}")
+        for n, room in enumerate(["test/ops", "test/dev", "test/ops"])
+    ]
 
     await inbound.commit(token, head, replies)
 
     waiting = await link.command("LRANGE", keys.outbox("test/ops"), 0, -1)
     assert [item.partition(b"|")[0] for item in waiting] == [b"m1/r/0", b"m1/r/2"]
-    assert sorted(await link.command("ZRANGE", keys.of("outready"), 0, -1)) == [b"test/dev", b"test/ops"]
+    assert sorted(await link.command("ZRANGE", keys.of("outready"), 0, -1)) == [
+        b"test/dev",
+        b"test/ops",
+    ]
     assert await link.command("LLEN", keys.of("bell")) == 1
     assert await link.command("HGET", keys.of("counters"), "outgoing") == b"3"
 
@@ -193,7 +216,9 @@ async def test_a_reply_that_does_not_fit_becomes_a_dead_letter(link: Link, keys:
     (token,) = await take(small, link)
     (head,) = await small.heads(token.conversation, 8)
 
-    await small.commit(token, head, [Reply("m1/r/0", "test/ops", "a"), Reply("m1/r/1", "test/ops", "b")])
+    await small.commit(
+        token, head, [Reply("m1/r/0", "test/ops", "a"), Reply("m1/r/1", "test/ops", "b")]
+    )
 
     assert await link.command("LLEN", keys.outbox("test/ops")) == 1
     ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
@@ -201,7 +226,9 @@ async def test_a_reply_that_does_not_fit_becomes_a_dead_letter(link: Link, keys:
     assert fields[5].startswith(b"m1/r/1|")
 
 
-async def test_a_message_given_up_is_kept_with_its_reason(inbound: Inbound, link: Link, keys: Keys) -> None:
+async def test_a_message_given_up_is_kept_with_its_reason(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """What cannot be handled leaves the mailbox for the dead letters, bytes and all."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)
@@ -215,7 +242,9 @@ async def test_a_message_given_up_is_kept_with_its_reason(inbound: Inbound, link
     assert fields[7] == b"no such thing"
 
 
-async def test_a_dead_node_s_conversations_are_taken_over(inbound: Inbound, link: Link, keys: Keys) -> None:
+async def test_a_dead_node_s_conversations_are_taken_over(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """When a node's lease of life has run out, another holds its tokens, and its own late commit is lost."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)
@@ -242,7 +271,9 @@ async def test_a_living_node_is_not_robbed(inbound: Inbound, link: Link, keys: K
     assert await queue(link, keys, "n2:b2").reap(10) == []
 
 
-async def test_no_more_is_taken_over_than_there_is_room_for(inbound: Inbound, link: Link, keys: Keys) -> None:
+async def test_no_more_is_taken_over_than_there_is_room_for(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """What one node cannot start yet stays for others, and for its own next turn."""
     for number in range(3):
         await inbound.enqueue(message(number, room=Room("test", f"r{number}")), "chat")
@@ -254,7 +285,9 @@ async def test_no_more_is_taken_over_than_there_is_room_for(inbound: Inbound, li
     assert len(await third.reap(2)) == 1
 
 
-async def test_a_message_that_takes_nodes_along_is_given_up(inbound: Inbound, link: Link, keys: Keys) -> None:
+async def test_a_message_that_takes_nodes_along_is_given_up(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """After the third node has died while handling it, a message becomes a dead letter and its room goes on."""
     for number in range(2):
         await inbound.enqueue(message(number), "chat")
@@ -273,7 +306,9 @@ async def test_a_message_that_takes_nodes_along_is_given_up(inbound: Inbound, li
     assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
 
 
-async def test_progress_clears_the_count_of_deaths(inbound: Inbound, link: Link, keys: Keys) -> None:
+async def test_progress_clears_the_count_of_deaths(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """A death counts against the message that was being handled, not against those after it."""
     for number in range(2):
         await inbound.enqueue(message(number), "chat")
@@ -288,7 +323,9 @@ async def test_progress_clears_the_count_of_deaths(inbound: Inbound, link: Link,
     assert await link.command("EXISTS", keys.of("deaths")) == 0
 
 
-async def test_a_leaving_node_hands_back_what_it_holds(inbound: Inbound, link: Link, keys: Keys) -> None:
+async def test_a_leaving_node_hands_back_what_it_holds(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """Tokens handed back are read by the next node at once, count as no death, and the consumer is gone."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)
@@ -312,7 +349,9 @@ async def test_tokens_given_without_our_hearing_are_found(inbound: Inbound, link
     assert await inbound.held("work") == []
 
 
-async def test_an_empty_conversation_s_token_is_closed(inbound: Inbound, link: Link, keys: Keys) -> None:
+async def test_an_empty_conversation_s_token_is_closed(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """A token with nothing behind it is given back, one with something is not."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-import redis
 import trio
 
 from hachat.core.errors import StoreUnavailable
+from hachat.store.client import Client
 from hachat.store.embedded import Server, free_port
 from hachat.store.keys import Keys
 from hachat.store.link import Link, make_client
@@ -16,15 +16,17 @@ from hachat.store.members import Member, Members
 
 def member(node: str = "n1", boot: str = "b1") -> Member:
     """Return what a node says of itself."""
-    return Member(node, boot, pid=1, http="http://127.0.0.1:1", version="0", started=1.0)
+    return Member(
+        node, boot, pid=1, http="http://127.0.0.1:1", version="0", started=1.0, beat=3.0, life=10.0
+    )
 
 
-def members(link: Link, keys: Keys, me: Member, life: float = 10.0) -> Members:
+def members(link: Link, keys: Keys, me: Member) -> Members:
     """Return the membership of `me`."""
-    return Members(link, keys, me.consumer, life)
+    return Members(link, keys, me)
 
 
-async def beat(mine: Members, client: redis.Redis) -> list[str]:
+async def beat(mine: Members, client: Client) -> list[str]:
     """Beat from a thread, as the heartbeat does."""
     return await trio.to_thread.run_sync(mine.beat, client)
 
@@ -33,7 +35,7 @@ async def test_a_node_that_joins_is_known_and_alive(link: Link, keys: Keys) -> N
     """Joining writes what the node says of itself and gives it a lease of life."""
     me = member()
 
-    assert await members(link, keys, me).join(me) == b""
+    assert await members(link, keys, me).join() == b""
 
     said = await link.command("HGET", keys.of("members"), "n1:b1")
     assert msgspec.json.decode(said, type=Member) == me
@@ -43,9 +45,9 @@ async def test_a_node_that_joins_is_known_and_alive(link: Link, keys: Keys) -> N
 async def test_a_living_namesake_is_reported(link: Link, keys: Keys) -> None:
     """A second process of the same name learns that the first one's lease still runs, and changes nothing."""
     first, second = member(boot="b1"), member(boot="b2")
-    await members(link, keys, first).join(first)
+    await members(link, keys, first).join()
 
-    assert await members(link, keys, second).join(second) != b""
+    assert await members(link, keys, second).join() != b""
 
     assert await link.command("HKEYS", keys.of("members")) == [b"n1:b1"]
 
@@ -54,23 +56,23 @@ async def test_a_namesake_that_moved_is_alive(link: Link, keys: Keys, server: Se
     """A lease that was renewed since it was looked at belongs to a living process."""
     first, second = member(boot="b1"), member(boot="b2")
     mine = members(link, keys, first)
-    await mine.join(first)
-    seen = await members(link, keys, second).join(second)
+    await mine.join()
+    seen = await members(link, keys, second).join()
     client = make_client(1.0, host=server.host, port=server.port)
     while await link.command("ZSCORE", keys.of("nodes"), "n1:b1") == seen:
         await beat(mine, client)
 
-    assert await members(link, keys, second).join(second, seen) != b""
+    assert await members(link, keys, second).join(seen) != b""
     client.close()
 
 
 async def test_a_namesake_that_stood_still_is_replaced(link: Link, keys: Keys) -> None:
     """A lease that did not move is ended, so that its conversations are taken over at once."""
     first, second = member(boot="b1"), member(boot="b2")
-    await members(link, keys, first).join(first)
-    seen = await members(link, keys, second).join(second)
+    await members(link, keys, first).join()
+    seen = await members(link, keys, second).join()
 
-    assert await members(link, keys, second).join(second, seen) == b""
+    assert await members(link, keys, second).join(seen) == b""
 
     assert await link.command("HKEYS", keys.of("members")) == [b"n1:b2"]
     lease = float(await link.command("ZSCORE", keys.of("nodes"), "n1:b1"))
@@ -81,17 +83,17 @@ async def test_a_namesake_that_stood_still_is_replaced(link: Link, keys: Keys) -
 async def test_a_name_that_only_begins_alike_is_no_namesake(link: Link, keys: Keys) -> None:
     """Node `n1` and node `n10` live side by side."""
     first, second = member("n10"), member("n1")
-    await members(link, keys, first).join(first)
+    await members(link, keys, first).join()
 
-    assert await members(link, keys, second).join(second) == b""
+    assert await members(link, keys, second).join() == b""
 
 
 async def test_a_beat_tells_whose_lease_ran_out(link: Link, keys: Keys, server: Server) -> None:
     """A node that beats stays alive itself and hears who does not."""
     me, other = member("n1"), member("n2")
     mine = members(link, keys, me)
-    await mine.join(me)
-    await members(link, keys, other).join(other)
+    await mine.join()
+    await members(link, keys, other).join()
     await link.command("ZADD", keys.of("nodes"), 1, other.consumer)
     client = make_client(1.0, host=server.host, port=server.port)
 
@@ -111,7 +113,7 @@ async def test_who_leaves_is_neither_alive_nor_missed(link: Link, keys: Keys) ->
     """After a goodbye the node is in no list."""
     me = member()
     mine = members(link, keys, me)
-    await mine.join(me)
+    await mine.join()
 
     await mine.leave()
 

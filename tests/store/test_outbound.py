@@ -46,12 +46,17 @@ async def test_one_head_of_each_room_is_taken(outbound: Outbound, link: Link, ke
     taken, _ = await outbound.take(10)
     again, wait = await outbound.take(10)
 
-    assert [(due.room, due.id, due.in_doubt) for due in taken] == [("t/a", "m/a1", False), ("t/b", "m/b1", False)]
+    assert [(due.room, due.id, due.in_doubt) for due in taken] == [
+        ("t/a", "m/a1", False),
+        ("t/b", "m/b1", False),
+    ]
     assert again == []
     assert 0 < wait <= 30
 
 
-async def test_sent_replies_leave_in_order_and_leave_nothing(outbound: Outbound, link: Link, keys: Keys) -> None:
+async def test_sent_replies_leave_in_order_and_leave_nothing(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
     """Each report pops the head it names; an emptied room leaves no key."""
     await put(link, keys, "t/a", "a1", "a2")
     first = await take_one(outbound)
@@ -65,7 +70,9 @@ async def test_sent_replies_leave_in_order_and_leave_nothing(outbound: Outbound,
     assert await link.command("HGET", keys.of("counters"), "outgoing") == b"0"
 
 
-async def test_without_more_the_room_is_due_again(outbound: Outbound, link: Link, keys: Keys) -> None:
+async def test_without_more_the_room_is_due_again(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
     """A room that gave way is taken again with its next reply, and that one is in no doubt."""
     await put(link, keys, "t/a", "a1", "a2")
 
@@ -75,7 +82,9 @@ async def test_without_more_the_room_is_due_again(outbound: Outbound, link: Link
     assert (due.id, due.in_doubt) == ("m/a2", False)
 
 
-async def test_a_repeated_report_pops_nothing_more(outbound: Outbound, link: Link, keys: Keys) -> None:
+async def test_a_repeated_report_pops_nothing_more(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
     """A report whose answer was lost may be sent again."""
     await put(link, keys, "t/a", "a1", "a2")
     due = await take_one(outbound)
@@ -86,7 +95,9 @@ async def test_a_repeated_report_pops_nothing_more(outbound: Outbound, link: Lin
     assert await link.command("LLEN", keys.outbox("t/a")) == 1
 
 
-async def test_a_deferred_room_waits_and_no_other_does(outbound: Outbound, link: Link, keys: Keys) -> None:
+async def test_a_deferred_room_waits_and_no_other_does(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
     """Deferral moves one room's time and leaves its head in place, in no doubt."""
     await put(link, keys, "t/a", "a1")
     due = await take_one(outbound)
@@ -100,7 +111,9 @@ async def test_a_deferred_room_waits_and_no_other_does(outbound: Outbound, link:
     assert [(due.room, due.in_doubt) for due in later] == [("t/a", False)]
 
 
-async def test_an_unknown_outcome_leaves_the_head_in_doubt(outbound: Outbound, link: Link, keys: Keys) -> None:
+async def test_an_unknown_outcome_leaves_the_head_in_doubt(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
     """After a send of which nobody knows, the same head comes again, marked."""
     await put(link, keys, "t/a", "a1")
 
@@ -110,7 +123,9 @@ async def test_an_unknown_outcome_leaves_the_head_in_doubt(outbound: Outbound, l
     assert (due.id, due.in_doubt) == ("m/a1", True)
 
 
-async def test_a_permanent_refusal_becomes_a_dead_letter(outbound: Outbound, link: Link, keys: Keys) -> None:
+async def test_a_permanent_refusal_becomes_a_dead_letter(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
     """The room goes on, and what was given up is kept with its reason."""
     await put(link, keys, "t/a", "a1", "a2")
 
@@ -136,7 +151,9 @@ async def test_a_deposed_master_is_refused(outbound: Outbound, link: Link, keys:
         await outbound.done(due, "defer")
 
 
-async def test_a_deposed_master_may_report_a_send_it_made(outbound: Outbound, link: Link, keys: Keys) -> None:
+async def test_a_deposed_master_may_report_a_send_it_made(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
     """Until a successor has taken the room, a true report spares it a doubt; afterwards it is refused."""
     await put(link, keys, "t/a", "a1", "a2")
     due = await take_one(outbound)
@@ -152,7 +169,9 @@ async def test_a_deposed_master_may_report_a_send_it_made(outbound: Outbound, li
         await outbound.done(due, "sent")
 
 
-async def test_a_successor_inherits_what_is_in_doubt(outbound: Outbound, link: Link, keys: Keys) -> None:
+async def test_a_successor_inherits_what_is_in_doubt(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
     """The head a dead master may have sent comes to its successor at once, marked as in doubt."""
     await put(link, keys, "t/a", "a1")
     await take_one(outbound)

@@ -1,0 +1,203 @@
+"""What a handler is given: what happened, and the ways to answer it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+from collections.abc import Awaitable, Generator, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import structlog
+import trio
+
+from hachat.core.messages import Inbound, Message, Reply, Room, User, Webhook
+from hachat.core.wire import clean_text, encode
+
+MAX_REPLIES = 200
+"""Replies one route may make to one message; they are all committed at once."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How one command is written, without the bot's name, and what it does."""
+
+    line: str
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Bot:
+    """The bot that runs a handler, on the node where it runs."""
+
+    name: str
+    node: str = ""
+    handlers: tuple[str, ...] = ()
+    commands: tuple[Usage, ...] = ()
+
+
+class Replies:
+    """What one route has said about one message, in order; nothing can be added once it is closed.
+
+    A handler in a thread may outlive its deadline, so adding and closing take a lock.
+    """
+
+    def __init__(self, about: str, route: str) -> None:
+        self.about = about
+        self.route = route
+        self._lock = threading.Lock()
+        self._made: list[Reply] = []
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Reply]:
+        return iter(self._made)
+
+    def add(self, room: str, text: str, thread: str = "") -> None:
+        """Record a reply.
+
+        Raises:
+            ValueError: the text is blank; no chat service would take it.
+            RuntimeError: the handler has ended, so nobody would send it, or it has said too much.
+            WireError: the reply is too large to be queued.
+        """
+        if not text.strip():
+            raise ValueError(f"{self.route}: the reply is empty; say something or nothing at all")
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(
+                    f"{self.route} has ended, so this reply would be lost; reply before the handler returns"
+                )
+            if len(self._made) == MAX_REPLIES:
+                raise RuntimeError(
+                    f"{self.route} has replied {MAX_REPLIES} times; put more lines into one reply"
+                )
+            id_ = f"{self.about}/{self.route}/{len(self._made) + 1}"
+            reply = Reply(id_, room, clean_text(text), thread=thread, about=self.about)
+            encode(reply)  # what cannot be queued fails here, where its author can see why
+            self._made.append(reply)
+
+    def close(self) -> None:
+        """Refuse whatever is said from now on."""
+        with self._lock:
+            self._closed = True
+
+
+class _Recorded:
+    """A reply that has been recorded; awaiting it lets others run."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return trio.lowlevel.checkpoint().__await__()  # noqa: ASYNC105 - whoever awaits this awaits it
+
+
+_RECORDED = _Recorded()
+
+
+class Context:
+    """One message or webhook, as one handler's method meets it.
+
+    `text` is what was said without the bot's name, `match` what the pattern found in it, `prefix` what people write
+    before a command in this place (`hachat `, `!` or nothing), `bot` who is running this and where.
+    """
+
+    def __init__(
+        self,
+        inbound: Inbound,
+        replies: Replies,
+        bot: Bot,
+        *,
+        text: str = "",
+        prefix: str = "",
+        match: re.Match[str] | None = None,
+    ) -> None:
+        self.inbound = inbound
+        self.bot = bot
+        self.text = text
+        self.prefix = prefix
+        self.match = match
+        self._replies = replies
+
+    @property
+    def id(self) -> str:
+        """The id of the message or webhook, as in the logs."""
+        return self.inbound.id
+
+    @property
+    def message(self) -> Message:
+        """The message as it was said.
+
+        Raises:
+            TypeError: a webhook was received instead.
+        """
+        if isinstance(self.inbound, Message):
+            return self.inbound
+        raise TypeError(
+            f"{self._replies.route} was called by a webhook, which has no message, user or room; "
+            "use ctx.webhook, and ctx.say to speak in a room"
+        )
+
+    @property
+    def webhook(self) -> Webhook:
+        """The request as it was accepted.
+
+        Raises:
+            TypeError: a message was received instead.
+        """
+        if isinstance(self.inbound, Webhook):
+            return self.inbound
+        raise TypeError(f"{self._replies.route} was called by a message; use ctx.message")
+
+    @property
+    def user(self) -> User:
+        """Who said it; raises as `message` does."""
+        return self.message.user
+
+    @property
+    def room(self) -> Room:
+        """Where it was said; raises as `message` does."""
+        return self.message.room
+
+    @cached_property
+    def args(self) -> tuple[str, ...]:
+        """The words after the first, split as a shell does; quotes that do not close are plain characters."""
+        try:
+            words = shlex.split(self.text)
+        except ValueError:
+            words = self.text.split()
+        return tuple(words[1:])
+
+    @cached_property
+    def log(self) -> structlog.stdlib.BoundLogger:
+        """A logger that names the message, the route and the node on every line."""
+        logger: structlog.stdlib.BoundLogger = structlog.get_logger("hachat.handlers")
+        return logger.bind(message=self.id, route=self._replies.route, node=self.bot.node)
+
+    def reply(self, text: str) -> Awaitable[None]:
+        """Answer where the message was said, in its thread.
+
+        The reply is recorded at once and sent when the handler has ended.  Awaiting it lets others run; a handler that
+        is not async just calls it.
+
+        Raises:
+            ValueError: the text is blank.
+            RuntimeError: the handler has ended.
+            TypeError: a webhook has no room to answer in.
+        """
+        self._replies.add(self.room.address, text, self.message.thread)
+        return _RECORDED
+
+    def say(self, address: str, text: str) -> Awaitable[None]:
+        """Speak in the room at `address`, which is `<adapter>/<room id>`.
+
+        Raises:
+            ValueError: the address is not one, or the text is blank.
+            RuntimeError: the handler has ended.
+        """
+        adapter, _, room = address.partition("/")
+        if not adapter or not room:
+            raise ValueError(
+                f"{address!r} is no address; write <adapter>/<room>, such as 'irc/#ops'"
+            )
+        self._replies.add(address, text)
+        return _RECORDED

@@ -1,0 +1,199 @@
+"""What the author of a handler writes: a class, and decorators on its methods.
+
+A decorator only declares; `hachat.bot.routes.bind` turns what a class declares into routes once there is an instance.
+Whatever is wrong with a declaration is said as the module is imported.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+import msgspec
+
+from hachat.bot.context import Usage
+from hachat.core.errors import HandlerError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DECLARED = "__hachat_declared__"
+"""The attribute of a function that holds its declarations, the lowest decorator's first."""
+
+_GROUP = re.compile(r"\(\?P<(\w+)>[^()]*\)")
+_PATH = re.compile(r"(?:/(?:[\w.~-]+|<[a-zA-Z_]\w*>))+")
+
+
+@dataclass(frozen=True)
+class ChatDeclaration:
+    """A pattern for what is said: to the bot (`addressed`), or by anybody to anybody."""
+
+    pattern: re.Pattern[str]
+    addressed: bool
+    usage: Usage
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class HookDeclaration:
+    """An HTTP request that is accepted for a handler."""
+
+    method: str
+    path: str
+
+
+Declaration: TypeAlias = ChatDeclaration | HookDeclaration
+
+
+class Handler:
+    """Base of every handler; each node makes one instance when it starts.
+
+    `name` is the class name in lower case with underscores unless the class sets it; it names the handler's routes and
+    its section of the settings.  A class that sets `Settings` is made with that section, decoded, as its only argument;
+    every other is made with none.
+    """
+
+    name: ClassVar[str] = ""
+    Settings: ClassVar[type[msgspec.Struct] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in vars(cls):
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+
+def command(
+    pattern: str,
+    *,
+    help: str = "",  # noqa: A002 - the word reads best where it is written
+    groups: Iterable[str] = (),
+) -> Callable[[F], F]:
+    """Run the method when the bot is told exactly what `pattern` describes, from first to last character.
+
+    Named groups become arguments.  `help`, or else the first line of the docstring, is shown by the help command:
+    `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it.
+
+    Raises:
+        HandlerError: the pattern or the method cannot be used; says which and why.
+    """
+
+    def declare(function: F) -> F:
+        regex = _compile("command", pattern, function)
+        usage = _read_usage(help or inspect.getdoc(function) or "", pattern)
+        allowed = _read_groups(groups, function)
+        return _declare(
+            function, ChatDeclaration(regex, addressed=True, usage=usage, groups=allowed)
+        )
+
+    return declare
+
+
+def hear(pattern: str) -> Callable[[F], F]:
+    """Run the method when `pattern` is found anywhere in what anybody says, to the bot or not.
+
+    Raises:
+        HandlerError: the pattern or the method cannot be used; says which and why.
+    """
+
+    def declare(function: F) -> F:
+        regex = _compile("hear", pattern, function)
+        return _declare(function, ChatDeclaration(regex, addressed=False, usage=Usage(pattern)))
+
+    return declare
+
+
+class Verb:
+    """A decorator for one HTTP method."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+    def __call__(self, path: str) -> Callable[[F], F]:
+        """Run the method for each request to `path`, such as `/deploy/<app>`; see `docs/handlers.md`.
+
+        Raises:
+            HandlerError: the path or the method cannot be used; says which and why.
+        """
+
+        def declare(function: F) -> F:
+            where = f"@hook.{self.method.lower()} on {_where('hook', function)}"
+            if not isinstance(path, str) or not _PATH.fullmatch(path):
+                raise HandlerError(
+                    f"{where}: {path!r} is no path; write one like /deployed or /deploy/<app>"
+                )
+            variables = re.findall(r"<(\w+)>", path)
+            if len(set(variables)) < len(variables):
+                raise HandlerError(
+                    f"{where}: {path} names a variable twice; give each its own name"
+                )
+            return _declare(function, HookDeclaration(self.method, path))
+
+        return declare
+
+
+class Hooks:
+    """Decorators for webhooks, one for each HTTP method."""
+
+    get = Verb("GET")
+    post = Verb("POST")
+    put = Verb("PUT")
+    patch = Verb("PATCH")
+    delete = Verb("DELETE")
+
+
+hook = Hooks()
+"""`@hook.post("/deployed")` and so on; a request is answered once it is safely queued, and handled by any node."""
+
+
+def _where(decorator: str, function: object) -> str:
+    """Return the class and method a decorator stands on, and refuse what is no method."""
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        raise HandlerError(
+            f"@{decorator} on {function.__qualname__}: a handler must not yield; call ctx.reply instead"
+        )
+    if not inspect.isfunction(function):
+        raise HandlerError(
+            f"@{decorator} on {function!r}: put it directly on a method, below any other decorator"
+        )
+    return function.__qualname__
+
+
+def _compile(decorator: str, pattern: object, function: object) -> re.Pattern[str]:
+    where = f"@{decorator} on {_where(decorator, function)}"
+    if not isinstance(pattern, str):
+        raise HandlerError(
+            f"{where}: the pattern must be text, not {pattern!r}; write @{decorator}(r'...')"
+        )
+    try:
+        regex = re.compile(pattern, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise HandlerError(f"{where}: {pattern!r} is no regular expression: {error}") from error
+    if regex.search(""):
+        raise HandlerError(
+            f"{where}: {pattern!r} matches an empty text; make it ask for at least one character"
+        )
+    return regex
+
+
+def _read_usage(text: str, pattern: str) -> Usage:
+    first = text.strip().partition("\n")[0]
+    line, dashes, explanation = first.partition(" -- ")
+    if dashes:
+        return Usage(line.strip(), explanation.strip())
+    return Usage(_GROUP.sub(lambda group: group[1].upper(), pattern), first.rstrip("."))
+
+
+def _read_groups(groups: Iterable[str], function: object) -> frozenset[str]:
+    if isinstance(groups, str):
+        raise HandlerError(
+            f"@command on {_where('command', function)}: write groups={{{groups!r}}}, not a bare text"
+        )
+    return frozenset(groups)
+
+
+def _declare(function: F, declaration: Declaration) -> F:
+    declared: tuple[Declaration, ...] = getattr(function, DECLARED, ())
+    setattr(function, DECLARED, (*declared, declaration))
+    return function

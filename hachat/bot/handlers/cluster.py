@@ -1,0 +1,91 @@
+"""Who is master, who else is there, and how much is waiting?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from hachat.bot.context import Context
+from hachat.bot.handler import Handler, command
+from hachat.core.errors import StoreError
+
+
+class NodeView(Protocol):
+    """One node: its name, its role (`master`, `standby` or `dead`), and its version of hachat."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - described by the class
+
+    @property
+    def role(self) -> str: ...  # noqa: D102
+
+    @property
+    def version(self) -> str: ...  # noqa: D102
+
+
+class QueueView(Protocol):
+    """One queue: how many wait, and for how many seconds the first of them has."""
+
+    @property
+    def depth(self) -> int: ...  # noqa: D102 - described by the class
+
+    @property
+    def oldest(self) -> float | None: ...  # noqa: D102
+
+
+class ClusterView(Protocol):
+    """The cluster at one moment: who is master, its nodes, and what is waiting."""
+
+    @property
+    def master(self) -> str | None: ...  # noqa: D102 - described by the class
+
+    @property
+    def nodes(self) -> Sequence[NodeView]: ...  # noqa: D102
+
+    @property
+    def inbound(self) -> Mapping[str, QueueView]: ...  # noqa: D102
+
+    @property
+    def outbound(self) -> QueueView: ...  # noqa: D102
+
+    @property
+    def dead_letters(self) -> int: ...  # noqa: D102
+
+
+ReadCluster = Callable[[], Awaitable[ClusterView]]
+"""Looks at the cluster as it is now; raises StoreError."""
+
+
+class Cluster(Handler):
+    """Shows the cluster to whoever asks in chat."""
+
+    def __init__(self, read_cluster: ReadCluster) -> None:
+        self._read_cluster = read_cluster
+
+    @command("cluster")
+    async def cluster(self, ctx: Context) -> None:
+        """cluster -- show who is master, the other nodes, and how much is waiting"""
+        try:
+            view = await self._read_cluster()
+        except StoreError as error:
+            ctx.log.warning("cannot see the cluster", error=str(error))
+            await ctx.reply("Redis does not answer me, so I cannot see the cluster right now.")
+        else:
+            await ctx.reply(describe(view))
+
+
+def describe(view: ClusterView) -> str:
+    """Return the cluster in a few lines, the master first."""
+    nodes = sorted(view.nodes, key=lambda node: (node.role != "master", node.name))
+    queues = {**view.inbound, "outbound": view.outbound}
+    lines = [f"master: {view.master or 'nobody'}"]
+    lines += [f"{node.name}: {node.role}, hachat {node.version}" for node in nodes]
+    lines.append("waiting: " + ", ".join(_describe_queue(*queue) for queue in queues.items()))
+    if view.dead_letters:
+        lines.append(f"dead letters: {view.dead_letters}")
+    return "\n".join(lines)
+
+
+def _describe_queue(name: str, queue: QueueView) -> str:
+    age = f" (for {queue.oldest:.0f} s)" if queue.oldest is not None else ""
+    return f"{name} {queue.depth}{age}"

@@ -1,0 +1,46 @@
+"""Takes over the conversations of nodes that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+import trio
+
+from hachat.bot.worker import Worker
+from hachat.core.errors import StoreError
+from hachat.store.inbound import Inbound
+
+log = structlog.get_logger(__name__)
+
+
+class Recovery:
+    """Hands the tokens of dead nodes to this node's workers, never more than they have room for."""
+
+    def __init__(self, queue: Inbound, workers: Sequence[Worker]) -> None:
+        self._queue = queue
+        self._workers = workers
+        self._needed = trio.Event()
+
+    def notice(self, gone: Sequence[str]) -> None:
+        """Hear that the node leases of these consumers have run out; called again while they hold anything."""
+        log.warning("nodes are gone", consumers=list(gone))
+        self._needed.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take over for ever."""
+        task_status.started()
+        while True:
+            await self._needed.wait()
+            self._needed = trio.Event()
+            try:
+                await self._take_over()
+            except StoreError as error:
+                log.warning("cannot take over conversations yet", error=str(error))
+
+    async def _take_over(self) -> None:
+        tokens = await self._queue.reap(max(0, sum(worker.free for worker in self._workers)))
+        for worker in self._workers:
+            worker.adopt(token for token in tokens if token.lane == worker.lane)
+        if tokens:
+            log.info("took over conversations", count=len(tokens))

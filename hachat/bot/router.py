@@ -1,0 +1,117 @@
+"""Which routes a text is for.
+
+A command must describe the whole of what the bot is told (`fullmatch`): `deploy web` does not answer to `deploy web now`,
+so nobody deploys by telling a story that starts like a command.  What is heard may stand anywhere (`search`).  Every
+route that matches is run, each method once.
+
+Commands that start with a plain word are found by it, and what is heard is first looked for as plain characters, so
+that a thousand routes cost little more than one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hachat.bot.routes import ChatRoute
+from hachat.core.addressing import Address
+
+MAX_TEXT = 4_000
+"""Characters a pattern sees: a longer command is not matched, of a longer text only this much is heard.
+
+Python's regular expressions cannot be interrupted; this bounds what a pattern of quadratic cost can take.
+"""
+
+_FIRST_WORD = re.compile(r"([\w-]+)(?: (?![?*{])|\\s\+|$)")
+_LITERAL = re.compile(r"(?:\\b)?([\w-]+)(?![\w?*{-])")
+_INNER = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\([^()]*\)")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A route and what it is to be called with; `fault` is why it cannot be, in words for the user."""
+
+    route: ChatRoute
+    text: str
+    found: re.Match[str]
+    arguments: dict[str, object]
+    fault: str = ""
+
+
+class Router:
+    """The routes of all handlers, compiled once."""
+
+    def __init__(self, routes: Iterable[ChatRoute]) -> None:
+        self._by_word: defaultdict[str, list[ChatRoute]] = defaultdict(list)
+        self._any_word: list[ChatRoute] = []
+        self._heard: list[tuple[str, ChatRoute]] = []
+        for route in routes:
+            self._add(route)
+
+    def match(self, text: str, address: Address | None) -> list[Match]:
+        """Return what is to be run for `text`: commands, if it is addressed to the bot, then what was heard.
+
+        A command whose arguments do not convert is returned, with its fault, if no other command matches.
+        """
+        clean: dict[Callable[..., Any], Match] = {}
+        faulty = []
+        for match in self._find(text, address):
+            if match.fault:
+                faulty.append(match)
+            else:
+                clean.setdefault(match.route.call, match)
+        told = any(match.route.addressed for match in clean.values())
+        return [*clean.values()] if told else [*faulty[:1], *clean.values()]
+
+    def _find(self, text: str, address: Address | None) -> Iterator[Match]:
+        if address is not None and len(address.command) <= MAX_TEXT:
+            for route in self._candidates(address.command):
+                if found := route.pattern.fullmatch(address.command):
+                    yield _read(route, address.command, found)
+        folded = text[:MAX_TEXT].casefold()
+        for literal, route in self._heard:
+            found = route.pattern.search(text, 0, MAX_TEXT) if literal in folded else None
+            if found and not (match := _read(route, text, found)).fault:
+                yield match
+
+    def _candidates(self, command: str) -> Iterable[ChatRoute]:
+        word = command.split(None, 1)[0].casefold() if command else ""
+        return [*self._by_word.get(word, ()), *self._any_word]
+
+    def _add(self, route: ChatRoute) -> None:
+        pattern = route.pattern.pattern
+        if not route.addressed:
+            self._heard.append((find_literal(pattern), route))
+        elif word := find_first_word(pattern):
+            self._by_word[word].append(route)
+        else:
+            self._any_word.append(route)
+
+
+def find_first_word(pattern: str) -> str:
+    """Return the whole word every match of `pattern` starts with, casefolded, or nothing if it is not plain to see."""
+    found = _FIRST_WORD.match(pattern)
+    return found[1].casefold() if found and not _has_choice(pattern) else ""
+
+
+def find_literal(pattern: str) -> str:
+    """Return characters every match of `pattern` contains, casefolded, or nothing if it is not plain to see."""
+    found = _LITERAL.match(pattern)
+    return found[1].casefold() if found and not _has_choice(pattern) else ""
+
+
+def _has_choice(pattern: str) -> bool:
+    """Tell whether there may be a `|` outside all parentheses."""
+    while (inner := _INNER.sub("", pattern)) != pattern:
+        pattern = inner
+    return "|" in pattern
+
+
+def _read(route: ChatRoute, text: str, found: re.Match[str]) -> Match:
+    try:
+        return Match(route, text, found, route.read(found))
+    except ValueError as error:
+        return Match(route, text, found, {}, str(error))

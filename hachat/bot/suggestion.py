@@ -1,0 +1,49 @@
+"""What to say when nobody knows a command: silence makes people think the bot is down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher, get_close_matches
+
+from hachat.bot.context import Usage
+from hachat.bot.router import MAX_TEXT
+from hachat.bot.routes import shorten
+from hachat.core.addressing import Address
+
+_LONGEST_NAME = 2
+"""Words of a command that are compared: `auth add USER` is told from `auth list` by two."""
+
+_ALIKE = 0.7  # the likeness of one slip in a word of four letters; difflib's own 0.6 finds too much in chatter
+
+
+def suggest(address: Address, commands: Iterable[Usage]) -> str:
+    """Return the answer to a command nobody knows, with the nearest one that exists."""
+    if not address.command:
+        return f'Yes? Try "{address.prefix}help".'
+    if len(address.command) > MAX_TEXT:
+        return f"That is too long for me: a command has at most {MAX_TEXT} characters."
+    nearest = find_nearest(address.command, commands)
+    hint = (
+        f'Did you mean "{address.prefix}{nearest}"?' if nearest else f'Try "{address.prefix}help".'
+    )
+    return f"I do not know {shorten(address.command)}. {hint}"
+
+
+def find_nearest(command: str, commands: Iterable[Usage]) -> str:
+    """Return the usage that `command` was most likely meant to be, or nothing."""
+    usages = {_name_of(usage.line): usage.line for usage in commands}
+    words = command.lower().split(None, _LONGEST_NAME)[:_LONGEST_NAME]
+    said = [" ".join(words[:count]) for count in range(1, len(words) + 1)]
+    near = [(text, name) for text in said for name in get_close_matches(text, usages, 1, _ALIKE)]
+    return usages[max(near, key=_likeness)[1]] if near else ""
+
+
+def _likeness(pair: tuple[str, str]) -> float:
+    return SequenceMatcher(None, *pair).ratio()
+
+
+def _name_of(line: str) -> str:
+    """Return what is to be typed as it stands: `auth add` of `auth add USER GROUP`."""
+    words = line.split()[:_LONGEST_NAME]
+    plain = [word for word in words if word[0].isalnum() and word == word.lower()]
+    return " ".join(plain) or line

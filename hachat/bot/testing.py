@@ -1,0 +1,64 @@
+"""A stage to try handlers on: the real robot without a cluster, for the tests of whoever writes handlers."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any
+
+import msgspec
+
+from hachat.bot.handler import Handler
+from hachat.bot.robot import Robot
+from hachat.bot.routes import HookRoute, bind
+from hachat.core.messages import Message, Reply, Room, User, Webhook
+
+
+class Stage:
+    """Handlers that can be spoken to; `replies` is everything said so far, with its room.
+
+    Keyword arguments are those of `Robot`.
+
+    Raises:
+        HandlerError: a handler is declared wrongly.
+    """
+
+    def __init__(self, *handlers: Handler, name: str = "hachat", **options: Any) -> None:
+        routes = [route for handler in handlers for route in bind(handler)]
+        self.robot = Robot(routes, name, **options)
+        self.replies: list[Reply] = []
+        self._ids = (f"M{number}" for number in itertools.count(1))
+
+    async def say(
+        self, text: str, *, user: str = "alice", room: str = "test/#room", private: bool = False
+    ) -> list[str]:
+        """Let `user` say something and return what is said back."""
+        adapter, _, channel = room.partition("/")
+        place = Room(adapter, channel, private=private)
+        return await self._handle(Message(next(self._ids), place, User(user), text, at=0.0))
+
+    async def request(self, method: str, path: str, body: object = b"") -> list[str]:
+        """Send a webhook and return what is said about it; a body that is not bytes is sent as JSON.
+
+        Raises:
+            ValueError: the body would be refused at the door.
+            LookupError: no handler has such a path.
+        """
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        route, variables = self._find_hook(method, path)
+        route.check(data)
+        webhook = Webhook(next(self._ids), route.name, method, path, 0.0, data.decode(), variables)
+        return await self._handle(webhook)
+
+    async def _handle(self, inbound: Message | Webhook) -> list[str]:
+        replies = await self.robot.handle(inbound)
+        self.replies += replies
+        return [reply.text for reply in replies]
+
+    def _find_hook(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:
+        for route in self.robot.hooks:
+            template = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
+            found = re.fullmatch(template, path)
+            if found and route.method == method:
+                return route, found.groupdict()
+        raise LookupError(f"no handler accepts {method} {path}")

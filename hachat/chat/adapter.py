@@ -1,0 +1,194 @@
+"""What an adapter is, and the loop that keeps one connected.
+
+An adapter knows one chat service and nothing of the rest of the house: it hands what it hears to `Ingest` and
+sends the replies it is given.  `Connection` gives it what all of them need: a deadline for connecting, and another
+try when the connection ends, later each time.  `docs/adapters.md` is the contract in full.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import structlog
+import trio
+
+from hachat.core.backoff import backoff
+from hachat.core.errors import HachatError
+from hachat.core.messages import Message, Reply
+
+log = structlog.get_logger(__name__)
+
+CONNECT = 30.0
+"""Seconds an adapter has to connect and log in."""
+
+STEADY = 10.0
+"""Seconds a connection must have stood for the next one to be tried soon again."""
+
+FIRST_WAIT = 1.0
+LAST_WAIT = 60.0
+"""Seconds between two tries: doubled from the first to the last."""
+
+GOODBYE = 0.4
+"""Seconds a cancelled adapter may still spend on leaving; the lease's margin (0.5 s by default) covers it."""
+
+Ingest: TypeAlias = Callable[[Message], Awaitable[None]]
+"""Returns once the message is safely queued or known as a duplicate, however long that takes."""
+
+State = Literal["connecting", "connected", "waiting"]
+"""`connected`: the service answered lately; `waiting`: the connection ended and the next try is due later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a chat service can do.
+
+    `idempotent_send`: a reply sent twice under one id appears once.  `overlap`: the next master may connect before
+    the old one has left.  `max_text`: the most characters of one reply, 0 for no limit.
+    """
+
+    idempotent_send: bool = False
+    overlap: bool = False
+    max_text: int = 0
+
+
+class Adapter(Protocol):
+    """One chat service."""
+
+    name: str
+    """The adapter part of the addresses of its rooms."""
+
+    facts: Facts
+    """What the service can do."""
+
+    async def serve(
+        self, ingest: Ingest, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Keep one connection: connect, log in, call `started()`, and hear until it ends.
+
+        When cancelled it leaves politely, within `GOODBYE` seconds.  What it raises may come in exception groups.
+
+        Raises:
+            OSError: the connection could not be made, or has ended.
+            HachatError: the same, for a reason of our own.
+        """
+
+    async def send(self, reply: Reply) -> None:
+        """Return when the service has taken `reply`.
+
+        Raises:
+            NotSent: it is safe to send it again, after the given time.
+            Undeliverable: the service will never take it.
+            InDoubt: it may have arrived.
+        """
+
+
+def _ignore() -> None:
+    """Be told of a change and do nothing."""
+
+
+class Connection:
+    """Keeps one adapter connected for as long as `run` runs.
+
+    `state` and `since` (Unix seconds) say how it stands; `on_change` is called after each change of them.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        on_change: Callable[[], None] = _ignore,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self.adapter = adapter
+        self.state: State = "connecting"
+        self.since = time.time()
+        self._on_change = on_change
+        self._dice = dice
+
+    async def run(
+        self, ingest: Ingest, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Connect, and again whenever the connection ends, until cancelled.
+
+        `started()` is called at once: a service that is away must not hold up the others.
+        """
+        task_status.started()
+        waits = self._waits()
+        while True:
+            began = trio.current_time()
+            mistaken = await self._serve(ingest)
+            if trio.current_time() - began >= STEADY and self.state == "connected":
+                waits = self._waits()
+            self._enter("waiting")
+            await trio.sleep(LAST_WAIT if mistaken else next(waits))
+
+    def _waits(self) -> Iterator[float]:
+        return backoff(FIRST_WAIT, LAST_WAIT, self._dice)
+
+    async def _serve(self, ingest: Ingest) -> bool:
+        """Keep one connection until it ends; return whether a mistake in the adapter ended it."""
+        mistaken = False
+        self._enter("connecting")
+        try:
+            async with trio.open_nursery() as nursery:
+                with trio.fail_after(CONNECT):
+                    await nursery.start(self.adapter.serve, ingest)
+                self._enter("connected")
+        except* (OSError, HachatError) as group:
+            log.warning("chat connection ended", adapter=self.adapter.name, reason=_reasons(group))
+        except* trio.TooSlowError:
+            log.warning("chat service does not answer", adapter=self.adapter.name, seconds=CONNECT)
+        except* Exception:
+            mistaken = True
+            log.exception("adapter failed", adapter=self.adapter.name)
+        return mistaken
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.since = time.time()
+        log.info("chat connection", adapter=self.adapter.name, state=state)
+        self._on_change()
+
+
+async def deliver(heard: trio.MemoryReceiveChannel[Message], ingest: Ingest) -> None:
+    """Hand over what a reader has heard, one after the other, until `heard` is closed.
+
+    When cancelled, what the reader has left behind is still handed over, for at most `GOODBYE` seconds: the
+    service will not say it again.
+    """
+    message: Message | None = None
+    try:
+        async for message in heard:
+            await ingest(message)
+    except trio.Cancelled:
+        with trio.move_on_after(GOODBYE, shield=True) as goodbye:
+            await _empty(heard, message, ingest)
+        if goodbye.cancelled_caught:
+            log.warning(
+                "messages lost on leaving", at_least=heard.statistics().current_buffer_used + 1
+            )
+        raise
+
+
+async def _empty(
+    heard: trio.MemoryReceiveChannel[Message], message: Message | None, ingest: Ingest
+) -> None:
+    while message is not None:
+        await ingest(message)  # the first one may be queued already: then it is a duplicate
+        try:
+            message = heard.receive_nowait()
+        except (trio.WouldBlock, trio.EndOfChannel):
+            message = None
+
+
+def _reasons(group: BaseExceptionGroup[Any]) -> str:
+    return "; ".join(
+        _reasons(error)
+        if isinstance(error, BaseExceptionGroup)
+        else str(error) or type(error).__name__
+        for error in group.exceptions
+    )

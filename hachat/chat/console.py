@@ -1,0 +1,82 @@
+"""The master's side of the console: lines in, replies out.
+
+A line stays in Redis until its message is queued, so none is lost with its master; the next one reads it again,
+and the line's own id tells that it is queued already.
+"""
+
+from __future__ import annotations
+
+import structlog
+import trio
+
+from hachat.chat.adapter import Facts, Ingest
+from hachat.core.errors import InDoubt, NotSent, StoreRefused, StoreUnavailable
+from hachat.core.messages import Message, Reply, Room, User
+from hachat.core.wire import clean_text
+from hachat.store.console import BLOCK, Line, Typed, forget, post, take_lines
+from hachat.store.keys import Keys
+from hachat.store.link import Link
+
+log = structlog.get_logger(__name__)
+
+
+class ConsoleAdapter:
+    """The console as a chat service; replies need no connection, only Redis."""
+
+    name = "console"
+    facts = Facts(idempotent_send=True, overlap=True)
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    async def serve(
+        self, ingest: Ingest, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Queue what is typed, from the oldest line that waits, until Redis fails.
+
+        Raises:
+            StoreError: Redis did not answer, or said no.
+        """
+        await self._link.command("PING")
+        after = "0"
+        async with self._link.reader(BLOCK) as reader:
+            task_status.started()
+            while True:
+                for typed in await take_lines(reader, self._keys, after):
+                    await self._take(ingest, typed)
+                    after = typed.entry
+
+    async def send(self, reply: Reply) -> None:
+        """Post `reply` in its room, once however often it is sent within an hour.
+
+        Raises:
+            NotSent: Redis refused it.
+            InDoubt: Redis did not answer.
+        """
+        try:
+            await post(self._link, self._keys, reply)
+        except StoreRefused as error:
+            raise NotSent(f"{reply.room}: {error}") from error
+        except StoreUnavailable as error:
+            raise InDoubt(f"{reply.room}: {error}") from error
+
+    async def _take(self, ingest: Ingest, typed: Typed) -> None:
+        if typed.line is None:
+            log.error("not a console line", entry=typed.entry)
+        else:
+            await ingest(make_message(typed.line, typed.at))
+        await forget(self._link, self._keys, typed.entry)
+
+
+def make_message(line: Line, at: float) -> Message:
+    """Return the message that `line` is; its id and its event are the line's id, so that the typist knows them."""
+    return Message(
+        id=line.id,
+        room=Room("console", line.room, line.room, line.private),
+        user=User(line.user, line.user),
+        text=clean_text(line.text),
+        at=at,
+        event=line.id,
+        receipt=True,
+    )

@@ -1,0 +1,1 @@
+"""IRC: `wire` and `session` say what the lines mean, `stream`, `presence` and `adapter` carry them."""

@@ -1,0 +1,122 @@
+"""IRC as a chat service.
+
+IRC acknowledges nothing and keeps nothing: a line is sent when the connection has taken it, and what is said
+while nobody is connected is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import trio
+
+from hachat.chat.adapter import Facts, Ingest
+from hachat.chat.irc.bucket import Bucket
+from hachat.chat.irc.presence import Presence
+from hachat.chat.irc.session import Session
+from hachat.chat.irc.settings import IrcSettings
+from hachat.chat.irc.stream import open_stream
+from hachat.chat.irc.wire import format_line, is_target, split_text, text_limit
+from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
+from hachat.core.messages import Reply
+
+_SHORTEST = 40  # bytes of text beside a target; no real channel's name leaves less
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A reply of more lines than may go out at once: what is left of it, and where it was begun."""
+
+    reply: str
+    rest: list[bytes]
+    presence: Presence
+
+
+class IrcAdapter:
+    """The bot on one IRC network.
+
+    Raises:
+        SettingsError: the bot has no nick that IRC could take.
+    """
+
+    facts = Facts()
+
+    def __init__(
+        self, settings: IrcSettings, *, bot_name: str = "hachat", name: str = "irc"
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._nick = settings.nick or bot_name
+        if not is_target(self._nick):
+            raise SettingsError(
+                [f"chat.{name}: {self._nick!r} is no IRC nick; set chat.{name}.nick"]
+            )
+        self._bucket = Bucket(settings.burst, settings.interval)
+        self._presence: Presence | None = None
+        self._begun: dict[str, _Begun] = {}  # by room: a room has one reply on its way
+
+    async def serve(
+        self, ingest: Ingest, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Register, join the channels and hear until the connection ends; when cancelled, quit.
+
+        Raises:
+            OSError: no connection could be made, or it has ended.
+        """
+        async with open_stream(self._settings) as stream:
+            session = Session(self._settings, self._nick, self.name)
+            self._presence = Presence(self._settings, session, stream)
+            try:
+                await self._presence.run(ingest, task_status=task_status)
+            finally:
+                self._presence = None
+
+    async def send(self, reply: Reply) -> None:
+        """Return when the connection has taken all lines of `reply`.
+
+        A reply of up to `burst` lines goes out at once.  Of a longer one only a burst does: the NotSent says when to
+        send it again, and then it goes on where it stopped.
+
+        Raises:
+            NotSent: not connected, or the lines would come too fast.
+            Undeliverable: the room cannot be a channel or a nick.
+            InDoubt: the connection ended while the lines went out.
+        """
+        if reply.op != "say":
+            return
+        presence = self._presence
+        if presence is None or not presence.usable:
+            raise NotSent(f"{reply.room}: not connected")
+        lines = self._lines_left(reply, presence)
+        now = trio.current_time()
+        if ready := self._bucket.take(len(lines), now):
+            await self._write(reply, lines[:ready], presence)
+        if rest := lines[ready:]:
+            if ready:
+                self._begun[reply.room] = _Begun(reply.id, rest, presence)
+            after = self._bucket.wait(len(rest), now)
+            raise NotSent(f"{reply.room}: {len(rest)} lines wait for flood control", after=after)
+
+    async def _write(self, reply: Reply, lines: list[bytes], presence: Presence) -> None:
+        self._begun.pop(reply.room, None)
+        try:
+            await presence.write(lines)
+        except ConnectionError as error:
+            raise InDoubt(f"{reply.room}: {error}") from error
+
+    def _lines_left(self, reply: Reply, presence: Presence) -> list[bytes]:
+        begun = self._begun.get(reply.room)
+        if begun is None or begun.reply != reply.id:
+            return self._format(reply)
+        if begun.presence is not presence:
+            del self._begun[reply.room]
+            raise InDoubt(f"{reply.room}: the connection ended between its lines")
+        return begun.rest
+
+    def _format(self, reply: Reply) -> list[bytes]:
+        encoding, target = self._settings.encoding, reply.channel
+        limit = text_limit(target, encoding)
+        if not is_target(target) or limit < _SHORTEST:
+            raise Undeliverable(f"{reply.room}: not a channel or a nick")
+        pieces = split_text(reply.text, limit, encoding)
+        return [format_line("PRIVMSG", target, piece, encoding=encoding) for piece in pieces]

@@ -1,0 +1,133 @@
+"""One stay on a server: from the first line to the QUIT."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import structlog
+import trio
+
+from hachat.chat.adapter import GOODBYE, Ingest, deliver
+from hachat.chat.irc.session import Ended, Event, Heard, Refused, Registered, Session, Write
+from hachat.chat.irc.settings import IrcSettings
+from hachat.chat.irc.stream import LineStream
+from hachat.chat.irc.wire import format_line
+from hachat.core.ids import make_id
+from hachat.core.messages import Message
+
+log = structlog.get_logger(__name__)
+
+_AHEAD = 100
+"""Messages read but not queued yet; beyond it nothing more is read, and TCP slows the server down."""
+
+
+class Presence:
+    """Reads, answers and keeps what is ours, on one connection."""
+
+    def __init__(self, settings: IrcSettings, session: Session, stream: LineStream) -> None:
+        self._settings = settings
+        self._session = session
+        self._stream = stream
+        self._registered = trio.Event()
+
+    @property
+    def usable(self) -> bool:
+        """Whether lines written now may reach someone."""
+        return self._registered.is_set() and not self._stream.broken
+
+    async def run(self, ingest: Ingest, *, task_status: trio.TaskStatus[None]) -> None:
+        """Register, then hear until the connection ends; when cancelled, quit.
+
+        Raises:
+            OSError: the connection has ended.
+        """
+        await self._stream.write(self._session.open())
+        send, receive = trio.open_memory_channel[Message](_AHEAD)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(deliver, receive, ingest)
+            nursery.start_soon(self._keep_restoring)
+            try:
+                await self._read(send, task_status)
+            except trio.Cancelled:
+                await self._quit()
+                raise
+
+    async def write(self, lines: list[bytes]) -> None:
+        """Send `lines`.
+
+        Raises:
+            ConnectionError: the connection has ended; some of it may have been sent.
+        """
+        await self._stream.write(lines)
+
+    async def _read(
+        self, heard: trio.MemorySendChannel[Message], task_status: trio.TaskStatus[None]
+    ) -> None:
+        while True:
+            for line in await self._next_lines():
+                for event in self._session.receive(line):
+                    await self._act(event, heard, task_status)
+
+    async def _next_lines(self) -> list[bytes]:
+        with trio.move_on_after(self._settings.silence):
+            return await self._stream.read()
+        await self._stream.write([format_line("PING", "hachat")])
+        with trio.move_on_after(self._settings.silence):
+            return await self._stream.read()
+        raise TimeoutError("the server does not answer")
+
+    async def _act(
+        self,
+        event: Event,
+        heard: trio.MemorySendChannel[Message],
+        task_status: trio.TaskStatus[None],
+    ) -> None:
+        match event:
+            case Write(line):
+                await self._stream.write([line])
+            case Heard():
+                await self._pass_on(_make_message(event), heard)
+            case Registered():
+                await self._stream.write(self._session.restore())
+                self._registered.set()
+                task_status.started()
+            case Refused(reason):
+                log.warning("IRC server refused", reason=reason)
+            case Ended(reason):
+                raise ConnectionError(reason)
+
+    async def _pass_on(self, message: Message, heard: trio.MemorySendChannel[Message]) -> None:
+        while True:
+            with trio.move_on_after(self._settings.silence / 2):
+                await heard.send(message)
+                return
+            # Nothing is read meanwhile, so a PING may wait unseen.
+            await self._stream.write([self._session.assure()])
+
+    async def _keep_restoring(self) -> None:
+        await self._registered.wait()
+        while True:
+            await trio.sleep(self._settings.restore)
+            await self._stream.write(self._session.restore())
+
+    async def _quit(self) -> None:
+        with trio.move_on_after(GOODBYE, shield=True):
+            try:
+                await self._stream.write([format_line("QUIT", "leaving")])
+                while True:
+                    await self._stream.read()
+            except ConnectionError:
+                return  # closed by the server: it has read our QUIT
+
+
+def _make_message(heard: Heard) -> Message:
+    now = time.time()
+    return Message(
+        id=make_id(now, secrets.randbits(80)),
+        room=heard.room,
+        user=heard.user,
+        text=heard.text,
+        at=now,
+        event=heard.event,
+    )

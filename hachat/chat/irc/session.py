@@ -1,0 +1,226 @@
+"""What a server's lines mean, and what must be answered: one `Session` for each connection, without any I/O.
+
+connect ──► CAP LS, PASS, NICK, USER ──► CAP REQ ──► AUTHENTICATE ──► CAP END ──► 001 ──► JOIN
+                 ▲          │ 433: the next nick
+                 └──────────┘
+"""
+
+from __future__ import annotations
+
+import contextlib
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from ircstates.server import Server
+from irctokens.line import Line
+
+from hachat.chat.irc.settings import IrcSettings
+from hachat.chat.irc.wire import (
+    RUBBISH,
+    alternate_nick,
+    format_line,
+    join_lines,
+    read_line,
+    read_text,
+)
+from hachat.core.messages import Room, User
+
+_NICKS = 3  # alternates that are tried
+_TAGS = ("account-tag", "message-tags")
+_SASL_CHUNK = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A line that must be sent at once."""
+
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The server has let us in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Someone said something; `event` is the network's id of it, where it has one."""
+
+    room: Room
+    user: User
+    text: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server would not do what we asked."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The server has closed the connection, or it is of no use to us."""
+
+    reason: str
+
+
+Event: TypeAlias = Write | Registered | Heard | Refused | Ended
+
+
+class Session:
+    """The state of one connection: our nick, our channels, how the server compares names."""
+
+    def __init__(self, settings: IrcSettings, nick: str, name: str = "irc") -> None:
+        self._settings = settings
+        self._wanted = nick
+        self._name = name
+        self._server = Server(name)
+        self._refusals = 0
+        self._logged_in = False
+
+    @property
+    def nick(self) -> str:
+        """The nick the server knows us by; empty before it has let us in."""
+        return self._server.nickname
+
+    def open(self) -> list[bytes]:
+        """Return the lines with which a connection begins."""
+        settings = self._settings
+        lines = [self._line("CAP", "LS", "302")]
+        if settings.password:
+            lines.append(self._line("PASS", settings.password))
+        user, realname = settings.user or self._wanted, settings.realname or self._wanted
+        return [
+            *lines,
+            self._line("NICK", self._wanted),
+            self._line("USER", user, "0", "*", realname),
+        ]
+
+    def restore(self) -> list[bytes]:
+        """Return the lines that ask for what we should have and have not: the channels, our own nick."""
+        lines = list(
+            join_lines(filter(self._is_missing, self._settings.channels), self._settings.encoding)
+        )
+        return lines if self._is_me(self._wanted) else [*lines, self._line("NICK", self._wanted)]
+
+    def assure(self) -> bytes:
+        """Return the line that answers a PING that we may not have read yet."""
+        return self._line("PONG", self._name)
+
+    def receive(self, data: bytes) -> Sequence[Event]:
+        """Return what a line from the server means; nothing, when it is not one."""
+        line = read_line(data, self._settings.encoding)
+        if line is None:
+            return ()
+        with contextlib.suppress(*RUBBISH):
+            self._server.parse_tokens(line)
+        try:
+            react = self._reactions.get(line.command)
+            return tuple(react(self, line)) if react else ()
+        except RUBBISH:
+            return ()
+
+    def _on_ping(self, line: Line) -> Iterator[Event]:
+        yield Write(self._line("PONG", line.params[0]))
+
+    def _on_error(self, line: Line) -> Iterator[Event]:
+        yield Ended(line.params[0])
+
+    def _on_refusal(self, line: Line) -> Iterator[Event]:
+        yield Refused(" ".join(line.params[1:]))
+
+    def _on_welcome(self, _: Line) -> Iterator[Event]:
+        if self._settings.sasl_username and not self._logged_in:
+            yield Ended("the server offers no SASL login")
+        else:
+            yield Registered()
+
+    def _on_nick_refused(self, line: Line) -> Iterator[Event]:
+        if self._server.registered:
+            return
+        self._refusals += 1
+        if self._refusals > _NICKS:
+            yield Ended(f"no nick is free: {line.params[-1]}")
+        else:
+            yield Write(self._line("NICK", alternate_nick(self._wanted, self._refusals)))
+
+    def _on_cap(self, line: Line) -> Iterator[Event]:
+        verb, partial = line.params[1].upper(), line.params[2] == "*"
+        if verb == "LS" and not partial:
+            wanted = (*_TAGS, "sasl") if self._settings.sasl_username else _TAGS
+            offered = [name for name in wanted if name in self._server.available_caps]
+            yield Write(self._line("CAP", "REQ", " ".join(offered)) if offered else self._end_cap())
+        elif verb == "ACK" and "sasl" in self._server.agreed_caps:
+            yield Write(self._line("AUTHENTICATE", "PLAIN"))
+        elif verb in {"ACK", "NAK"}:
+            yield Write(self._end_cap())
+
+    def _on_authenticate(self, _: Line) -> Iterator[Event]:
+        name, password = self._settings.sasl_username, self._settings.sasl_password
+        answer = b64encode(f"{name}\0{name}\0{password}".encode()).decode()
+        for start in range(0, len(answer) + 1, _SASL_CHUNK):
+            yield Write(self._line("AUTHENTICATE", answer[start : start + _SASL_CHUNK] or "+"))
+
+    def _on_logged_in(self, _: Line) -> Iterator[Event]:
+        self._logged_in = True
+        yield Write(self._end_cap())
+
+    def _on_login_refused(self, line: Line) -> Iterator[Event]:
+        yield Ended(f"the SASL login was refused: {line.params[-1]}")
+
+    def _on_someone_left_nick(self, line: Line) -> Iterator[Event]:
+        if self._fold(line.hostmask.nickname) == self._fold(self._wanted) and not self._is_me(
+            self._wanted
+        ):
+            yield Write(self._line("NICK", self._wanted))
+
+    def _on_message(self, line: Line) -> Iterator[Event]:
+        nick, target = (
+            line.hostmask.nickname,
+            line.params[0].lstrip("".join(self._server.isupport.statusmsg)),
+        )
+        text = read_text(line.params[1], nick)
+        if self._is_me(nick) or not text:
+            return
+        private = not self._server.is_channel(target)
+        place = nick if private else target
+        tags = line.tags or {}
+        user = User(tags.get("account") or self._fold(str(line.hostmask)), nick)
+        yield Heard(
+            Room(self._name, self._fold(place), place, private), user, text, tags.get("msgid", "")
+        )
+
+    def _is_me(self, nick: str) -> bool:
+        return self._fold(nick) == self._fold(self.nick)
+
+    def _is_missing(self, channel: str) -> bool:
+        return not self._server.has_channel(channel.partition(" ")[0])
+
+    def _fold(self, name: str) -> str:
+        return str(self._server.casefold(name))
+
+    def _end_cap(self) -> bytes:
+        return self._line("CAP", "END")
+
+    def _line(self, command: str, *parameters: str) -> bytes:
+        return format_line(command, *parameters, encoding=self._settings.encoding)
+
+    _reactions: ClassVar[dict[str, Callable[[Session, Line], Iterator[Event]]]] = {
+        "001": _on_welcome,
+        "903": _on_logged_in,
+        "AUTHENTICATE": _on_authenticate,
+        "CAP": _on_cap,
+        "ERROR": _on_error,
+        "NICK": _on_someone_left_nick,
+        "PING": _on_ping,
+        "PRIVMSG": _on_message,
+        "QUIT": _on_someone_left_nick,
+        **dict.fromkeys(("432", "433", "436", "437"), _on_nick_refused),
+        **dict.fromkeys(("902", "904", "905", "906"), _on_login_refused),
+        **dict.fromkeys(("401", "403", "404", "405", "411", "412", "442"), _on_refusal),
+        **dict.fromkeys(("471", "473", "474", "475", "477"), _on_refusal),
+    }

@@ -1,0 +1,269 @@
+"""The elector: campaigns for the lease, and keeps one cancel scope exactly as long as it holds it.
+
+A term of office is a cancel scope whose deadline is the lease's own.  Each renewal moves it; if renewals stop, it
+falls by itself, before anybody else can have taken the lease.  There is no flag that says "I am master".
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import structlog
+import trio
+
+from hachat.core.backoff import backoff
+from hachat.core.errors import Fenced, StoreError
+from hachat.core.lease import RETRY, Answer, Ask, Event, Granted, Lease, Timing, Token, Watch
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+
+_TICK = 0.001
+
+
+class LeaseStore(Protocol):
+    """The lease's home, as an elector uses it; every method but `follow` may raise `StoreError`."""
+
+    async def acquire(self, ask: Ask) -> Answer:
+        """Ask for the lease."""
+        ...
+
+    async def renew(self, token: Token) -> bool:
+        """Keep the lease; False if it is not held under `token` any more."""
+        ...
+
+    async def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
+        """Give the lease back; False if it was not held under `token`."""
+        ...
+
+    async def refuse(self, request: str, reason: str) -> None:
+        """Let whoever asked for a step-down know why it does not happen."""
+        ...
+
+    async def follow(self, hear: Callable[[Event], Awaitable[None]]) -> None:
+        """Pass every event to `hear`, for ever."""
+
+
+class Term:
+    """One term of office: what the master's duty is given, and what everything done in its name is fenced with."""
+
+    def __init__(self, lease: Lease, clock: Clock) -> None:
+        self.token = str(lease.token)
+        self.epoch = lease.token.epoch
+        self.leaving = trio.Event()
+        """Set when the duty should drain and return."""
+        self.over = trio.Event()
+        """Set when the duty has ended and the lease has been given back, or could not be."""
+        self.lease = lease
+        self.scope = trio.CancelScope()
+        self.heir = ""
+        self.barred = 0.0
+        self.reason = "stopped"
+        self._clock = clock
+        self.follow_clock()
+
+    def remaining(self) -> float:
+        """Return for how many seconds the lease surely lasts; 0 once the term is over."""
+        return self.lease.remaining(self._clock())
+
+    def follow_clock(self) -> None:
+        """Move the scope's deadline to the lease's: trio's clock stands still while the machine is suspended."""
+        self.scope.deadline = trio.current_time() + self.remaining()
+
+    def leave(self, heir: str, barred: float, reason: str) -> None:
+        """Ask the duty to drain and return, so that `heir`, or anyone, can take over."""
+        if not self.leaving.is_set():
+            self.heir, self.barred, self.reason = heir, barred, reason
+            self.leaving.set()
+
+
+Duty = Callable[[Term], Awaitable[None]]
+
+
+def read_clock() -> float:
+    """Return seconds of a clock that also counts while the machine is suspended, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Elector:
+    """One node's part in the election.
+
+    `eligible(node)` says why a node cannot succeed this one (empty: any other node), or returns an empty text.
+    `floor` is the highest epoch that an earlier process of this node knew of.
+    """
+
+    def __init__(
+        self,
+        store: LeaseStore,
+        node: str,
+        boot: str,
+        timing: Timing,
+        *,
+        clock: Clock = read_clock,
+        random: Callable[[], float] = random.random,
+        eligible: Callable[[str], str] = lambda _: "",
+        floor: int = 0,
+    ) -> None:
+        self._store = store
+        self._timing = timing
+        self._clock = clock
+        self._random = random
+        self._eligible = eligible
+        self._watch = Watch(node, boot, timing, floor)
+        self._wake = trio.Event()
+        self._term: Term | None = None
+        self._trouble = ""
+
+    @property
+    def term(self) -> Term | None:
+        """The present term, if its lease lasts at this moment."""
+        return self._term if self._term is not None and self._term.remaining() else None
+
+    @property
+    def floor(self) -> int:
+        """The highest epoch this node knows of."""
+        return self._watch.floor
+
+    async def run(
+        self, duty: Duty, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Campaign for ever, and do `duty` in each term; a duty that fails is retried in another term, later."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._store.follow, self._hear)
+            task_status.started()
+            waits = backoff(1.0, 60.0, self._random)
+            while True:
+                if await self._serve(await self._campaign(), duty):
+                    waits = backoff(1.0, 60.0, self._random)
+                else:
+                    await trio.sleep(next(waits))
+
+    async def resign(self, to: str = "", reason: str = "resigned") -> None:
+        """End the present term, if any, in favour of `to` or anyone else; return once the lease is given back."""
+        if self._term is not None:
+            self._term.leave(to, self._timing.bar, reason)
+            await self._term.over.wait()
+
+    async def _campaign(self) -> Lease:
+        while True:
+            await self._wait_until_due()
+            sent = self._clock()
+            match await self._answer(self._store.acquire(self._watch.ask(sent))):
+                case None:
+                    self._watch.doubt(self._clock())
+                case Granted(token):
+                    self._watch.hold(token)
+                    return Lease(token, self._timing, sent, self._random())
+                case answer:
+                    self._watch.refuse(answer, self._clock())
+
+    async def _wait_until_due(self) -> None:
+        while (wait := self._watch.due - self._clock()) > 0:
+            self._wake = trio.Event()
+            with trio.move_on_after(max(wait, _TICK)):
+                await self._wake.wait()
+
+    async def _serve(self, lease: Lease, duty: Duty) -> bool:
+        """Return whether the term ended as terms should."""
+        self._term = term = Term(lease, self._clock)
+        log.info("took the lease", token=term.token)
+        fine = False
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep, term)
+                fine = await self._act(term, duty)
+                nursery.cancel_scope.cancel()
+        finally:
+            # Only here, with the nursery closed, is every task that trusted the lease gone.
+            with trio.move_on_after(3 * self._timing.op_timeout, shield=True):
+                await self._say_goodbye(term)
+            self._term = None
+            term.over.set()
+        return fine
+
+    async def _act(self, term: Term, duty: Duty) -> bool:
+        failure = ""
+        with term.scope:
+            try:
+                # A scope whose deadline has passed cancels at a checkpoint, and not before.
+                await trio.lowlevel.checkpoint()
+                await duty(term)
+            except* Fenced:
+                failure = "fenced"
+                log.warning("a write was refused: the lease is not ours", token=term.token)
+            except* Exception:
+                failure = "duty failed"
+                log.exception("the master's duty failed; giving the lease back", token=term.token)
+        if term.scope.cancelled_caught:
+            term.reason = "lost"
+        elif failure or not term.leaving.is_set():
+            term.reason = failure or "duty ended"
+            return False
+        return True
+
+    async def _keep(self, term: Term) -> None:
+        """Renew until the lease is lost, and let the scope fall with it."""
+        lease = term.lease
+        while term.remaining():
+            await trio.sleep(max(_TICK, lease.due - self._clock()))
+            sent = self._clock()
+            match await self._answer(self._store.renew(lease.token)):
+                case None:
+                    lease.doubt(self._clock())
+                case True:
+                    lease.confirm(sent, self._clock(), self._random())
+                case False:
+                    lease.lose()
+            term.follow_clock()
+        log.warning("the lease is lost", token=term.token)
+        term.scope.cancel()
+
+    async def _say_goodbye(self, term: Term) -> None:
+        token, heir, reason = term.lease.token, term.heir, term.reason
+        while True:
+            released = self._store.release(token, heir, term.barred, reason)
+            if await self._answer(released) is not None:
+                log.info("the term is over", token=term.token, to=heir, reason=reason)
+                return
+            await trio.sleep(RETRY)
+
+    async def _answer(self, question: Awaitable[T]) -> T | None:
+        """Return the answer, or None if there was none in time."""
+        with trio.move_on_after(self._timing.op_timeout):
+            try:
+                answer = await question
+            except StoreError as error:
+                self._complain(str(error))
+            else:
+                self._trouble = ""
+                return answer
+        return None
+
+    def _complain(self, trouble: str) -> None:
+        # Once, not twenty times a second.
+        if trouble != self._trouble:
+            log.warning("no answer about the lease", error=trouble)
+        self._trouble = trouble
+
+    async def _hear(self, event: Event) -> None:
+        self._watch.hear(event, self._clock())
+        self._wake.set()
+        term = self.term
+        if event.kind == "step-down" and term is not None and event.token == term.lease.token:
+            await self._step_down(term, event)
+
+    async def _step_down(self, term: Term, event: Event) -> None:
+        fault = self._eligible(event.to)
+        if not fault:
+            term.leave(event.to, self._timing.bar, event.reason)
+            return
+        log.warning("refused to step down", to=event.to, reason=fault)
+        try:
+            await self._store.refuse(event.sight.event, fault)
+        except StoreError as error:
+            self._complain(str(error))

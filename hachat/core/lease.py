@@ -1,0 +1,266 @@
+"""The lease as arithmetic: who may lead, until when, and what to ask Redis next.
+
+No clock, no socket and no task lives here.  Callers bring `now` in seconds of a clock that also counts while the
+machine is suspended, and carry the questions.  Why at most one node leads:
+
+* The master's term ends, on its own clock, no later than `ttl * (1 - drift) - margin` after the last confirmed
+  question was *sent*.  Nothing else prolongs it.
+* A candidate takes a lease that was not given back only after the stream of events stood still for the longer of
+  both ttls, on its own clock.  Its silence began after the master's last question was sent, so it ends later.
+* A Redis that may have forgotten something (another server, or the same one restarted) is left alone for the
+  lock delay, which is longer than any ttl, unless its record says that the lease was taken on this very server.
+* An answer in doubt is no answer: whoever is not sure stands by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+from typing import Literal, TypeAlias
+
+from hachat.core.errors import SettingsError
+
+RETRY = 0.05
+"""Seconds after which the master repeats a renewal that was not answered."""
+
+HAND_OVER = 3.0
+"""Seconds for which a lease given back in favour of one node is kept for it."""
+
+_ROUNDING = 1e-9
+_WILD = 0.1
+
+EventKind: TypeAlias = Literal[
+    "connected", "acquired", "renewed", "released", "step-down", "refused"
+]
+RefusalKind: TypeAlias = Literal["HELD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long a lease lasts and how eagerly it is tended, in seconds.
+
+    Raises:
+        SettingsError: the times cannot work together.
+    """
+
+    ttl: float = 5.0
+    renew: float = 1.25
+    op_timeout: float = 0.4
+    margin: float = 0.5
+    send_timeout: float = 2.0
+    lock_delay: float = 7.0
+    drift: float = 0.01
+
+    def __post_init__(self) -> None:
+        faults = list(self._find_faults())
+        if faults:
+            raise SettingsError(faults, "lease")
+
+    def _find_faults(self) -> Iterator[str]:
+        needed = self.renew + 2 * self.op_timeout + self.margin + self.send_timeout
+        if needed > self.ttl + _ROUNDING:
+            yield (
+                f"renew {self.renew:g} + 2 * op_timeout {self.op_timeout:g} + margin {self.margin:g}"
+                f" + send_timeout {self.send_timeout:g} = {needed:g} s is more than ttl {self.ttl:g} s;"
+                f" raise ttl to at least {needed:g} or lower one of the others"
+            )
+        if self.lock_delay < self.ttl:
+            yield f"lock_delay {self.lock_delay:g} s is less than ttl {self.ttl:g} s: a term could outlive it; raise it"
+        if not 0 <= self.drift < _WILD:
+            yield f"drift {self.drift:g} is not a share from 0 to {_WILD:g}; 0.01 suits any clock"
+
+    @property
+    def span(self) -> float:
+        """How long a confirmation lasts, counted from the moment its question was sent."""
+        return self.ttl * (1 - self.drift) - self.margin
+
+    @property
+    def bar(self) -> float:
+        """How long a node that stepped down may not take the lease it gave back."""
+        return 2 * self.ttl
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Token:
+    """The name of a term, and its fence: later terms compare greater."""
+
+    config_epoch: int
+    epoch: int
+    node: str
+    boot: str
+
+    @classmethod
+    def parse(cls, text: str) -> Token:
+        """Return the token written as `<node>/<boot>/<config epoch>.<epoch>`.
+
+        Raises:
+            ValueError: it is not written so.
+        """
+        node, boot, number = text.rsplit("/", 2)
+        config_epoch, epoch = number.split(".")
+        return cls(int(config_epoch), int(epoch), node, boot)
+
+    def __str__(self) -> str:
+        return f"{self.node}/{self.boot}/{self.config_epoch}.{self.epoch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a node last saw of Redis: the id of the newest event, and which server showed it."""
+
+    event: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the stream of events, or, as `connected`, the news that a server is being listened to.
+
+    `to` is the successor of a release or step-down; `request` the id of the step-down that is refused.
+    """
+
+    kind: EventKind
+    sight: Sight
+    token: Token | None = None
+    to: str = ""
+    reason: str = ""
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A candidate's question: this is what I saw, and for how long; may I have the lease?"""
+
+    node: str
+    boot: str
+    timing: Timing
+    floor: int
+    sight: Sight
+    silence: float
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The lease is the asker's, under this token."""
+
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not now; asking again makes sense after `wait` seconds, unless an event comes first."""
+
+    kind: RefusalKind
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Redis is not what the asker saw; this is what it is."""
+
+    sight: Sight
+
+
+Answer: TypeAlias = Granted | Refused | Changed
+
+
+class Lease:
+    """The master's view of the lease it holds."""
+
+    def __init__(self, token: Token, timing: Timing, sent: float, jitter: float) -> None:
+        self.token = token
+        self.until = -inf
+        self.due = sent
+        self._timing = timing
+        self._prolong(sent, jitter)
+
+    def remaining(self, now: float) -> float:
+        """Return for how many seconds the lease is surely ours."""
+        return max(0.0, self.until - now)
+
+    def confirm(self, sent: float, now: float, jitter: float) -> None:
+        """Note that the renewal sent at `sent` was confirmed; `jitter` is from 0 to 1.
+
+        A term that has ended on our clock stays ended, whatever Redis says afterwards.
+        """
+        if now < self.until:
+            self._prolong(sent, jitter)
+
+    def doubt(self, now: float) -> None:
+        """Note that a renewal was not answered: ask again soon, for the same deadline."""
+        self.due = now + RETRY
+
+    def lose(self) -> None:
+        """Note that the lease is not ours any more."""
+        self.until = -inf
+
+    def _prolong(self, sent: float, jitter: float) -> None:
+        # From the question, not from the answer: Redis counts from some moment between the two.
+        self.until = sent + self._timing.span
+        self.due = sent + self._timing.renew * (0.9 + jitter / 5)
+
+
+class Watch:
+    """A node's observation of the lease, whoever holds it, and when to ask for it.
+
+    `floor` is the highest epoch this node knows of; an epoch it takes is above it.
+    """
+
+    def __init__(self, node: str, boot: str, timing: Timing, floor: int = 0) -> None:
+        self.floor = floor
+        self.due = inf
+        self._node = node
+        self._boot = boot
+        self._timing = timing
+        self._sight = Sight("", "")
+        self._silent_since = inf
+        self._same_since = inf
+        self._patience = timing.op_timeout
+
+    def hear(self, event: Event, now: float) -> None:
+        """Take note of an event: whatever has just ended may be asked for at once."""
+        self._see(event.sight, now)
+        if event.token is not None:
+            self.floor = max(self.floor, event.token.epoch)
+        ended = event.kind in ("connected", "released")
+        self.due = now if ended else self._silent_since + self._timing.ttl
+
+    def ask(self, now: float) -> Ask:
+        """Return the question to send now."""
+        silence, age = now - self._silent_since, now - self._same_since
+        return Ask(self._node, self._boot, self._timing, self.floor, self._sight, silence, age)
+
+    def hold(self, token: Token) -> None:
+        """Take note that a term of our own begins."""
+        self.floor = max(self.floor, token.epoch)
+        self._patience = self._timing.op_timeout
+
+    def refuse(self, answer: Refused | Changed, now: float) -> None:
+        """Take note of an answer that is not the lease."""
+        self._patience = self._timing.op_timeout
+        if isinstance(answer, Changed):
+            self._see(answer.sight, now)
+            self.due = now
+        else:
+            self.due = now + max(RETRY, answer.wait)
+
+    def doubt(self, now: float) -> None:
+        """Take note that a question was not answered.
+
+        The waits double until they are longer than a ttl, so that a node which takes the lease again and again
+        but never hears of it in time leaves it to the others.
+        """
+        self.due = now + self._patience
+        self._patience = min(2 * self._patience, 4 * self._timing.ttl)
+
+    def _see(self, sight: Sight, now: float) -> None:
+        if sight != self._sight:
+            self._silent_since = now
+        if sight.identity != self._sight.identity:
+            self._same_since = now
+            if self._sight.identity:
+                # A server that was there before may have seen terms that this one knows nothing of.
+                self.floor = max(self.floor, 1)
+        self._sight = sight

@@ -1,0 +1,292 @@
+"""Everything an operator can set, what each default is, and which combinations cannot work.
+
+Times are seconds.  `docs/settings.md` is the reference for operators.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Meta, Struct, field, to_builtins
+
+from hachat.core.redaction import mask
+from hachat.core.sections import convert_section, read_secrets
+
+_YEAR = 365 * 24 * 3600.0
+_ROUNDING = 1e-9
+
+_FAILOVER = 1.0 + 3.0
+"""Seconds a Redis failover takes: Sentinel's down-after and the election, promotion and rediscovery."""
+
+_BEATS = 3
+"""Heartbeats that may be lost before a node is taken for dead."""
+
+
+def _fault_of_name(name: str) -> str:
+    if name and not re.search(r"[/:{}\s]", name):
+        return ""
+    return "expected a name without '/', ':', '{', '}' or white space, because keys are made of it"
+
+
+def _fault_of_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = not url or (parts.scheme in {"redis", "rediss", "unix"} and parts.port != 0)
+    except ValueError:
+        usable = False
+    return "" if usable else "expected a URL that begins with redis://, rediss:// or unix://"
+
+
+def _fault_of_sentinels(sentinels: tuple[str, ...]) -> str:
+    return "" if all(map(_is_address, sentinels)) else 'expected "host:port" for each Sentinel'
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and re.fullmatch("[0-9]{1,5}", port) is not None and 0 < int(port) < 1 << 16
+
+
+Seconds = Annotated[float, Meta(gt=0, le=_YEAR)]
+SecondsOrZero = Annotated[float, Meta(ge=0, le=_YEAR)]
+Count = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(extra={"check": _fault_of_name})]
+
+
+class BotSettings(Struct, frozen=True, kw_only=True):
+    """What the bot answers to.
+
+    Attributes:
+        name: The name that begins a command: `hachat: ping`.
+        aliases: Other beginnings that mean the same, such as `!`.
+    """
+
+    name: Annotated[str, Meta(min_length=1)] = "hachat"
+    aliases: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+
+
+class RedisSettings(Struct, frozen=True, kw_only=True):
+    """Where Redis is: one server by `url`, or whichever one the Sentinels name.
+
+    Attributes:
+        url: A single server: `redis://`, `rediss://` or `unix://`.
+        sentinels: `host:port` of each Sentinel; these replace `url`.
+        service: What the Sentinels call the master.
+        username: Who logs in to Redis; empty for the default user.
+        password: Its password.
+        sentinel_username: Who logs in to the Sentinels.
+        sentinel_password: Its password.
+        tls: Speak TLS to Redis and the Sentinels.
+        tls_ca: File of the certificates to trust; empty for the system's.
+        replicas: How many replicas must have a lease before it counts.
+        timeout: Longest wait for an answer of Redis.
+    """
+
+    url: Annotated[str, Meta(extra={"check": _fault_of_url})] = "redis://127.0.0.1:6379/0"
+    sentinels: Annotated[tuple[str, ...], Meta(extra={"check": _fault_of_sentinels})] = ()
+    service: Annotated[str, Meta(min_length=1)] = "mymaster"
+    username: str = ""
+    password: str = ""
+    sentinel_username: str = ""
+    sentinel_password: str = ""
+    tls: bool = False
+    tls_ca: str = ""
+    replicas: Annotated[int, Meta(ge=0)] = 0
+    timeout: Seconds = 2.0
+
+    def check(self) -> Iterator[str]:
+        """Yield a fault unless exactly one of `url` and `sentinels` says where Redis is."""
+        if not self.url and not self.sentinels:
+            yield "neither url nor sentinels is set; give one of them"
+        if self.sentinels and self.url not in {"", RedisSettings().url}:
+            yield "url and sentinels are both set; keep one of them"
+
+
+class LeaseSettings(Struct, frozen=True, kw_only=True):
+    """How long a master may act without hearing from Redis, and how soon another may follow.
+
+    Attributes:
+        ttl: Life of the lease; a dead master is replaced this long after its last renewal.
+        renew: Time between two renewals.
+        op_timeout: Longest wait for the answer to a renewal.
+        margin: How long before the lease ends everything done in its name is cancelled.
+        send_timeout: Longest time a reply may take to be sent.
+        lock_delay: How long Redis must have been the same server before a candidate trusts it.
+        drift: Share by which the clocks of two nodes may differ in speed.
+    """
+
+    ttl: Seconds = 5.0
+    renew: Seconds = 1.25
+    op_timeout: Seconds = 0.4
+    margin: Seconds = 0.5
+    send_timeout: Seconds = 2.0
+    lock_delay: SecondsOrZero = 7.0
+    drift: Annotated[float, Meta(ge=0, lt=1)] = 0.01
+
+    def check(self) -> Iterator[str]:
+        """Yield a fault where a send could outlive the lease after one renewal that failed."""
+        needed = self.renew + 2 * self.op_timeout + self.margin + self.send_timeout
+        if needed > self.ttl + _ROUNDING:
+            yield (
+                f"renew {self.renew:g} + 2 * op_timeout {self.op_timeout:g} + margin {self.margin:g}"
+                f" + send_timeout {self.send_timeout:g} = {needed:g} s is more than ttl {self.ttl:g} s;"
+                f" raise ttl to at least {needed:g} or lower one of the others"
+            )
+
+
+class QueueSettings(Struct, frozen=True, kw_only=True):
+    """How much may wait before more is refused.
+
+    Attributes:
+        depth: Messages that may wait in the whole cluster.
+        mailbox: Messages that may wait in one conversation.
+        outbox: Replies that may wait in one room.
+        dedupe: How long a second delivery of the same event is recognised.
+    """
+
+    depth: Count = 100_000
+    mailbox: Count = 1_000
+    outbox: Count = 1_000
+    dedupe: Seconds = 3600.0
+
+
+class WorkerSettings(Struct, frozen=True, kw_only=True):
+    """How a node works through the queue.
+
+    Attributes:
+        chat_slots: Messages of people handled at once.
+        work_slots: Webhooks and jobs handled at once.
+        threads: Threads for handlers that are plain functions.
+        timeout: Longest run of a handler.
+        grace: How long running handlers may take to finish when the node stops.
+        heartbeat: Time between two signs of life.
+        node_ttl: A node silent for this long is dead; others take over its messages.
+    """
+
+    chat_slots: Count = 64
+    work_slots: Count = 32
+    threads: Count = 16
+    timeout: Seconds = 300.0
+    grace: SecondsOrZero = 25.0
+    heartbeat: Seconds = 3.0
+    node_ttl: Seconds = 10.0
+
+    def check(self) -> Iterator[str]:
+        """Yield a fault where one lost heartbeat or two would make a living node look dead."""
+        needed = _BEATS * self.heartbeat
+        if needed > self.node_ttl + _ROUNDING:
+            yield (
+                f"{_BEATS} * heartbeat {self.heartbeat:g} = {needed:g} s is more than node_ttl"
+                f" {self.node_ttl:g} s; raise node_ttl to at least {needed:g} or lower heartbeat"
+            )
+
+
+class WebSettings(Struct, frozen=True, kw_only=True):
+    """Where the node serves HTTP.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on; 0 for any that is free.
+        body_limit: Bytes of the largest request that is accepted.
+    """
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    body_limit: Count = 1_048_576
+
+
+class LogSettings(Struct, frozen=True, kw_only=True):
+    """What is logged, and how it looks.
+
+    Attributes:
+        level: The least level that is logged.
+        format: `pretty` for people, `json` for machines, `auto` for whichever reads it.
+    """
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    format: Literal["auto", "json", "pretty"] = "auto"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings of a node.
+
+    Attributes:
+        cluster: Nodes with the same cluster and Redis work together.
+        node: This node's name; the loader fills in the host's.
+        handlers: Handlers to load, `package.module:Class`.
+        bot: What the bot answers to.
+        redis: Where Redis is.
+        lease: Timings of the election.
+        queue: Limits of what may wait.
+        worker: How a node works through the queue.
+        web: Where it serves HTTP.
+        log: What is logged.
+        chat: A section for each adapter in use; the adapter knows what belongs in it.
+        handler: A section for each handler that has settings; the handler knows what belongs in it.
+    """
+
+    cluster: Name = "hachat"
+    node: Name = ""
+    handlers: tuple[str, ...] = ()
+    bot: BotSettings = BotSettings()
+    redis: RedisSettings = RedisSettings()
+    lease: LeaseSettings = LeaseSettings()
+    queue: QueueSettings = QueueSettings()
+    worker: WorkerSettings = WorkerSettings()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+    chat: dict[str, dict[str, Any]] = field(default_factory=lambda: {"console": {}})
+    handler: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def _refuse(reference: str) -> str:
+    raise OSError(f"no secret is read from {reference}")
+
+
+def build(
+    data: Mapping[str, Any], *, origin: str, read_secret: Callable[[str], str] = _refuse
+) -> Settings:
+    """Return the settings that `data` describes.
+
+    Args:
+        data: Tables as TOML has them; `EnvironmentText` stands for values from the environment.
+        origin: Where the data came from, for the error.
+        read_secret: Returns the secret in the file, or the credential, that a `..._file` setting names.
+
+    Raises:
+        SettingsError: with every fault there is.
+    """
+    faults: list[str] = []
+    plain = read_secrets(data, read_secret, faults)
+    return convert_section(plain, Settings, "", origin=origin, faults=faults)
+
+
+def warnings(settings: Settings) -> list[str]:
+    """Return a sentence for each thing that works but promises less than it could."""
+    lease, redis = settings.lease, settings.redis
+    found = []
+    if lease.lock_delay < lease.ttl:
+        found.append(
+            f"lease: lock_delay {lease.lock_delay:g} s is less than ttl {lease.ttl:g} s: when Redis"
+            " restarts or fails over, a second master may begin before the first has ended"
+        )
+    if redis.sentinels and lease.ttl - lease.margin < _FAILOVER:
+        found.append(
+            f"lease: ttl {lease.ttl:g} - margin {lease.margin:g} = {lease.ttl - lease.margin:g} s is less"
+            f" than {_FAILOVER:g} s, which a failover by Sentinels takes (down-after 1 s + 3 s): the master"
+            f" will lose its lease in one; raise ttl to {_FAILOVER + lease.margin:g}"
+        )
+    if redis.sentinels and not redis.replicas:
+        found.append(
+            "redis: replicas 0 with Sentinels: a failover may forget a lease that was just taken; set it"
+            " to half the number of Redis servers"
+        )
+    return found
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """Return the settings as plain data that may be printed: no secret is left in it."""
+    plain: dict[str, Any] = mask(to_builtins(settings, enc_hook=str))
+    return plain

@@ -1,0 +1,251 @@
+"""One node, put together: every part made once, and their lifetimes nested in the order of leaving.
+
+::
+
+    redis link                                  closes last
+    └ web server                                says "leaving" to balancers while the rest goes
+      └ membership (heartbeat)                  says goodbye after the lease is gone
+        └ workers, recovery                     every node, always
+        └ elector                               gives the lease back as its block ends
+          └ term: drain ▸ ingest ▸ adapters     the master's work; stops first
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Literal
+
+import structlog
+import trio
+from msgspec import to_builtins
+
+from hachat import __version__
+from hachat.bot.recovery import Recovery
+from hachat.bot.robot import Robot
+from hachat.bot.routes import HookRoute
+from hachat.bot.worker import Worker
+from hachat.chat.adapter import Adapter, Connection
+from hachat.chat.drain import Drain
+from hachat.chat.ingest import Ingest
+from hachat.cluster.elector import Duty, Elector, Term
+from hachat.cluster.members import Heartbeat, join, leave
+from hachat.cluster.pulse import Notifier, Pulse
+from hachat.core.ids import make_id
+from hachat.core.lease import Timing
+from hachat.core.messages import Message, Webhook
+from hachat.core.settings import LeaseSettings, QueueSettings, Settings
+from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.services import finish_unless, running
+from hachat.store.inbound import Inbound
+from hachat.store.keys import Keys
+from hachat.store.lease import open_lease
+from hachat.store.link import Link
+from hachat.store.members import Member, Members
+from hachat.store.outbound import Outbound
+from hachat.store.status import Status, read_status
+from hachat.web.server import make_app, serve
+
+log = structlog.get_logger(__name__)
+
+GOODBYE = 2.0
+"""Seconds for saying goodbye to the cluster."""
+
+
+class Node:
+    """A node of the cluster; `run` is its life, the rest is what the web asks of it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        link: Link,
+        robot: Robot,
+        adapters: Sequence[Adapter],
+        notifier: Notifier,
+    ) -> None:
+        self.name = settings.node
+        self.boot = secrets.token_hex(4)
+        self._settings = settings
+        self._keys = Keys(settings.cluster)
+        self._link = link
+        self._robot = robot
+        self._adapters = {adapter.name: adapter for adapter in adapters}
+        self._notifier = notifier
+        self._pulse = Pulse(notifier)
+        self._inbound = Inbound(link, self._keys, f"{self.name}:{self.boot}", settings.queue)
+        work = settings.worker
+        self._workers = [
+            Worker(self._inbound, link, "chat", work.chat_slots, robot.handle),
+            Worker(self._inbound, link, "work", work.work_slots, robot.handle),
+        ]
+        self._recovery = Recovery(self._inbound, self._workers)
+        self._heartbeat: Heartbeat | None = None
+        self._elector: Elector | None = None
+        self._leaving = False
+
+    # What the web asks of it.
+
+    @property
+    def hooks(self) -> Sequence[HookRoute]:
+        """Every webhook that this node's handlers take."""
+        return self._robot.hooks
+
+    def lease_left(self) -> float:
+        """Return the seconds this node surely stays master; 0.0 when it is not."""
+        term = self._elector.term if self._elector else None
+        return term.remaining() if term else 0.0
+
+    def role(self) -> str:
+        """Return `master` or `standby`, as of now."""
+        return "master" if self.lease_left() > 0 else "standby"
+
+    def readiness(self) -> list[str]:
+        """Return why this node may not take traffic."""
+        if self._leaving:
+            return ["it is leaving"]
+        if self._heartbeat is None:
+            return ["it has not joined the cluster: Redis has not answered yet"]
+        silence = time.monotonic() - self._heartbeat.beaten_at
+        if silence > 2 * self._settings.worker.heartbeat:
+            return [f"Redis has not answered for {silence:.0f} s"]
+        return []
+
+    async def status(self) -> Status:
+        """Return what there is to see of the cluster.
+
+        Raises:
+            StoreError: Redis cannot be asked.
+        """
+        return await read_status(self._link, self._keys)
+
+    async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
+        """Queue a webhook; raises as `Inbound.enqueue` does."""
+        return "queued" if await self._inbound.enqueue(webhook, "work") else "duplicate"
+
+    @staticmethod
+    def new_id() -> str:
+        """Return an identifier that nothing else has."""
+        return make_id(time.time(), random.getrandbits(80))
+
+    @staticmethod
+    def now() -> float:
+        """Return the time of day in Unix seconds."""
+        return time.time()
+
+    # Its life.
+
+    def configure(self, limits: QueueSettings) -> None:
+        """Take over what may change while it runs."""
+        self._inbound.limits = limits
+
+    async def run(self, stop: trio.Event) -> None:
+        """Serve until `stop` is set, then leave in order.
+
+        Raises:
+            NodeNameTaken: another living process runs under this node's name (in a group).
+        """
+        web = self._settings.web
+        app = make_app(self, body_limit=web.body_limit)
+        async with (
+            running(self._pulse.run),
+            running(self._link.run),
+            running(partial(serve, app, web.host, web.port)) as url,
+        ):
+            log.info("serving", http=url, cluster=self._keys.cluster, version=__version__)
+            self._notifier.ready()
+            self._notifier.status("joining the cluster")
+            members = Members(self._link, self._keys, self._introduce(url))
+            if await finish_unless(stop, partial(join, members)):
+                async with self._membership(members) as chat_states:
+                    await self._work(stop, partial(self._lead, chat_states))
+
+    def _introduce(self, url: str) -> Member:
+        work = self._settings.worker
+        return Member(
+            node=self.name,
+            boot=self.boot,
+            pid=os.getpid(),
+            http=url,
+            version=__version__,
+            started=time.time(),
+            beat=work.heartbeat,
+            life=work.node_ttl,
+        )
+
+    @asynccontextmanager
+    async def _membership(self, members: Members) -> AsyncIterator[ChatStates]:
+        work = self._settings.worker
+        heartbeat = Heartbeat(
+            members,
+            self._link,
+            stall=work.node_ttl - work.heartbeat,
+            turned_at=lambda: self._pulse.ticked_at,
+            on_gone=self._recovery.notice,
+        )
+        self._heartbeat = heartbeat
+        chat_states = ChatStates(members)
+        try:
+            async with (
+                running(heartbeat.run),
+                running(self._recovery.run),
+                running(chat_states.run),
+            ):
+                yield chat_states
+        finally:
+            with trio.move_on_after(GOODBYE, shield=True):
+                await leave(members)
+
+    async def _work(self, stop: trio.Event, duty: Duty) -> None:
+        timing = make_timing(self._settings.lease)
+        replicas = self._settings.redis.replicas
+        async with trio.open_nursery() as workers:
+            for worker in self._workers:
+                await workers.start(worker.run, stop, self._settings.worker.grace)
+            async with open_lease(self._link, self._keys, timing, replicas=replicas) as store:
+                self._elector = Elector(store, self.name, self.boot, timing)
+                async with running(partial(self._elector.run, duty)):
+                    self._notifier.status("standby")
+                    log.info("ready")
+                    await stop.wait()
+                    log.info("leaving")
+                    self._leaving = True
+                    self._notifier.stopping()
+                    await self._elector.resign(reason="shutdown")
+
+    async def _lead(self, chat_states: ChatStates, term: Term) -> None:
+        """Do what a master does for as long as the term lasts: the elector's duty."""
+        self._notifier.status(f"master, epoch {term.epoch}")
+        outbound = Outbound(self._link, self._keys, term.token)
+        drain = Drain(
+            outbound,
+            self._link,
+            self._adapters,
+            term,
+            send_timeout=self._settings.lease.send_timeout,
+        )
+        connections = [
+            Connection(adapter, on_change=chat_states.changed)
+            for adapter in self._adapters.values()
+        ]
+        try:
+            async with trio.open_nursery() as chat:
+                chat.start_soon(chat_states.show, connections)
+                for connection in connections:
+                    chat.start_soon(connection.run, Ingest(self._enqueue_message))
+                await drain.run()
+                chat.cancel_scope.cancel()
+        finally:
+            self._notifier.status("standby")
+
+    async def _enqueue_message(self, message: Message) -> bool:
+        return await self._inbound.enqueue(message, "chat")
+
+
+def make_timing(settings: LeaseSettings) -> Timing:
+    """Return the lease's timing as the settings have it."""
+    return Timing(**to_builtins(settings))

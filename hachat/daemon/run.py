@@ -1,0 +1,158 @@
+"""The daemon as a process: its handlers and adapters loaded, its signals taken, its exit code chosen."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+
+from hachat.bot.handler import Handler
+from hachat.bot.handlers.cluster import Cluster
+from hachat.bot.handlers.help import Help
+from hachat.bot.handlers.info import Info
+from hachat.bot.handlers.ping import Ping
+from hachat.bot.loading import Plugins, find_installed, load
+from hachat.bot.robot import Robot
+from hachat.cluster.pulse import Notifier
+from hachat.core.errors import HandlerError, NodeNameTaken, SettingsError
+from hachat.core.settings import Settings, warnings
+from hachat.daemon import logging
+from hachat.daemon.adapters import make_adapters
+from hachat.daemon.configuration import changes
+from hachat.daemon.node import Node
+from hachat.daemon.sources import make_source
+from hachat.store.keys import Keys
+from hachat.store.link import Link
+from hachat.store.status import read_status, read_version
+
+log = structlog.get_logger(__name__)
+
+SERVED = 0
+"""Exit code: it was told to leave, and left."""
+
+FAILED = 1
+"""Exit code: something went wrong that a restart may mend."""
+
+NOT_LIKE_THIS = 78
+"""Exit code (EX_CONFIG of sysexits.h): a restart with the same settings would end the same way."""
+
+Reload = Callable[[], Settings]
+"""Reads the settings again; raises SettingsError."""
+
+
+def run(settings: Settings, folder: Path, reload: Reload) -> int:
+    """Run a node until it is told to leave, and return the exit code of the process.
+
+    `folder` is where the settings file lies; a `handlers` folder beside it is loaded.
+    """
+    faulthandler.enable()  # the watchdog's SIGABRT then shows where the loop was stuck
+    return trio.run(Daemon(settings, folder, reload).run)
+
+
+def load_plugins(settings: Settings, folder: Path, builtins: Sequence[Handler] = ()) -> Plugins:
+    """Return the handlers the settings, the installed packages and the folder name, with every fault."""
+    names = [*find_installed(), *settings.handlers]
+    return load(names, folder=folder / "handlers", sections=settings.handler, builtins=builtins)
+
+
+class Daemon:
+    """A node and what surrounds it in a process of its own."""
+
+    def __init__(self, settings: Settings, folder: Path, reload: Reload) -> None:
+        self._settings = settings
+        self._reload = reload
+        self._notifier = Notifier()
+        link, keys = (
+            Link(make_source(settings.redis), timeout=settings.redis.timeout),
+            Keys(settings.cluster),
+        )
+        builtins = [
+            Ping(),
+            Help(),
+            Info(partial(read_version, link)),
+            Cluster(partial(read_status, link, keys)),
+        ]
+        plugins = load_plugins(settings, folder, builtins)
+        self._faults = plugins.faults
+        self._robot = Robot(
+            plugins.routes,
+            settings.bot.name,
+            settings.bot.aliases,
+            node=settings.node,
+            threads=settings.worker.threads,
+            timeout=settings.worker.timeout,
+        )
+        adapters = make_adapters(settings, link, keys)
+        self._node = Node(settings, link, self._robot, adapters, self._notifier)
+
+    async def run(self) -> int:
+        """Run the node and take signals until it has left; return the exit code."""
+        logging.configure(self._settings.log, self._settings.node, role=self._node.role)
+        for fault in self._faults:
+            log.error("a handler was not loaded", error=str(fault), exc_info=fault.__cause__)
+        for warning in warnings(self._settings):
+            log.warning("the settings promise less than they could", reason=warning)
+        code = SERVED
+        try:
+            await self._serve()
+        except* (NodeNameTaken, HandlerError, SettingsError) as group:
+            code = NOT_LIKE_THIS
+            _tell(group)
+        except* OSError as group:
+            code = FAILED
+            _tell(group)
+        return code
+
+    async def _serve(self) -> None:
+        stop = trio.Event()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._take_signals, stop)
+            await self._node.run(stop)
+            nursery.cancel_scope.cancel()
+        log.info("left")
+
+    async def _take_signals(
+        self, stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    self._reread()
+                elif stop.is_set():
+                    log.warning("leaving at once", signal=signal.Signals(number).name)
+                    os._exit(128 + number)
+                else:
+                    log.info("asked to leave", signal=signal.Signals(number).name)
+                    stop.set()
+
+    def _reread(self) -> None:
+        """Take over what may change in a running process, and say what needs a restart."""
+        self._notifier.reloading()
+        try:
+            new = self._reload()
+        except SettingsError as error:
+            log.error("the settings were not read again; the old ones stay", error=str(error))
+        else:
+            applied, waiting = changes(self._settings, new)
+            logging.configure(new.log, self._settings.node, role=self._node.role)
+            self._robot.configure(new.bot.aliases, new.worker.timeout)
+            self._node.configure(new.queue)
+            self._settings = new
+            log.info("settings read again", applied=applied, after_a_restart=waiting)
+        finally:
+            self._notifier.ready()
+
+
+def _tell(group: BaseExceptionGroup[BaseException]) -> None:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            _tell(error)
+        else:
+            log.error("cannot run", error=str(error) or repr(error))

@@ -1,0 +1,288 @@
+"""One connection to Redis as trio sees it: redis-py's synchronous client, asked from a thread.
+
+redis-py reconnects by itself in the middle of a call, and one thread may close what another is using.  Both are
+kept in hand by the one place its public API offers, the function run on each new connection: it turns away a
+client that was closed, and lets whoever made the client look at the server before anything is said to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import redis
+import redis.exceptions
+import trio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
+
+Argument = str | bytes | int | float
+
+Command = Sequence[Argument]
+
+LetGo = Callable[[trio.Event], Awaitable[None]]
+"""Makes the server answer a call nobody waits for any more; the event is set once it has."""
+
+Admit = Callable[["Greeting"], None]
+"""Looks at a server, in a thread, before anything is said to it.
+
+Raises:
+    redis.exceptions.ConnectionError: nothing should be said to it.
+"""
+
+_LET_GO = 1.0
+"""Seconds a cancelled call waits for the server to let go before its connection is closed."""
+
+_LONGEST_CONNECT = 2.0
+"""Seconds after which a connection that is not made is given up, however long its answers may take."""
+
+_ELSEWHERE = frozenset(
+    (
+        "READONLY",
+        "NOREPLICAS",
+        "MASTERDOWN",
+        "LOADING",
+        "CLUSTERDOWN",
+        "UNBLOCKED",
+        "BUSY",
+        "TRYAGAIN",
+    )
+)
+"""First words of answers that mean: this is not, or not now, the server that takes our writes."""
+
+_IN_SCRIPT = re.compile(r"Error running script .*?-([A-Z]+) ")
+"""Where Redis before 7.0 hides the first word of an error that a script met."""
+
+_LOGIN = (redis.exceptions.AuthenticationError, redis.exceptions.AuthorizationError)
+
+_UNSENT = (redis.exceptions.DataError, UnicodeError)
+"""A command that cannot be put into bytes: nothing of its batch was sent."""
+
+_BROKEN = (redis.RedisError, OSError, AttributeError, ValueError)
+"""How a call ends without an answer; the last two when the socket was closed under redis-py's hands."""
+
+_RUN_ID = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a server says of itself and of the connection just made.
+
+    Attributes:
+        connection: The connection's id at the server.
+        role: master, slave or sentinel.
+        run_id: The server process's own id, another one after each restart.
+    """
+
+    connection: int
+    role: str
+    run_id: str
+
+
+class Client(redis.Redis):
+    """A client of one connection, which answers raw replies, never retries, always times out and stays closed.
+
+    Attributes:
+        greeting: What the server said when the connection was made; None before.
+        closed: Whether `close` was called; then nothing more is ever sent.
+        reconnects: Whether a connection that was lost between two calls is made again; true unless set otherwise.
+    """
+
+    def __init__(self, timeout: float, admit: Admit | None, **options: Any) -> None:
+        self.greeting: Greeting | None = None
+        self.closed = False
+        self.reconnects = True
+        self._admit = admit
+        # Its own, so that nobody waits for the abandoned thread of another client.
+        self._threads = trio.CapacityLimiter(1)
+        super().__init__(
+            socket_timeout=timeout,
+            socket_connect_timeout=min(timeout, _LONGEST_CONNECT),
+            socket_keepalive=True,
+            max_connections=1,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            decode_responses=False,
+            health_check_interval=0,
+            driver_info=None,
+            redis_connect_func=self._greet,  # type: ignore[arg-type]  # it does get the connection
+            **options,
+        )
+        self.response_callbacks.clear()
+
+    async def ask(self, commands: Sequence[Command], let_go: LetGo | None = None) -> list[Any]:
+        """Return what `exchange` does, without blocking the loop.
+
+        When cancelled, `let_go` has a second to make the server answer; without an answer the connection is
+        closed, because a reply that may still come must not be read as the answer to the next question.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        work = _Work(partial(self.exchange, commands))
+        try:
+            return await trio.to_thread.run_sync(
+                work, abandon_on_cancel=True, limiter=self._threads
+            )
+        except trio.Cancelled:
+            answered = work.abandon()
+            if let_go is not None:
+                with trio.move_on_after(_LET_GO, shield=True):
+                    await let_go(answered)
+            if not answered.is_set():
+                self.close()
+            raise
+
+    def exchange(self, commands: Sequence[Command]) -> list[Any]:
+        """Send `commands` in one write, from a thread, and return a reply or an error for each.
+
+        Errors are StoreErrors, except redis-py's NoScriptError: whoever has the script's text can answer that.
+        After a StoreUnavailable the client is closed.
+        """
+        outcomes = self._attempt(commands)
+        if any(isinstance(outcome, Exception) for outcome in outcomes):
+            outcomes = [_translated(outcome) for outcome in outcomes]
+            if any(isinstance(outcome, StoreUnavailable) for outcome in outcomes):
+                self.close()
+        return outcomes
+
+    def close(self) -> None:
+        """Close the socket for good, from any thread, even under one that is reading from it."""
+        self.closed = True
+        super().close()
+
+    def _attempt(self, commands: Sequence[Command]) -> list[Any]:
+        try:
+            return run_pipeline(self, commands)
+        except _UNSENT as error:
+            # One caller's mistake is that caller's alone.
+            return (
+                [error]
+                if len(commands) == 1
+                else [self._attempt([command])[0] for command in commands]
+            )
+        except _BROKEN as error:
+            return [error] * len(commands)
+
+    def _greet(self, connection: Any) -> None:
+        if self.closed or (self.greeting is not None and not self.reconnects):
+            raise redis.exceptions.ConnectionError("the connection was closed")
+        connection.on_connect()
+        for question in (("CLIENT", "ID"), ("ROLE",), ("INFO", "server")):
+            connection.send_command(*question)
+        number, role, info = [connection.read_response() for _ in range(3)]
+        run_id = _RUN_ID.search(info)
+        self.greeting = Greeting(number, role[0].decode(), run_id[1].decode() if run_id else "")
+        if self._admit is not None:
+            self._admit(self.greeting)
+
+
+class _Work:
+    """A thread's work that tells when it is over, but only once it was abandoned: telling costs a wake-up."""
+
+    def __init__(self, do: Callable[[], list[Any]]) -> None:
+        self._do = do
+        self._over = False
+        self._tell: Callable[[], None] | None = None
+
+    def __call__(self) -> list[Any]:
+        try:
+            return self._do()
+        finally:
+            self._over = True
+            if self._tell is not None:
+                self._tell()
+
+    def abandon(self) -> trio.Event:
+        """Return an event that is set when the thread is done."""
+        answered = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+        self._tell = partial(token.run_sync_soon, answered.set)
+        if self._over:  # looked at after _tell is in place: the thread does it the other way round
+            answered.set()
+        return answered
+
+
+def make_client(timeout: float, admit: Admit | None = None, **options: Any) -> Client:
+    """Return a client whose every call waits at most `timeout` seconds for the server; options are redis-py's."""
+    return Client(timeout, admit, **options)
+
+
+def require_master(greeting: Greeting) -> None:
+    """Admit only a master.
+
+    Raises:
+        redis.exceptions.ConnectionError: the server is something else.
+    """
+    if greeting.role != "master":
+        raise redis.exceptions.ConnectionError(f"the server is a {greeting.role}, not a master")
+
+
+def run_pipeline(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    """Send `commands` in one write and return a reply or redis-py's exception for each; blocks its thread."""
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it unannotated
+    replies: list[Any] = pipeline.execute(raise_on_error=False)
+    return replies
+
+
+def translate(error: Exception) -> StoreError:
+    """Return the error of ours that says what `error` means for the caller."""
+    ours = _meaning(error)
+    ours.__cause__ = error
+    return ours
+
+
+def unwrap(outcome: Any) -> Any:
+    """Return a reply of `Client.ask`, or raise the error in its place.
+
+    Raises:
+        StoreUnavailable: no answer; whether it was carried out is unknown.
+        StoreRefused: Redis said no.
+    """
+    if isinstance(outcome, Exception):
+        raise outcome if isinstance(outcome, StoreError) else translate(outcome)
+    return outcome
+
+
+def timed_out(outcome: Any) -> bool:
+    """Return whether the server was silent; it is, then, for everybody else too."""
+    cause = outcome.__cause__ if isinstance(outcome, StoreUnavailable) else None
+    return isinstance(cause, redis.exceptions.TimeoutError)
+
+
+def hang_up(client: redis.Redis) -> None:
+    """Close `client`'s socket, even under a thread that is reading from it."""
+    client.close()
+
+
+def _translated(outcome: Any) -> Any:
+    if isinstance(outcome, Exception) and not isinstance(outcome, redis.exceptions.NoScriptError):
+        return translate(outcome)
+    return outcome
+
+
+def _meaning(error: Exception) -> StoreError:
+    if isinstance(error, _LOGIN):
+        return StoreRefused(f"Redis refused the login: {error}")
+    if isinstance(error, _UNSENT):
+        return StoreRefused(f"the command cannot be sent to Redis: {error}")
+    if not isinstance(error, redis.exceptions.ResponseError):
+        return StoreUnavailable(f"Redis is not available: {error}")
+    word, text = _split(error)
+    if word in _ELSEWHERE:
+        return StoreUnavailable(f"Redis is not available: {text}")
+    return StoreRefused(f"Redis refused: {text}")
+
+
+def _split(error: redis.exceptions.ResponseError) -> tuple[str, str]:
+    # redis-py cuts the first word off the errors it knows and leaves it in front of the others.
+    text = str(error)
+    if error.status_code:
+        text = f"{error.status_code} {text}"
+    hidden = _IN_SCRIPT.search(text)
+    return hidden[1] if hidden else text.partition(" ")[0], text

@@ -1,0 +1,229 @@
+"""The console: a chat service of our own, over Redis.
+
+What people type waits in one stream until the master has queued it; what the bot says is kept for an hour in a
+stream for each room.  Whoever types a line chooses its id (a ULID), and the master makes it the message's id and
+its event.  So a line may safely be typed again when the first answer was lost, and the replies to it and its receipt
+are known by `Said.about` from the beginning.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from random import random
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import msgspec
+import trio
+
+from hachat.core.backoff import backoff
+from hachat.core.errors import QueueFull, StoreUnavailable
+from hachat.core.ids import make_id
+from hachat.core.messages import Reply
+from hachat.store.keys import Keys
+from hachat.store.link import Link, Reader
+from hachat.store.scripts import load
+
+BLOCK = 5.0
+"""Seconds a read waits at the server for something new; open readers for at least as long."""
+
+_WAITING = 10_000  # lines; more than that means that no master takes them
+_KEPT = 1_000  # entries of a room, about
+_LIFE = 3600.0
+_BATCH = 100
+
+_TYPE = load("console_type")
+_POST = load("console_post")
+
+T = TypeVar("T")
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What someone typed; in a `private` room everything is addressed to the bot."""
+
+    id: str
+    room: str
+    user: str
+    text: str
+    private: bool = False
+
+
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the bot said in a room, or the receipt of a line; `about` is the id of the line that caused it."""
+
+    kind: Literal["say", "receipt"]
+    text: str = ""
+    about: str = ""
+
+
+class Typed(NamedTuple):
+    """An entry of the stream of lines; `line` is None where somebody wrote something else there."""
+
+    entry: str
+    at: float
+    line: Line | None
+
+
+_lines = msgspec.json.Decoder(Line)
+_saids = msgspec.json.Decoder(Said)
+
+
+def new_line(room: str, user: str, text: str, *, private: bool = False) -> Line:
+    """Return a line with an id of its own."""
+    return Line(make_id(time.time(), secrets.randbits(80)), room, user, text, private)
+
+
+async def type_line(link: Link, keys: Keys, line: Line) -> None:
+    """Hand `line` to the master; after a StoreUnavailable the same line may be typed again.
+
+    Raises:
+        QueueFull: too many lines wait, because no master takes them.
+        StoreError: Redis did not take it, or not surely.
+    """
+    entry = await link.script(
+        _TYPE, [keys.of("console:lines")], [_WAITING, msgspec.json.encode(line)]
+    )
+    if entry is None:
+        raise QueueFull(f"{_WAITING} console lines wait already: is there a master?")
+
+
+async def take_lines(reader: Reader, keys: Keys, after: str) -> list[Typed]:
+    """Return the lines behind the entry `after` ("0" for all), waiting up to `BLOCK` seconds for one.
+
+    Raises:
+        StoreError: Redis did not answer, or said no.
+    """
+    entries = await _read(reader, keys.of("console:lines"), after)
+    return [Typed(entry, _seconds(entry), _decode(_lines, data)) for entry, data in entries]
+
+
+async def forget(link: Link, keys: Keys, entry: str) -> None:
+    """Drop a line that is queued.
+
+    Raises:
+        StoreError: Redis did not answer, or said no.
+    """
+    await link.command("XDEL", keys.of("console:lines"), entry)
+
+
+async def post(link: Link, keys: Keys, reply: Reply) -> bool:
+    """Say `reply` in its room; return False if a reply of this id was said there within the last hour.
+
+    Raises:
+        StoreError: Redis did not answer, or said no.
+    """
+    said = Said("receipt" if reply.op == "receipt" else "say", reply.text, reply.about)
+    names = [keys.of(f"console:room:{reply.channel}"), keys.of(f"console:sent:{reply.id}")]
+    return bool(
+        await link.script(_POST, names, [int(_LIFE * 1000), _KEPT, msgspec.json.encode(said)])
+    )
+
+
+async def find_end(link: Link, keys: Keys, room: str) -> str:
+    """Return the last entry said in `room`, from which to listen for what comes; "0" if there is none.
+
+    Raises:
+        StoreError: Redis did not answer, or said no.
+    """
+    entries = await link.command("XREVRANGE", keys.of(f"console:room:{room}"), "+", "-", "COUNT", 1)
+    return _text(entries[0][0]) if entries else "0"
+
+
+@trio.as_safe_channel
+async def listen(link: Link, keys: Keys, room: str, after: str) -> AsyncGenerator[Said]:
+    """Open a channel of what is said in `room` behind the entry `after`, each once and in order, for ever.
+
+    While Redis is away it waits, then goes on where it was.
+    """
+    key = keys.of(f"console:room:{room}")
+    waits = backoff(0.1, 2.0, random)
+    while True:
+        try:
+            async with link.reader(BLOCK) as reader:
+                while True:
+                    for entry, data in await _read(reader, key, after):
+                        after = entry
+                        if said := _decode(_saids, data):
+                            yield said
+        except StoreUnavailable:
+            await trio.sleep(next(waits))
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleClient:
+    """One person at a console, in one room."""
+
+    link: Link
+    keys: Keys
+    room: str
+    user: str
+    private: bool = True
+
+    async def say(self, text: str) -> str:
+        """Type `text` and return the id of the line.
+
+        Raises:
+            QueueFull: too many lines wait, because no master takes them.
+            StoreError: Redis did not take it, or not surely.
+        """
+        line = new_line(self.room, self.user, text, private=self.private)
+        await type_line(self.link, self.keys, line)
+        return line.id
+
+    def ask(self, text: str) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[str]]:
+        """Type `text` and open a channel of the replies to it, which ends with its receipt.
+
+        There may never be a receipt, when no node is working: the caller sets the deadline.
+
+        Raises:
+            QueueFull: too many lines wait, because no master takes them.
+            StoreError: Redis did not take it, or not surely.
+        """
+        return _ask(self, text)
+
+    async def find_end(self) -> str:
+        """Return the entry from which to `listen` for what comes from now on."""
+        return await find_end(self.link, self.keys, self.room)
+
+    def listen(self, after: str) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Said]]:
+        """Open a channel of all that is said in the room behind the entry `after`."""
+        return listen(self.link, self.keys, self.room, after)
+
+
+@trio.as_safe_channel
+async def _ask(client: ConsoleClient, text: str) -> AsyncGenerator[str]:
+    after = await client.find_end()
+    line = await client.say(text)
+    async with client.listen(after) as room:
+        async for said in room:
+            if said.about != line:
+                continue
+            if said.kind == "receipt":
+                return
+            yield said.text
+
+
+async def _read(reader: Reader, key: str, after: str) -> list[tuple[str, bytes]]:
+    reply = await reader.read(
+        "XREAD", "COUNT", _BATCH, "BLOCK", int(BLOCK * 1000), "STREAMS", key, after
+    )
+    entries = reply[0][1] if reply else []
+    return [(_text(entry), fields[1]) for entry, fields in entries]
+
+
+def _decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T | None:
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _text(raw: Any) -> str:
+    return bytes(raw).decode()
+
+
+def _seconds(entry: str) -> float:
+    return int(entry.partition("-")[0]) / 1000

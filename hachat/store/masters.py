@@ -1,0 +1,75 @@
+"""What the Sentinels say of the master, and which of it counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hachat.core.errors import StoreUnavailable
+
+_NOT_NOW = frozenset(("s_down", "o_down", "failover_in_progress"))
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """The server that takes the writes."""
+
+    host: str
+    port: int
+    config_epoch: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one Sentinel says: a master, or why it names none, and whether it leads a failover now."""
+
+    sentinel: str
+    master: Master | None
+    fault: str = ""
+    failover_epoch: int = -1
+
+
+class FailingOver(StoreUnavailable):
+    """The Sentinels are about to replace the master: whatever it still acknowledges may be lost."""
+
+
+def choose(service: str, answers: Sequence[Answer]) -> Master:
+    """Return the master of the highest config epoch among those named, the one most often named if they differ.
+
+    Raises:
+        FailingOver: the Sentinel that leads a failover has not promoted anyone yet.
+        StoreUnavailable: no Sentinel names a master, with what each says instead.
+    """
+    named = [answer.master for answer in answers if answer.master is not None]
+    best = max((master.config_epoch for master in named), default=-1)
+    if any(answer.failover_epoch >= max(best, 0) for answer in answers):
+        raise FailingOver(f"a failover of {service!r} is under way")
+    if not named:
+        reasons = "; ".join(f"{answer.sentinel}: {answer.fault}" for answer in answers)
+        raise StoreUnavailable(f"no Sentinel names a master for {service!r}: {reasons}")
+    ((master, _),) = Counter(each for each in named if each.config_epoch == best).most_common(1)
+    return master
+
+
+def read_answer(sentinel: str, state: Sequence[bytes], address: Sequence[bytes]) -> Answer:
+    """Return what the replies to SENTINEL MASTER and SENTINEL GET-MASTER-ADDR-BY-NAME say.
+
+    During a failover the first describes the old master to the end, and the second names the new one as soon as it
+    was promoted.
+    """
+    texts = [text.decode() for text in state]
+    fields = dict(zip(texts[::2], texts[1::2], strict=True))
+    host, port = (text.decode() for text in address)
+    epoch = int(fields["config-epoch"])
+    flags = set(fields["flags"].split(","))
+    if (host, port) != (fields["ip"], fields["port"]):
+        return Answer(sentinel, Master(host, int(port), epoch))
+    if "master" in flags and not flags & _NOT_NOW:
+        return Answer(sentinel, Master(host, int(port), epoch))
+    leads = "failover_in_progress" in flags
+    fault = f"{host}:{port} is {fields['flags']}"
+    return Answer(sentinel, None, fault, failover_epoch=epoch if leads else -1)

@@ -1,0 +1,10 @@
+-- Posts a reply in a console's room, once for each reply id.
+-- KEYS  1 console:room:<id>   2 console:sent:<reply id>
+-- ARGV  1 life of both keys, ms   2 entries kept, about   3 what is said, JSON
+-- Answers 1, or 0 when it was posted before.
+if not redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then
+  return 0
+end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'json', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1

@@ -1,0 +1,75 @@
+-- Take the lease, if nobody can be leading any more.
+--
+-- KEYS  lease meta events history
+-- ARGV  1 node  2 boot  3 ttl ms  4 lock delay ms  5 config epoch  6 floor (highest epoch the node knows of)
+--       7 last event id seen  8 identity seen  9 ms since that id changed  10 ms since that identity changed
+--
+-- OK token             it is yours
+-- CHANGED id identity  you have not watched what is here now: the last event id and the identity of this server
+-- HELD ms              somebody's key lives, for so long
+-- WAIT ms              the holder, or one that this server has forgotten, may still be leading for so long
+-- STALE_VIEW ms        as WAIT, and you know of fewer Redis failovers than the record does
+-- HANDOFF ms           it is being handed over to another node, for so long
+-- VETO ms              you gave it away yourself and are barred for so long
+--
+-- Because a question must name the last event, one that was delayed in the network finds CHANGED and does nothing.
+-- Redis's own clock serves courtesy only (HANDOFF, VETO) and to keep epochs rising; safety is in the caller's times.
+
+local node, boot, ttl, delay = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local config, floor = tonumber(ARGV[5]), tonumber(ARGV[6])
+local silence, age = tonumber(ARGV[9]), tonumber(ARGV[10])
+
+-- A process that asks leads nowhere, so what it still holds, from a term that it could not give back or from a grant
+-- whose answer was lost, is in nobody's way.
+local function is_another(token)
+  return token and string.find(token, node .. '/' .. boot .. '/', 1, true) ~= 1
+end
+
+local newest = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
+local last = newest and newest[1] or '0-0'
+local identity = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') .. '@' .. ARGV[5]
+if last ~= ARGV[7] or identity ~= ARGV[8] then return {'CHANGED', last, identity} end
+
+local lease = redis.call('GET', KEYS[1])
+if is_another(lease) then
+  local left = redis.call('PTTL', KEYS[1])
+  return {'HELD', left < 0 and ttl or left}  -- below 0: somebody set the key by hand, without a life
+end
+
+local meta, fields = {}, redis.call('HGETALL', KEYS[2])
+for i = 1, #fields, 2 do meta[fields[i]] = fields[i + 1] end
+local wait = 0
+if meta.identity ~= identity and (meta.holder or floor > 0) then
+  wait = math.max(delay, tonumber(meta.lock_delay or 0)) - age
+end
+if meta.state == 'held' and is_another(meta.holder) then
+  wait = math.max(wait, math.max(ttl, tonumber(meta.ttl)) - silence)
+end
+if wait > 0 then
+  return {tonumber(meta.config or 0) > config and 'STALE_VIEW' or 'WAIT', wait}
+end
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+if meta.state == 'released' and meta.heir ~= node then
+  local kept, barred = tonumber(meta.heir_until) - now, tonumber(meta.barred_until) - now
+  if meta.heir ~= '' and kept > 0 then return {'HANDOFF', kept} end
+  if meta.barred == node .. '/' .. boot and barred > 0 then return {'VETO', barred} end
+end
+
+local reason = 'first'
+if meta.state == 'released' then
+  reason = meta.heir == node and 'handed over' or 'released'
+elseif meta.state == 'held' then
+  reason = is_another(meta.holder) and 'silent' or 'left over'
+end
+local epoch = string.format('%.0f', math.max(tonumber(meta.epoch or 0), floor, now) + 1)
+config = string.format('%.0f', math.max(config, tonumber(meta.config or 0)))
+local token = node .. '/' .. boot .. '/' .. config .. '.' .. epoch
+redis.call('SET', KEYS[1], token, 'PX', ttl)
+redis.call('HSET', KEYS[2], 'holder', token, 'state', 'held', 'config', config, 'epoch', epoch, 'ttl', ttl,
+  'lock_delay', delay, 'since', string.format('%.0f', now), 'identity', identity)
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', 1000, '*', 'event', 'acquired', 'token', token,
+  'previous', meta.holder or '', 'reason', reason)
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'event', 'acquired', 'token', token)
+return {'OK', token}

@@ -1,0 +1,20 @@
+-- Keep the lease for another ttl.  It runs all day, so it asks as little of Redis as it can: two commands.
+--
+-- KEYS  lease meta events
+-- ARGV  1 token  2 ttl ms
+--
+-- OK           it is yours
+-- LOST token   it is not: somebody else's token, or an empty string if nobody has it
+--
+-- GETEX is GET and PEXPIRE in one.  Should the key be another's, that one's key lives a little longer, which decides
+-- nothing.  A key that is gone although the record still names us was lost (a failover, a clock, a DEL): it is set
+-- again.  After a release, or another's term, the record says otherwise, and a late renewal brings nothing back.
+
+local lease = redis.call('GETEX', KEYS[1], 'PX', ARGV[2])
+if lease ~= ARGV[1] then
+  local record = redis.call('HMGET', KEYS[2], 'holder', 'state')
+  if lease or record[1] ~= ARGV[1] or record[2] ~= 'held' then return {'LOST', lease or ''} end
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+end
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'event', 'renewed', 'token', ARGV[1])
+return {'OK'}

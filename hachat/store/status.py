@@ -1,0 +1,157 @@
+"""What there is to see of a cluster, read from Redis in one script.
+
+It needs no living node: an operator can look at a cluster whose every daemon is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from hachat.core.ids import read_time
+from hachat.core.lease import Token
+from hachat.store.keys import GROUP, LANES, Keys
+from hachat.store.link import Link
+from hachat.store.members import Member
+from hachat.store.scripts import load
+
+_STATUS = load("status")
+
+MISSED = 1.5
+"""Beats after which a node that is not heard of is shown as dead; its conversations are taken over later."""
+
+Role = Literal["master", "standby", "dead"]
+
+
+class NodeStatus(msgspec.Struct, frozen=True):
+    """One node; `since` is Unix seconds: when it became master, was started, or was last heard of."""
+
+    name: str
+    role: Role
+    pid: int
+    http: str
+    version: str
+    since: float
+    chat: Mapping[str, str] = {}
+
+
+class QueueStatus(msgspec.Struct, frozen=True):
+    """One queue; `oldest` is the age in seconds of what has waited longest, or None when nothing waits."""
+
+    depth: int
+    oldest: float | None
+    in_hand: int = 0
+
+
+class Status(msgspec.Struct, frozen=True):
+    """A cluster at the moment `at`, Unix seconds by Redis's clock; `lease_left` is seconds."""
+
+    cluster: str
+    at: float
+    master: str | None
+    epoch: int
+    since: float | None
+    lease_left: float
+    nodes: Sequence[NodeStatus]
+    inbound: Mapping[str, QueueStatus]
+    outbound: QueueStatus
+    dead_letters: int
+
+
+async def read_status(link: Link, keys: Keys) -> Status:
+    """Return what there is to see of the cluster.
+
+    Raises:
+        StoreError: Redis cannot be asked.
+    """
+    names = ("lease", "meta", "members", "nodes", "gone", "counters", "outready", "dead")
+    answer = await link.script(
+        _STATUS,
+        [*map(keys.of, names), *map(keys.ready, LANES)],
+        (GROUP, keys.mailbox(""), keys.outbox("")),
+    )
+    return _read(keys.cluster, answer)
+
+
+async def read_version(link: Link) -> str:
+    """Return the version Redis says it is.
+
+    Raises:
+        StoreError: Redis cannot be asked.
+    """
+    lines = (await link.command("INFO", "server")).decode().splitlines()
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    return str(facts.get("valkey_version") or facts.get("redis_version", "of unknown version"))
+
+
+def _read(cluster: str, answer: Sequence[Any]) -> Status:
+    now, lease, left, meta, members, nodes, gone, counters, dead, out_head, *lanes = answer
+    at = now / 1000
+    token = _read_token(lease)
+    term = _pairs(meta)
+    count = _pairs(counters)
+    since = int(term.get("since", 0)) / 1000 if token else None
+    return Status(
+        cluster=cluster,
+        at=at,
+        master=token.node if token else None,
+        epoch=token.epoch if token else int(term.get("epoch", 0)),
+        since=since,
+        lease_left=max(0, left) / 1000 if token else 0.0,
+        nodes=sorted(
+            _read_nodes(at, _pairs(members), _pairs(gone) | _pairs(nodes), token, since),
+            key=lambda node: node.name,
+        ),
+        inbound={
+            lane: QueueStatus(int(count.get(f"waiting:{lane}", 0)), _age(at, head), in_hand)
+            for lane, in_hand, head in zip(LANES, lanes[::2], lanes[1::2], strict=True)
+        },
+        outbound=QueueStatus(int(count.get("outgoing", 0)), _age(at, out_head)),
+        dead_letters=dead,
+    )
+
+
+def _read_nodes(
+    at: float,
+    members: Mapping[str, bytes],
+    lease_ends: Mapping[str, bytes],
+    token: Token | None,
+    since: float | None,
+) -> Iterator[NodeStatus]:
+    for consumer, said in members.items():
+        try:
+            member = msgspec.json.decode(said, type=Member)
+        except msgspec.DecodeError:
+            continue  # written by a release this one cannot read
+        heard = float(lease_ends.get(consumer, 0)) / 1000 - member.life
+        leads = token is not None and (token.node, token.boot) == (member.node, member.boot)
+        role: Role = (
+            "dead" if at - heard > MISSED * member.beat else "master" if leads else "standby"
+        )
+        times = {"dead": heard, "master": since or 0.0, "standby": member.started}
+        chat = member.chat if role == "master" else {}
+        yield NodeStatus(
+            member.node, role, member.pid, member.http, member.version, times[role], chat
+        )
+
+
+def _read_token(lease: bytes) -> Token | None:
+    try:
+        return Token.parse(lease.decode())
+    except ValueError:
+        return None
+
+
+def _pairs(fields: Sequence[bytes]) -> dict[str, bytes]:
+    return {name.decode(): value for name, value in zip(fields[::2], fields[1::2], strict=True)}
+
+
+def _age(now: float, head: bytes) -> float | None:
+    if not head:
+        return None
+    try:
+        return max(0.0, now - read_time(head.decode()))
+    except ValueError:
+        return None

@@ -1,0 +1,84 @@
+"""What the web asks of the node it speaks for; the daemon provides it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from hachat.core.messages import Webhook
+
+
+class HookRoute(Protocol):
+    """A handler's claim on a path under `/hooks`."""
+
+    @property
+    def name(self) -> str:
+        """`<handler>.<function>`: who will be given the webhook."""
+        ...
+
+    @property
+    def method(self) -> str:
+        """The one HTTP method it answers to."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """A Quart URL rule below `/hooks`, such as `/deploy/<app>`."""
+        ...
+
+    def check(self, body: bytes) -> None:
+        """Refuse a body the handler could not read.
+
+        Raises:
+            ValueError: the body is not what the handler expects; its text is shown to the sender.
+        """
+
+
+class Node(Protocol):
+    """The node as its HTTP clients see it."""
+
+    @property
+    def name(self) -> str:
+        """The node's name in the cluster."""
+        ...
+
+    @property
+    def hooks(self) -> Sequence[HookRoute]:
+        """Every webhook that this node's handlers take."""
+        ...
+
+    def lease_left(self) -> float:
+        """Return the seconds this node surely stays master, as of now; 0.0 when it is not."""
+        ...
+
+    def readiness(self) -> list[str]:
+        """Return why this node may not take traffic; nothing when it may."""
+        ...
+
+    async def status(self) -> msgspec.Struct:
+        """Return what is known of the whole cluster, as a value that encodes to JSON.
+
+        Raises:
+            StoreError: Redis cannot be asked.
+        """
+        ...
+
+    async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
+        """Return once `webhook` is safely queued, or recognised as one that was.
+
+        Raises:
+            QueueFull: a limit is reached.
+            StoreError: Redis did not take it, or did not say so.
+            WireError: it is too large to be queued.
+        """
+        ...
+
+    def new_id(self) -> str:
+        """Return an identifier that nothing else has."""
+        ...
+
+    def now(self) -> float:
+        """Return the time of day in Unix seconds."""
+        ...

@@ -1,0 +1,162 @@
+"""What a handler can see and say."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from hachat.bot.context import MAX_REPLIES, Bot, Context, Replies
+from hachat.core.messages import Message, Reply, Room, User, Webhook
+from hachat.core.wire import MAX_TEXT, decode_reply, encode
+
+MESSAGE = Message(
+    "M1", Room("irc", "#lab"), User("ada", "Ada"), "hachat deploy web", at=0.0, thread="T1"
+)
+WEBHOOK = Webhook("W1", "deploys.deployed", "POST", "/deployed", at=0.0)
+BOT = Bot("hachat", "alpha")
+
+
+def make(inbound: Message | Webhook = MESSAGE, text: str = "deploy web") -> tuple[Context, Replies]:
+    """Return a context and where its replies go."""
+    replies = Replies(inbound.id, "deploy.ship")
+    return Context(inbound, replies, BOT, text=text), replies
+
+
+def test_reply_is_recorded_at_once() -> None:
+    """A reply needs no await: it is numbered, and goes to the room and thread of the message."""
+    context, replies = make()
+    context.reply("one")
+    context.say("matrix/!abc:example.org", "two")
+    assert list(replies) == [
+        Reply("M1/deploy.ship/1", "irc/#lab", "one", thread="T1", about="M1"),
+        Reply("M1/deploy.ship/2", "matrix/!abc:example.org", "two", about="M1"),
+    ]
+
+
+async def test_reply_is_a_checkpoint() -> None:
+    """Awaiting a reply lets others run, and can be cancelled with the reply kept."""
+    context, replies = make()
+    with trio.testing.assert_checkpoints():
+        await context.reply("one")
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await context.reply("two")
+    assert scope.cancelled_caught
+    assert [reply.text for reply in replies] == ["one", "two"]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t"])
+def test_empty_replies_are_refused(text: str) -> None:
+    """No service takes an empty message, so the author hears of it."""
+    context, replies = make()
+    with pytest.raises(ValueError, match=r"deploy\.ship: the reply is empty"):
+        context.reply(text)
+    assert not list(replies)
+
+
+def test_late_replies_are_refused() -> None:
+    """A reply that nobody would send any more is an error, not a loss."""
+    context, replies = make()
+    replies.close()
+    with pytest.raises(RuntimeError, match=r"deploy\.ship has ended"):
+        context.reply("late")
+    with pytest.raises(RuntimeError, match="reply before the handler returns"):
+        context.say("irc/#lab", "late")
+
+
+def test_replies_are_bounded() -> None:
+    """A handler that cannot stop talking is stopped, before its replies fill the queue."""
+    context, replies = make()
+    for _ in range(MAX_REPLIES):
+        context.reply("more")
+    with pytest.raises(RuntimeError, match=r"deploy\.ship has replied 200 times"):
+        context.reply("more")
+    assert len(list(replies)) == MAX_REPLIES
+
+
+def test_what_cannot_be_queued_is_refused() -> None:
+    """A reply that no queue could take is the handler's error, not the worker's."""
+    with pytest.raises(ValueError, match="surrogates"):
+        make()[0].say("irc/\ud800", "hello")
+
+
+@pytest.mark.parametrize("address", ["", "#lab", "/#lab", "irc/"])
+def test_bad_addresses(address: str) -> None:
+    """A room without its adapter is no address."""
+    with pytest.raises(ValueError, match="write <adapter>/<room>"):
+        make()[0].say(address, "hello")
+
+
+@given(st.text(st.characters()).filter(str.strip))
+def test_replies_can_be_queued(text: str) -> None:
+    """Whatever is said survives the queue, lone surrogates and all."""
+    context, (reply,) = say(text)
+    assert decode_reply(encode(reply)) == reply
+    assert context.id == reply.about
+
+
+def say(text: str) -> tuple[Context, list[Reply]]:
+    """Return a context that has said `text`, and the reply."""
+    context, replies = make()
+    context.reply(text)
+    return context, list(replies)
+
+
+def test_long_replies_are_cut() -> None:
+    """A reply is bounded."""
+    _, (reply,) = say("x" * (MAX_TEXT + 1))
+    assert len(reply.text) == MAX_TEXT
+
+
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        ("", ()),
+        ("deploy", ()),
+        ("deploy web  now", ("web", "now")),
+        ("say \"two words\" 'and more' a\\ b", ("two words", "and more", "a b")),
+        ("say it's fine", ("it's", "fine")),
+        ('say "open', ('"open',)),
+    ],
+)
+def test_args(text: str, args: tuple[str, ...]) -> None:
+    """Words are split as a shell does; quotes that do not close are plain characters."""
+    assert make(text=text)[0].args == args
+
+
+@given(st.text())
+def test_any_args(text: str) -> None:
+    """No text breaks the splitting."""
+    assert isinstance(make(text=text)[0].args, tuple)
+
+
+def test_message_and_webhook() -> None:
+    """Each has its own, and says so when it is asked for the other."""
+    context, _ = make()
+    assert (context.message, context.user.id, context.room.id) == (MESSAGE, "ada", "#lab")
+    with pytest.raises(TypeError, match=r"deploy\.ship was called by a message"):
+        _ = context.webhook
+    context, _ = make(WEBHOOK)
+    assert context.webhook is WEBHOOK
+    for ask in ("message", "user", "room"):
+        with pytest.raises(
+            TypeError, match=r"called by a webhook, which has no .* use ctx\.webhook"
+        ):
+            getattr(context, ask)
+    with pytest.raises(TypeError, match=r"and ctx\.say to speak in a room"):
+        context.reply("hello")
+
+
+def test_log_names_the_message() -> None:
+    """Every line a handler logs has the message, the route and the node."""
+    with capture_logs() as lines:
+        make()[0].log.info("shipping", app="web")
+    (line,) = lines
+    assert line["event"] == "shipping"
+    assert (
+        line.items()
+        >= {"message": "M1", "route": "deploy.ship", "node": "alpha", "app": "web"}.items()
+    )

@@ -1,0 +1,91 @@
+"""docs/handlers.md keeps its word: every example in it is run, and says what it is said to say."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pytest
+
+from hachat.bot.handler import Handler
+from hachat.bot.loading import load
+from hachat.bot.testing import Stage
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "handlers.md").read_text()
+SECTIONS = {part.partition("\n")[0]: part for part in GUIDE.split("\n## ")[1:]}
+
+_numbers = itertools.count()
+
+
+@pytest.mark.parametrize("title", [title for title, part in SECTIONS.items() if "```chat" in part])
+async def test_transcript(title: str) -> None:
+    """The conversation shown in a section is the one its handlers have."""
+    stage = Stage(*make_handlers(SECTIONS[title]))
+    said, expected = blocks(SECTIONS[title], "chat"), []
+    for line in "\n".join(said).splitlines():
+        if not line.startswith(("hachat", "refused")):
+            expected += [line, *await perform(stage, line)]
+    assert "\n".join(expected) == "\n".join(said).strip()
+
+
+async def test_testing_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test the guide proposes runs as it stands."""
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    await run_module(blocks(SECTIONS["Testing"], "python")[0]).test_greeting()
+
+
+async def test_greeter() -> None:
+    """The smallest example loads by name and does what the guide shows."""
+    plugins = load([], folder=ROOT / "examples")
+    assert not plugins.faults
+    stage = Stage(*plugins.handlers.values())
+    assert await stage.say("hachat greet ada") == ["Hello, ada!"]
+
+
+async def perform(stage: Stage, line: str) -> list[str]:
+    """Say or send what a line of a transcript says, and return the lines that answer it."""
+    before = len(stage.replies)
+    who, _, what = line.partition(" ")
+    if who.endswith(":"):
+        await stage.say(what, user=who.removesuffix(":"))
+    else:
+        path, _, body = what.partition(" ")
+        try:
+            await stage.request(who, path, msgspec.Raw(body.encode()))
+        except ValueError as error:
+            return [f"refused: {error}"]
+    return [
+        f"hachat: {reply.text}"
+        if reply.room == "test/#room"
+        else f"hachat in {reply.room}: {reply.text}"
+        for reply in stage.replies[before:]
+    ]
+
+
+def make_handlers(section: str) -> Iterator[Handler]:
+    """Return one of each handler a section defines."""
+    for code in blocks(section, "python"):
+        for value in vars(run_module(code)).values():
+            if inspect.isclass(value) and issubclass(value, Handler) and value is not Handler:
+                arguments = [value.Settings()] if value.Settings else []
+                yield value(*arguments)
+
+
+def run_module(code: str) -> ModuleType:
+    """Run `code` as a module of its own."""
+    module = ModuleType(f"guide_{next(_numbers)}")
+    sys.modules[module.__name__] = module
+    exec(compile(code, module.__name__, "exec"), vars(module))
+    return module
+
+
+def blocks(section: str, language: str) -> list[str]:
+    """Return the fenced blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)

@@ -1,0 +1,108 @@
+"""What a decorator refuses, and what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hachat import Handler, command, hear, hook
+from hachat.bot.context import Usage
+from hachat.bot.handler import DECLARED, ChatDeclaration
+from hachat.core.errors import HandlerError
+
+
+async def deploy(handler: Handler, ctx: Any) -> None:
+    """deploy APP -- ship APP to production
+
+    Takes its time.
+    """
+
+
+def usage_of(decorate: Callable[[Any], Any]) -> Usage:
+    """Return the usage that a decorator would give to `deploy`."""
+
+    async def copy() -> None: ...
+
+    copy.__doc__ = deploy.__doc__
+    declared = getattr(decorate(copy), DECLARED)
+    assert isinstance(declared[0], ChatDeclaration)
+    return declared[0].usage
+
+
+@pytest.mark.parametrize("decorator", [command, hear])
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("(", "no regular expression: missing"),
+        (None, "must be text, not None"),
+        (b"ping", "must be text"),
+        ("", "matches an empty text"),
+        ("a*", "matches an empty text"),
+        (".*", "matches an empty text"),
+    ],
+)
+def test_bad_patterns(decorator: Any, pattern: Any, reason: str) -> None:
+    """A pattern that cannot work is refused where it is written, by the method's name."""
+    with pytest.raises(HandlerError, match=rf"@{decorator.__name__} on deploy: .*{reason}"):
+        decorator(pattern)(deploy)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "deployed", "/", "/a//b", "/a b", "/<app", "/<int:n>", "/a/", None]
+)
+def test_bad_paths(path: Any) -> None:
+    """A path that no request could have is refused."""
+    with pytest.raises(HandlerError, match=r"on deploy: .* is no path; write one like"):
+        hook.post(path)(deploy)
+
+
+def test_variable_twice() -> None:
+    """A path cannot capture two values under one name."""
+    with pytest.raises(HandlerError, match="names a variable twice"):
+        hook.put("/<app>/<app>")(deploy)
+
+
+@pytest.mark.parametrize("decorator", [command("x"), hear("x"), hook.get("/x")])
+def test_only_methods(decorator: Any) -> None:
+    """What is no plain function is refused: no property, no class, no generator."""
+
+    async def replies() -> Any:
+        yield "pong"
+
+    things: list[Any] = [staticmethod(deploy), property(lambda _: None), Handler, 3]
+    for thing in things:
+        with pytest.raises(HandlerError, match="put it directly on a method"):
+            decorator(thing)
+    with pytest.raises(HandlerError, match="must not yield"):
+        decorator(replies)
+
+
+def test_bare_group() -> None:
+    """One group as a bare text would mean its letters."""
+    with pytest.raises(HandlerError, match=r"groups=\{'ops'\}"):
+        command("x", groups="ops")(deploy)
+
+
+def test_usage() -> None:
+    """The docstring's first line is the help; `help` overrides it; without dashes the pattern is the usage."""
+    line = r"deploy (?P<app>\S+)"
+    assert usage_of(command(line)) == Usage("deploy APP", "ship APP to production")
+    assert usage_of(command(line, help="deploy A -- go")) == Usage("deploy A", "go")
+    assert usage_of(command(line, help="Ship it.")) == Usage("deploy APP", "Ship it")
+
+
+def test_name() -> None:
+    """A handler is named after its class unless the class sets a name."""
+
+    class OnCall(Handler):
+        pass
+
+    class Other(OnCall):
+        name = "duty"
+
+    class Third(Other):
+        pass
+
+    assert (OnCall.name, Other.name, Third.name) == ("on_call", "duty", "third")

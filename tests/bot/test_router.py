@@ -1,0 +1,199 @@
+"""Which routes a text is for."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hachat.bot.context import Usage
+from hachat.bot.router import MAX_TEXT, Router, find_first_word, find_literal
+from hachat.bot.routes import ChatRoute
+from hachat.core.addressing import Addressing
+
+ADDRESSING = Addressing("hachat")
+
+
+def route(
+    pattern: str, *, addressed: bool = True, kinds: dict[str, type] | None = None
+) -> ChatRoute:
+    """Return a route with a method of its own."""
+    regex = re.compile(pattern, re.IGNORECASE)
+    return ChatRoute(
+        pattern, "test", lambda: None, regex, addressed, Usage(pattern), frozenset(), kinds or {}
+    )
+
+
+def names(routes: list[ChatRoute], text: str) -> list[str]:
+    """Return the names of the routes that `text` is for."""
+    address = ADDRESSING.read(text)
+    return [match.route.name for match in Router(routes).match(text, address)]
+
+
+def test_commands_match_whole() -> None:
+    """A command describes everything the bot is told, in any case."""
+    routes = [route("deploy web"), route(r"deploy .+")]
+    assert names(routes, "hachat DEPLOY web") == ["deploy web", "deploy .+"]
+    assert names(routes, "hachat deploy web now") == ["deploy .+"]
+    assert names(routes, "hachat please deploy web") == []
+    assert names(routes, "deploy web") == []
+
+
+def test_hears_match_anywhere() -> None:
+    """What is heard may stand anywhere, addressed or not."""
+    routes = [route("coffee", addressed=False)]
+    assert names(routes, "more Coffee please") == ["coffee"]
+    assert names(routes, "hachat coffee") == ["coffee"]
+    assert names(routes, "tea") == []
+
+
+def test_every_match_runs() -> None:
+    """All routes that match are returned, commands first."""
+    routes = [route("p.ng", addressed=False), route("ping"), route("p.+"), route("pong")]
+    assert names(routes, "hachat ping") == ["ping", "p.+", "p.ng"]
+
+
+def test_a_method_runs_once() -> None:
+    """Patterns of one method are alternatives: the first that matches supplies the arguments."""
+    first = route("ping")
+    second = ChatRoute(
+        "second", "test", first.call, re.compile("p.+"), addressed=True, usage=Usage("")
+    )
+    assert names([first, second], "hachat ping") == ["ping"]
+    assert names([first, second], "hachat pong") == ["second"]
+
+
+def test_faults() -> None:
+    """Values that do not convert are told only if no other command matches, and never for what was heard."""
+    number = route(r"wait (?P<n>\S+)", kinds={"n": int})
+    other = route(r"wait (?P<m>\S+)", kinds={"m": int})
+    heard = route(r"wait (?P<n>\S+)x", addressed=False, kinds={"n": int})
+    (match,) = Router([number, other, heard]).match(
+        "hachat wait abcx", ADDRESSING.read("hachat wait abcx")
+    )
+    assert (match.route, match.fault) == (number, 'n must be a whole number, not "abcx".')
+    assert names([number, route("wait forever")], "hachat wait forever") == ["wait forever"]
+
+
+def test_long_texts() -> None:
+    """A longer command matches nothing, and of a longer text only the beginning is heard."""
+    routes = [route("say .+"), route("x.*y", addressed=False)]
+    assert names(routes, "hachat say " + "x" * MAX_TEXT) == []
+    assert names(routes, "x" * (MAX_TEXT - 1) + "y") == ["x.*y"]
+    assert names(routes, "x" * MAX_TEXT + "y") == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "word"),
+    [
+        ("ping", "ping"),
+        (r"Deploy (?P<app>\S+)", "deploy"),
+        (r"deploy\s+(?P<where>staging|production)", "deploy"),
+        (r"log in [(]|)]", ""),
+        ("step-down", "step-down"),
+        ("ping|pong", ""),
+        (r"a b|c", ""),
+        (r"a [\](]|x[)]", ""),
+        (r"a \|b", "a"),
+        ("a [|]", "a"),
+        ("deploy ?x", ""),
+        ("deploy *x", ""),
+        (r"deploy\s*x", ""),
+        ("deploy(s)?", ""),
+        ("pings? now", ""),
+        ("(?x) p ing", ""),
+        (".+", ""),
+    ],
+)
+def test_first_word(pattern: str, word: str) -> None:
+    """Only a word that every match must start with counts."""
+    assert find_first_word(pattern) == word
+
+
+@pytest.mark.parametrize(
+    ("pattern", "literal"),
+    [
+        ("coffee", "coffee"),
+        (r"\bTICKET-\d+", "ticket-"),
+        ("abc*", ""),
+        ("abc?d", ""),
+        ("abc{0}", ""),
+        ("abc+", "abc"),
+        ("a|b", ""),
+        ("(?:a)b", ""),
+        (r"ab\.c", "ab"),
+    ],
+)
+def test_literal(pattern: str, literal: str) -> None:
+    """Only characters that every match must contain count."""
+    assert find_literal(pattern) == literal
+
+
+PIECES = [
+    "a",
+    "b",
+    " ",
+    "|",
+    "(",
+    ")",
+    "(?:",
+    "[a|]",
+    "[^b(]",
+    r"\(",
+    r"\|",
+    "?",
+    "*",
+    "+",
+    "{0}",
+    r"\s+",
+    r"\b",
+    "-",
+]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join), max_size=5),
+    st.text("ab |()-", max_size=8),
+)
+def test_shortcuts_change_nothing(patterns: list[str], said: str) -> None:
+    """Finding routes by word or literal finds exactly what trying them all would."""
+    valid = [pattern for pattern in patterns if compiles(pattern)]
+    routes = [route(p) for p in valid] + [route(p, addressed=False) for p in valid]
+    text = f"hachat {said}"
+    command = said.strip()
+    tried = [r for r in routes if r.addressed and r.pattern.fullmatch(command)]
+    tried += [r for r in routes if not r.addressed and r.pattern.search(text)]
+    found = [match.route for match in Router(routes).match(text, ADDRESSING.read(text))]
+    assert sorted(map(id, found)) == sorted(map(id, tried))
+
+
+def compiles(pattern: str) -> bool:
+    """Tell whether `pattern` is a regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+@given(st.text(max_size=200))
+def test_any_text(text: str) -> None:
+    """No text breaks it."""
+    routes = [route(r"deploy (?P<app>\S+)"), route(".+"), route("coffee", addressed=False)]
+    Router(routes).match(text, ADDRESSING.read(text, private=True))
+
+
+def test_a_thousand_routes_are_cheap() -> None:
+    """A message finds its way among a thousand routes in well under a millisecond."""
+    router = Router(
+        [route(rf"command{n} (?P<app>\S+)", kinds={"app": str}) for n in range(900)]
+        + [route(rf"\bword{n}\b", addressed=False) for n in range(100)]
+    )
+    text = "hachat command500 web"
+    start = time.perf_counter()
+    for _ in range(200):
+        assert router.match(text, ADDRESSING.read(text))
+    assert (time.perf_counter() - start) / 200 < 0.0005

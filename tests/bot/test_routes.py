@@ -1,0 +1,324 @@
+"""From a class to its routes, and everything the two can disagree about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hachat import Context, Handler, command, hear, hook
+from hachat.bot.routes import ChatRoute, HookRoute, bind, shorten
+from hachat.core.errors import HandlerError
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+class Event(msgspec.Struct):
+    """A body."""
+
+    app: str
+    count: int = 0
+
+
+class Opaque:
+    """Nothing a body can become."""
+
+
+def read(route: Any, text: str) -> dict[str, object]:
+    """Return the arguments that `text` gives to a route."""
+    assert isinstance(route, ChatRoute)
+    found = route.pattern.fullmatch(text)
+    assert found is not None
+    return route.read(found)
+
+
+def test_names_and_order() -> None:
+    """Routes are named after handler and method; stacked decorators count up from the lowest; bases come first."""
+
+    class Base(Handler):
+        @command("one")
+        async def one(self, ctx: Context) -> None: ...
+
+    class Both(Base):
+        @hook.post("/three")
+        @hear("tw")
+        @command("two")
+        def two(self, ctx: Context) -> None: ...
+
+    names = [(route.name, type(route)) for route in bind(Both())]
+    assert names == [
+        ("both.one", ChatRoute),
+        ("both.two", ChatRoute),
+        ("both.two-2", ChatRoute),
+        ("both.two-3", HookRoute),
+    ]
+
+
+def test_arguments_are_converted() -> None:
+    """A named group becomes what its parameter is annotated as; a group that took no part is left out."""
+
+    class Some(Handler):
+        @command(r"(?P<a>\S+) (?P<b>\S+) (?P<c>\S+)( (?P<d>\S+))?")
+        async def go(
+            self, ctx: Context, a: str, b: int, c: float, d: int | None = None
+        ) -> None: ...
+
+    (route,) = bind(Some())
+    assert read(route, "x 2 1.5") == {"a": "x", "b": 2, "c": 1.5}
+    assert read(route, "x -2 1e3 7") == {"a": "x", "b": -2, "c": 1000.0, "d": 7}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("1.5 1", 'b must be a whole number, not "1.5".'),
+        (f"{'9' * 5000} 1", f'b must be a whole number, not "{"9" * 39}…".'),
+        ("1 x", 'c must be a number, not "x".'),
+        ("1 nan", 'c must be a number, not "nan".'),
+        ("1 -inf", 'c must be a number, not "-inf".'),
+    ],
+)
+def test_values_that_do_not_convert(text: str, complaint: str) -> None:
+    """The user is told which value was wrong, in a short sentence."""
+
+    class Some(Handler):
+        @command(r"(?P<b>\S+) (?P<c>\S+)")
+        async def go(self, ctx: Context, b: int, c: float) -> None: ...
+
+    with pytest.raises(ValueError, match="must be") as caught:
+        read(bind(Some())[0], text)
+    assert str(caught.value) == complaint
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "read"),
+    [
+        ("event", b'{"app": "web"}', Event("web")),
+        ("mapping", b'{"a": 1}', {"a": 1}),
+        ("anything", b"[1]", [1]),
+        ("bare", b"[1]", [1]),
+        ("text", "ä".encode(), "ä"),
+        ("raw", b"raw", b"raw"),
+    ],
+)
+def test_bodies(path: str, body: bytes, read: object) -> None:
+    """A body becomes what the parameter is annotated as."""
+    route = hooks()[path]
+    route.check(body)
+    assert route.read(body) == {"body": read}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("event", b"{}", "missing required field `app`"),
+        ("event", b'{"app": "web", "count": "x"}', r"Expected `int`, got `str` - at `\$.count`"),
+        ("event", b"", "truncated"),
+        ("anything", b"{", "truncated"),
+        ("anything", b"[" * 100_000, "nested too deep"),
+        ("text", b"\xff", "utf-8"),
+        ("raw", b"\xff", "utf-8"),
+        ("none", b"\xff", "utf-8"),
+    ],
+)
+def test_bodies_that_are_refused(path: str, body: bytes, reason: str) -> None:
+    """What the method could not be given is refused at the door, with the reason."""
+    with pytest.raises(ValueError, match=reason):
+        hooks()[path].check(body)
+
+
+@given(st.binary())
+def test_any_body(body: bytes) -> None:
+    """No body does worse than be refused."""
+    for route in hooks().values():
+        try:
+            route.check(body)
+        except ValueError:
+            continue
+
+
+def test_no_body_wanted() -> None:
+    """A method that takes no body does not look at it."""
+    assert hooks()["none"].read(b"whatever") == {}
+
+
+def hooks() -> dict[str, HookRoute]:
+    """Return hooks with every kind of body, by their path."""
+
+    class Some(Handler):
+        @hook.post("/event")
+        async def event(self, ctx: Context, body: Event) -> None: ...
+        @hook.post("/mapping")
+        async def mapping(self, ctx: Context, body: dict[str, Any]) -> None: ...
+        @hook.put("/anything")
+        async def anything(self, ctx: Context, body: Any) -> None: ...
+        @hook.post("/bare")
+        async def bare(self, ctx, body): ...  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        @hook.patch("/text")
+        async def text(self, ctx: Context, body: str) -> None: ...
+        @hook.post("/raw")
+        async def raw(self, ctx: Context, body: bytes) -> None: ...
+        @hook.get("/none")
+        async def none(self, ctx: Context) -> None: ...
+
+    routes = [route for route in bind(Some()) if isinstance(route, HookRoute)]
+    return {route.path[1:]: route for route in routes}
+
+
+def test_unneeded_annotations_are_not_resolved() -> None:
+    """Names that exist for type checkers only do no harm where nothing is converted."""
+
+    class Some(Handler):
+        @command("x")
+        async def go(self, ctx: Context, cost: Decimal | None = None) -> None: ...
+
+    assert bind(Some())
+
+
+def test_missing_group() -> None:
+    """A parameter that nothing supplies is refused."""
+
+    class Bad(Handler):
+        @command(r"deploy (?P<app>\S+)")
+        async def go(self, ctx: Context, app: str, where: str) -> None: ...
+
+    refused(
+        Bad(), "nothing supplies 'where'; add (?P<where>...) to the pattern or give it a default"
+    )
+
+
+def test_missing_parameter() -> None:
+    """A group that no parameter takes is refused."""
+
+    class Bad(Handler):
+        @command(r"deploy (?P<app>\S+)")
+        async def go(self, ctx: Context) -> None: ...
+
+    refused(Bad(), "the pattern's group 'app' has no parameter; add app: str")
+
+
+def test_no_context() -> None:
+    """A method without a context is refused."""
+
+    class Bad(Handler):
+        @command("x")
+        async def go(self) -> None: ...
+
+    refused(Bad(), "the first parameter after self must be ctx: Context")
+
+
+def test_hidden_coroutine() -> None:
+    """A decorator that hides an async method is found out, instead of the method being run in a thread."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def wrapper(*args: Any) -> Any:
+            return function(*args)
+
+        return wrapper
+
+    class Bad(Handler):
+        @command("x")
+        @decorate
+        async def go(self, ctx: Context) -> None: ...
+
+    refused(Bad(), "a decorator hides that it is async")
+
+
+def test_unconvertible_kind() -> None:
+    """Text is converted to str, int and float, to nothing else."""
+
+    class Bad(Handler):
+        @command("x (?P<n>.+)")
+        async def go(self, ctx: Context, n: list[str]) -> None: ...
+
+    refused(Bad(), "n must be a str, an int or a float, not list[str]")
+
+
+def test_unknown_annotation() -> None:
+    """An annotation that means nothing at run time is refused by name."""
+
+    class Bad(Handler):
+        @command("x (?P<n>.+)")
+        async def go(self, ctx: Context, n: Decimal) -> None: ...
+
+    refused(Bad(), "cannot tell what n: Decimal is")
+
+
+def test_path_variables() -> None:
+    """A path's variable needs a parameter, and is a str."""
+
+    class Missing(Handler):
+        @hook.post("/<app>")
+        async def go(self, ctx: Context) -> None: ...
+
+    class Number(Handler):
+        @hook.post("/<app>")
+        async def go(self, ctx: Context, app: int) -> None: ...
+
+    refused(Missing(), "the path's <app> has no parameter; add app: str")
+    refused(Number(), "app comes from the path, so it is a str")
+
+
+def test_two_bodies() -> None:
+    """There is one body."""
+
+    class Bad(Handler):
+        @hook.post("/x")
+        async def go(self, ctx: Context, one: str, two: str) -> None: ...
+
+    refused(Bad(), "only one of one, two can be the body")
+
+
+def test_impossible_body() -> None:
+    """A body cannot become an arbitrary object."""
+
+    class Bad(Handler):
+        @hook.post("/x")
+        async def go(self, ctx: Context, body: Opaque) -> None: ...
+
+    class Worse(Handler):
+        @hook.post("/x")
+        async def go(self, ctx: Context, body: int | Event | dict[str, int]) -> None: ...
+
+    refused(Bad(), "annotate it with a msgspec.Struct")
+    refused(Worse(), "a body cannot become body")
+
+
+def test_nothing_declared() -> None:
+    """A handler without routes is a mistake."""
+
+    class Idle(Handler):
+        def helper(self) -> None: ...
+
+    refused(Idle(), "declares no route; put @command, @hear or @hook on a method")
+
+
+def test_bad_name() -> None:
+    """A handler's name is part of ids and of the settings, so it is plain."""
+
+    class Bad(Handler):
+        name = "a/b"
+
+    refused(Bad(), "'a/b' is no handler name")
+
+
+def refused(handler: Handler, reason: str) -> None:
+    """Check that a handler is refused with its class's name and a reason."""
+    with pytest.raises(HandlerError) as caught:
+        bind(handler)
+    assert type(handler).__qualname__ in str(caught.value)
+    assert reason in str(caught.value)
+
+
+@given(st.text(max_size=200))
+def test_shorten(text: str) -> None:
+    """A quotation is one short line, whatever was said."""
+    assert len(shorten(text)) <= 42
+    assert "\n" not in shorten(text)

@@ -1,0 +1,301 @@
+"""The adapter on a real ngircd."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import trio
+import trio.testing
+
+from hachat.chat.adapter import Connection, State
+from hachat.chat.irc.adapter import IrcAdapter
+from hachat.chat.irc.presence import Presence
+from hachat.chat.irc.session import Session
+from hachat.chat.irc.settings import IrcSettings
+from hachat.chat.irc.stream import LineStream
+from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
+from hachat.core.messages import Message, Reply
+from tests.chat.ngircd import Ngircd, run_ngircd, visit
+
+
+def make(server: Ngircd, **settings: Any) -> IrcAdapter:
+    """Return an adapter for the bot in #ops on `server`."""
+    usual = {"host": "127.0.0.1", "port": server.port, "channels": ("#ops",)}
+    return IrcAdapter(IrcSettings(**{**usual, **settings}))
+
+
+class Heard:
+    """An ingest whose messages can be waited for."""
+
+    def __init__(self) -> None:
+        self._send, self._receive = trio.open_memory_channel[Message](1000)
+
+    async def __call__(self, message: Message) -> None:
+        """Queue `message`."""
+        await self._send.send(message)
+
+    async def next(self) -> Message:
+        """Return the next message."""
+        with trio.fail_after(10):
+            return await self._receive.receive()
+
+
+@asynccontextmanager
+async def connected(adapter: IrcAdapter) -> AsyncIterator[Heard]:
+    """Keep `adapter` connected until the block ends."""
+    heard = Heard()
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(10):
+            await nursery.start(adapter.serve, heard)
+        yield heard
+        nursery.cancel_scope.cancel()
+
+
+def say(room: str, text: str, number: int = 0) -> Reply:
+    """Return a reply in `room`."""
+    return Reply(f"m/r/{number}", f"irc/{room}", text)
+
+
+async def insist(adapter: IrcAdapter, reply: Reply) -> list[float]:
+    """Send `reply` until it is sent, and return the waits that were asked for."""
+    waits: list[float] = []
+    with trio.fail_after(10):
+        while True:
+            try:
+                await adapter.send(reply)
+            except NotSent as error:
+                waits.append(error.after)
+                await trio.sleep(error.after)
+            else:
+                return waits
+
+
+async def test_hears_channel_and_private(ngircd: Ngircd) -> None:
+    """What is said in a channel and to the bot alone is heard, by whom and where."""
+    async with connected(make(ngircd)) as heard, visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        await ada.say("#ops", "hachat: ping")
+        await ada.say("hachat", "\x02psst\x02")
+
+        first, second = await heard.next(), await heard.next()
+
+    assert (first.room.address, first.text) == ("irc/#ops", "hachat: ping")
+    assert (first.user.id, first.user.name) == ("ada!~ada@127.0.0.1", "ada")
+    assert not first.room.private
+    assert (second.room.address, second.room.private, second.text) == ("irc/ada", True, "psst")
+
+
+async def test_sends_lines_in_order(ngircd: Ngircd) -> None:
+    """A reply of several lines arrives in order, in a channel and in private."""
+    adapter = make(ngircd)
+    async with connected(adapter), visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        await adapter.send(say("#ops", "one\ntwo\n\nthree"))
+        await adapter.send(say("ada", "only you"))
+
+        assert [await ada.hear() for _ in range(4)] == ["one", "two", "three", "only you"]
+
+
+async def test_long_text_arrives_whole(ngircd: Ngircd) -> None:
+    """Text longer than a line is cut so that nothing of it is lost on the way."""
+    adapter = make(ngircd)
+    text = " ".join(f"wört{number}" for number in range(150))
+    async with connected(adapter), visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        await adapter.send(say("#ops", text))
+        await adapter.send(say("#ops", "end"))
+
+        heard: list[str] = []
+        while heard[-1:] != ["end"]:
+            heard.append(await ada.hear())
+
+    assert " ".join(heard[:-1]) == text
+    assert len(heard) == 5
+
+
+async def test_longer_than_a_burst(ngircd: Ngircd) -> None:
+    """Of a long reply a burst is sent, and the rest when it is sent again, nothing twice."""
+    adapter = make(ngircd, burst=2, interval=0.01)
+    async with connected(adapter), visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        deferrals = await insist(adapter, say("#ops", "\n".join(map(str, range(5)))))
+        await insist(adapter, say("ada", "end", 1))
+
+        assert [await ada.hear() for _ in range(6)] == ["0", "1", "2", "3", "4", "end"]
+    assert len(deferrals) == 2
+    assert all(0 < after <= 0.02 for after in deferrals)
+
+
+async def test_flood_control_sends_none_before_its_time(ngircd: Ngircd) -> None:
+    """A reply that comes too soon after others is not begun, and the time it names is enough."""
+    adapter = make(ngircd, burst=2, interval=10.0)
+    async with connected(adapter), visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        await adapter.send(say("#ops", "one"))
+        with pytest.raises(NotSent) as caught:
+            await adapter.send(say("#ops", "two\nthree", 1))
+        await adapter.send(say("#ops", "four", 2))
+
+        assert [await ada.hear(), await ada.hear()] == ["one", "four"]
+    assert 9.0 < caught.value.after <= 10.0
+
+
+async def test_long_reply_across_two_connections_is_in_doubt(ngircd: Ngircd) -> None:
+    """When the connection ends between a reply's lines nobody knows which arrived; then it starts anew."""
+    adapter = make(ngircd, burst=1, interval=0.001)
+    reply = say("ada", "one\ntwo")
+    async with connected(adapter):
+        with pytest.raises(NotSent):
+            await adapter.send(reply)
+    with pytest.raises(NotSent, match="not connected"):
+        await adapter.send(reply)
+    async with connected(adapter):
+        with pytest.raises(InDoubt):
+            await adapter.send(reply)
+        with pytest.raises(NotSent, match="1 lines wait"):
+            await adapter.send(reply)
+
+
+async def test_broken_while_sending_is_in_doubt() -> None:
+    """When the connection turns out to be broken by the very send, some of it may have arrived."""
+    adapter = IrcAdapter(IrcSettings(host="127.0.0.1"))
+    ours, theirs = trio.testing.memory_stream_pair()
+    stream = LineStream(ours)
+    adapter._presence = Presence(adapter._settings, Session(adapter._settings, "hachat"), stream)
+    adapter._presence._registered.set()
+    await theirs.aclose()
+
+    with pytest.raises(InDoubt):
+        await adapter.send(say("#ops", "one"))
+    with pytest.raises(NotSent):
+        await adapter.send(say("#ops", "one"))
+
+
+async def test_no_room_of_irc() -> None:
+    """A room that cannot be one target is refused for ever, before anything is sent."""
+    adapter = IrcAdapter(IrcSettings(host="127.0.0.1"))
+    for room in ("#a,#b", "", "#" + "x" * 400):
+        with pytest.raises(Undeliverable):
+            adapter._format(say(room, "text"))
+
+
+def test_bot_name_must_be_a_nick() -> None:
+    """A bot whose name IRC cannot take is told to set a nick."""
+    with pytest.raises(SettingsError, match=r"set chat\.irc\.nick"):
+        IrcAdapter(IrcSettings(host="127.0.0.1"), bot_name="Ha Chat")
+
+
+async def test_receipts_are_not_said() -> None:
+    """IRC has no receipts: such a reply is done without a word."""
+    await IrcAdapter(IrcSettings(host="127.0.0.1")).send(
+        Reply("m/receipt", "irc/#ops", "m", op="receipt")
+    )
+
+
+async def test_nick_in_use(ngircd: Ngircd) -> None:
+    """While another has our nick we come under an alternate one, and take ours as soon as it is free."""
+    async with visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        async with visit(ngircd, "hachat") as ghost, connected(make(ngircd)) as heard:
+            await ghost.join("#ops")
+            assert "hachat_" in await ada.expect("JOIN")
+            await ada.say("hachat_", "is it you?")
+            assert (await heard.next()).room.private
+
+            await ghost.send("QUIT :bye")
+            await ada.expect(":hachat_!~hachat@127.0.0.1 NICK :hachat")
+
+
+async def test_rejoins_after_a_kick(ngircd: Ngircd) -> None:
+    """Kicked out, the bot comes back after a while."""
+    async with visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        async with connected(make(ngircd, restore=0.05)):
+            await ada.expect(":hachat!~hachat@127.0.0.1 JOIN")
+            await ada.send("KICK #ops hachat :out")
+            await ada.expect("KICK #ops hachat")
+            await ada.expect(":hachat!~hachat@127.0.0.1 JOIN")
+
+
+async def test_leaves_politely(ngircd: Ngircd) -> None:
+    """A cancelled adapter says goodbye, and others see that it meant to go."""
+    async with visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        async with connected(make(ngircd)):
+            await ada.expect(":hachat!~hachat@127.0.0.1 JOIN")
+        assert "leaving" in await ada.expect(":hachat!~hachat@127.0.0.1 QUIT")
+
+
+async def test_comes_back_after_the_server_died(ngircd: Ngircd) -> None:
+    """When the server dies the bot says so, refuses to send, and is back in its channels once the server is."""
+    adapter, heard = make(ngircd), Heard()
+    send, states = trio.open_memory_channel[State](100)
+    connection = Connection(adapter, on_change=lambda: send.send_nowait(connection.state))
+
+    async def reach(state: State) -> None:
+        with trio.fail_after(20):
+            while await states.receive() != state:
+                pass
+
+    with structlog.testing.capture_logs():
+        async with trio.open_nursery() as nursery:
+            await nursery.start(connection.run, heard)
+            await reach("connected")
+            ngircd.kill()
+            await reach("waiting")
+            with pytest.raises(NotSent):
+                await adapter.send(say("#ops", "lost"))
+            ngircd.start()
+            await reach("connected")
+            async with visit(ngircd, "ada") as ada:
+                await ada.join("#ops")
+                await ada.say("#ops", "back?")
+                assert (await heard.next()).text == "back?"
+                await adapter.send(say("#ops", "yes"))
+                assert await ada.hear() == "yes"
+            nursery.cancel_scope.cancel()
+
+
+async def test_tls(ngircd: Ngircd) -> None:
+    """Over TLS the bot trusts the certificate it was given."""
+    adapter = make(
+        ngircd, host="localhost", port=ngircd.tls_port, tls=True, tls_ca=str(ngircd.certificate)
+    )
+    async with visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        async with connected(adapter) as heard:
+            await ada.expect(":hachat!~hachat@127.0.0.1 JOIN")
+            await ada.say("#ops", "ping")
+            assert (await heard.next()).text == "ping"
+            await adapter.send(say("#ops", "pong"))
+            assert await ada.hear() == "pong"
+        assert "leaving" in await ada.expect("QUIT")
+
+
+async def test_tls_refuses_strangers(ngircd: Ngircd) -> None:
+    """A certificate nobody vouches for ends the connection, unless the settings say not to look."""
+    strict = make(ngircd, host="localhost", port=ngircd.tls_port, tls=True)
+    with trio.fail_after(10), pytest.raises(ConnectionError, match="self-signed") as caught:
+        await strict.serve(Heard())
+    assert isinstance(caught.value.__cause__, trio.BrokenResourceError)
+    assert isinstance(caught.value.__cause__.__cause__, ssl.SSLCertVerificationError)
+
+    lax = make(ngircd, host="localhost", port=ngircd.tls_port, tls=True, tls_verify=False)
+    async with connected(lax):
+        pass
+
+
+async def test_wrong_password(tmp_path: Path) -> None:
+    """A server that refuses us is told with its own words."""
+    with run_ngircd(tmp_path, password="secret") as server:
+        async with connected(make(server, password="secret")):
+            pass
+        with trio.fail_after(10), pytest.raises(ExceptionGroup) as caught:
+            await make(server, password="wrong").serve(Heard())
+    assert "password" in str(caught.value.exceptions[0]).lower()

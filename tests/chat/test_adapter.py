@@ -1,0 +1,229 @@
+"""The reconnect loop and the delivery of what was heard, with an adapter that fails on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+import structlog
+import trio
+
+from hachat.chat.adapter import CONNECT, GOODBYE, Connection, Facts, Ingest, State, deliver
+from hachat.core.errors import StoreUnavailable
+from hachat.core.messages import Message, Reply, Room, User
+
+Act = Callable[[trio.TaskStatus[None]], Awaitable[None]]
+
+
+class Scripted:
+    """An adapter that does one act for each connection and notes when it began."""
+
+    name = "scripted"
+    facts = Facts()
+
+    def __init__(self, *acts: Act) -> None:
+        self.began: list[float] = []
+        self._acts = list(acts)
+
+    async def serve(
+        self, ingest: Ingest, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Play the next act; the last one again and again."""
+        self.began.append(trio.current_time())
+        act = self._acts.pop(0) if len(self._acts) > 1 else self._acts[0]
+        await act(task_status)
+
+    async def send(self, reply: Reply) -> None:
+        """Send nothing."""
+
+
+async def refuse(task_status: trio.TaskStatus[None]) -> None:
+    """Be a service that is down."""
+    raise ConnectionRefusedError("down")
+
+
+async def blunder(task_status: trio.TaskStatus[None]) -> None:
+    """Be an adapter with a mistake."""
+    raise KeyError("a mistake")
+
+
+async def hang(task_status: trio.TaskStatus[None]) -> None:
+    """Be a service that accepts and says nothing."""
+    await trio.sleep_forever()
+
+
+async def stay(task_status: trio.TaskStatus[None]) -> None:
+    """Be a service that stays."""
+    task_status.started()
+    await trio.sleep_forever()
+
+
+def drop_after(seconds: float) -> Act:
+    """Return a service that connects and drops us after `seconds`."""
+
+    async def act(task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await trio.sleep(seconds)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(refuse, task_status)
+
+    return act
+
+
+async def swallow(message: Message) -> None:
+    """Take any message."""
+
+
+async def play(adapter: Scripted, seconds: float) -> list[State]:
+    """Keep `adapter` connected for `seconds` and return the states it went through."""
+    states: list[State] = []
+    connection = Connection(adapter, dice=lambda: 1.0)
+    connection._on_change = lambda: states.append(connection.state)
+    with trio.move_on_after(seconds), structlog.testing.capture_logs():
+        await connection.run(swallow)
+    return states
+
+
+def gaps(adapter: Scripted) -> list[float]:
+    """Return the seconds between the connections."""
+    return [
+        later - earlier for earlier, later in zip(adapter.began, adapter.began[1:], strict=False)
+    ]
+
+
+async def test_tries_again_later_each_time(autojump_clock: trio.testing.MockClock) -> None:
+    """A service that is down is tried again after 1 s, then twice as late each time, at most a minute."""
+    adapter = Scripted(refuse)
+
+    await play(adapter, 400)
+
+    assert gaps(adapter) == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60])
+
+
+async def test_steady_connection_is_renewed_soon(autojump_clock: trio.testing.MockClock) -> None:
+    """After a connection that stood, the first try is soon again; after a short one it is not."""
+    adapter = Scripted(refuse, refuse, drop_after(1), drop_after(100), stay)
+
+    await play(adapter, 200)
+
+    assert gaps(adapter) == pytest.approx([1, 2, 1 + 4, 100 + 1])
+
+
+async def test_reports_each_state(autojump_clock: trio.testing.MockClock) -> None:
+    """Watchers are told of each change: connecting, connected, waiting."""
+    states = await play(Scripted(drop_after(5), refuse, stay), 60)
+
+    assert states == [
+        "connecting",
+        "connected",
+        "waiting",
+        "connecting",
+        "waiting",
+        "connecting",
+        "connected",
+    ]
+
+
+async def test_gives_up_connecting(autojump_clock: trio.testing.MockClock) -> None:
+    """A service that does not answer is given up after the time for connecting, but a connected one is not."""
+    adapter = Scripted(hang, stay)
+
+    states = await play(adapter, 1000)
+
+    assert gaps(adapter) == pytest.approx([CONNECT + 1])
+    assert states[-1] == "connected"
+
+
+async def test_mistakes_are_logged_and_contained(autojump_clock: trio.testing.MockClock) -> None:
+    """A mistake in one adapter leaves its neighbour alone, is logged with its trace and tried again a minute later."""
+    broken, sound = Scripted(blunder), Scripted(stay)
+
+    with trio.move_on_after(70), structlog.testing.capture_logs() as logs:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(Connection(broken).run, swallow)
+            await nursery.start(Connection(sound).run, swallow)
+
+    assert gaps(broken) == pytest.approx([60])
+    assert len(sound.began) == 1
+    failures = [entry for entry in logs if entry["event"] == "adapter failed"]
+    assert all(entry["exc_info"] for entry in failures)
+    assert len(failures) == 2
+
+
+async def test_started_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    """A service that is away does not hold up whoever starts the connection."""
+    with trio.fail_after(0.5):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(Connection(Scripted(hang)).run, swallow)
+            nursery.cancel_scope.cancel()
+
+
+def message(text: str) -> Message:
+    """Return a message of its own id."""
+    return Message(text, Room("scripted", "room"), User("u"), text, 0.0)
+
+
+async def test_delivers_in_order(autojump_clock: trio.testing.MockClock) -> None:
+    """What was heard is handed over in the order it was heard."""
+    taken: list[str] = []
+
+    async def ingest(message: Message) -> None:
+        await trio.sleep(0.01)
+        taken.append(message.text)
+
+    send, receive = trio.open_memory_channel[Message](10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(deliver, receive, ingest)
+        with send:
+            for text in "abc":
+                await send.send(message(text))
+
+    assert taken == ["a", "b", "c"]
+
+
+async def test_delivers_the_rest_when_cancelled(autojump_clock: trio.testing.MockClock) -> None:
+    """What was heard before the cancel is handed over after it, beginning with the one whose outcome is unknown."""
+    taken: list[str] = []
+
+    async def ingest(message: Message) -> None:
+        await trio.sleep(0.01)
+        taken.append(message.text)
+
+    send, receive = trio.open_memory_channel[Message](10)
+    for text in "abc":
+        send.send_nowait(message(text))
+    with trio.move_on_after(0.015):
+        await deliver(receive, ingest)
+
+    assert taken == ["a", "b", "c"]
+
+
+async def test_goodbye_is_bounded(autojump_clock: trio.testing.MockClock) -> None:
+    """A cancelled delivery that cannot get rid of its messages ends all the same, and says what it lost."""
+
+    async def ingest(message: Message) -> None:
+        await trio.sleep_forever()
+
+    send, receive = trio.open_memory_channel[Message](10)
+    for text in "abc":
+        send.send_nowait(message(text))
+    began = trio.current_time()
+    with structlog.testing.capture_logs() as logs, trio.move_on_after(1.0):
+        await deliver(receive, ingest)
+
+    assert trio.current_time() - began == pytest.approx(1.0 + GOODBYE)
+    assert logs[-1]["event"] == "messages lost on leaving"
+    assert logs[-1]["at_least"] == 3
+
+
+async def test_store_trouble_is_expected_trouble(autojump_clock: trio.testing.MockClock) -> None:
+    """An adapter that ends because Redis is away is tried again soon, as after any lost connection."""
+
+    async def lose_redis(task_status: trio.TaskStatus[None]) -> None:
+        raise StoreUnavailable("away")
+
+    adapter = Scripted(lose_redis, stay)
+
+    await play(adapter, 30)
+
+    assert gaps(adapter) == pytest.approx([1])

@@ -1,0 +1,161 @@
+"""The master's side of the console, on a real server."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+import trio
+
+from hachat.chat.console import ConsoleAdapter, make_message
+from hachat.core.errors import InDoubt, NotSent, StoreUnavailable
+from hachat.core.messages import Message, Reply, Room, User
+from hachat.store.console import Line, new_line, post, type_line
+from hachat.store.embedded import Server
+from hachat.store.keys import Keys
+from hachat.store.link import Direct, Link
+
+
+class Inbound:
+    """An ingest that remembers messages by their event, and can be told to fail."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.duplicates = 0
+        self.failures = 0
+
+    async def __call__(self, message: Message) -> None:
+        """Queue `message`."""
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("away")
+        known = {known.source for known in self.messages}
+        if message.source in known:
+            self.duplicates += 1
+        else:
+            self.messages.append(message)
+
+
+async def wait_empty(link: Link, keys: Keys) -> None:
+    """Return once every line is forgotten."""
+    with trio.fail_after(10):
+        while await link.command("XLEN", keys.of("console:lines")):
+            pass
+
+
+def test_message_can_be_derived_from_line() -> None:
+    """A line's id is its message's id and event, by which replies and a second delivery are recognised."""
+    line = Line("01LINE", "ops", "ada", "ping\ud800", private=True)
+
+    message = make_message(line, 12.5)
+
+    assert message.id == message.event == "01LINE"
+    assert message.source == "console:01LINE"
+    assert message.room == Room("console", "ops", "ops", private=True)
+    assert message.user == User("ada", "ada")
+    assert message.text == "ping?"
+    assert message.at == 12.5
+    assert message.receipt
+
+
+async def test_lines_become_messages(link: Link, keys: Keys, nursery: trio.Nursery) -> None:
+    """What is typed before and after the master comes is queued in order, then forgotten."""
+    inbound = Inbound()
+    await type_line(link, keys, new_line("ops", "ada", "before"))
+    await nursery.start(ConsoleAdapter(link, keys).serve, inbound)
+    await wait_empty(link, keys)
+    await type_line(link, keys, new_line("ops", "ada", "after"))
+    await wait_empty(link, keys)
+
+    assert [message.text for message in inbound.messages] == ["before", "after"]
+    assert await link.command("XLEN", keys.of("console:lines")) == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_line_outlives_a_failed_master(link: Link, keys: Keys) -> None:
+    """A line whose message could not be queued ends the connection, and the next one queues it first."""
+    inbound = Inbound()
+    inbound.failures = 1
+    await type_line(link, keys, new_line("ops", "ada", "one"))
+    await type_line(link, keys, new_line("ops", "ada", "two"))
+    adapter = ConsoleAdapter(link, keys)
+
+    with trio.fail_after(10), pytest.raises(StoreUnavailable):
+        await adapter.serve(inbound)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(adapter.serve, inbound)
+        await wait_empty(link, keys)
+        nursery.cancel_scope.cancel()
+
+    assert [message.text for message in inbound.messages] == ["one", "two"]
+
+
+async def test_line_typed_twice_is_one_message(
+    link: Link, keys: Keys, nursery: trio.Nursery
+) -> None:
+    """A line typed again because its answer was lost is a duplicate, by its own id."""
+    inbound = Inbound()
+    line = new_line("ops", "ada", "once")
+    await type_line(link, keys, line)
+    await type_line(link, keys, line)
+    await nursery.start(ConsoleAdapter(link, keys).serve, inbound)
+    await wait_empty(link, keys)
+
+    assert [message.text for message in inbound.messages] == ["once"]
+    assert inbound.duplicates == 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_strange_lines_are_dropped(link: Link, keys: Keys, nursery: trio.Nursery) -> None:
+    """Something else in the stream is forgotten and does not hold up what was typed."""
+    inbound = Inbound()
+    await link.command("XADD", keys.of("console:lines"), "*", "json", b"rubbish")
+    await type_line(link, keys, new_line("ops", "ada", "ping"))
+    await nursery.start(ConsoleAdapter(link, keys).serve, inbound)
+    await wait_empty(link, keys)
+
+    assert [message.text for message in inbound.messages] == ["ping"]
+    nursery.cancel_scope.cancel()
+
+
+async def test_sending_twice_says_once(link: Link, keys: Keys) -> None:
+    """A reply sent again in doubt appears once, which is what `idempotent_send` promises."""
+    adapter = ConsoleAdapter(link, keys)
+    reply = Reply("m/r/0", "console/ops", "pong", about="m")
+
+    await adapter.send(reply)
+    await adapter.send(reply)
+
+    assert adapter.facts.idempotent_send
+    assert await link.command("XLEN", keys.of("console:room:ops")) == 1
+
+
+async def test_sending_without_an_answer_is_in_doubt(
+    own_server: Server, keys: Keys, nursery: trio.Nursery
+) -> None:
+    """When Redis does not answer, the reply may have been posted; when it refuses, it was not."""
+    link = Link(Direct(own_server.url), timeout=0.2)
+    await nursery.start(link.run)
+    adapter = ConsoleAdapter(link, keys)
+    await post(link, keys, Reply("m/r/0", "console/ops", "known"))
+
+    own_server.process.send_signal(signal.SIGSTOP)
+    with trio.fail_after(10), pytest.raises(InDoubt):
+        await adapter.send(Reply("m/r/1", "console/ops", "pong"))
+    own_server.process.send_signal(signal.SIGCONT)
+
+    with trio.fail_after(10):
+        while await _set_limit(link, "1"):
+            pass
+    with pytest.raises(NotSent):
+        await adapter.send(Reply("m/r/2", "console/ops", "pong"))
+    nursery.cancel_scope.cancel()
+
+
+async def _set_limit(link: Link, value: str) -> bool:
+    """Set Redis's memory limit and tell whether it has to be tried again."""
+    try:
+        await link.command("CONFIG", "SET", "maxmemory", value)
+    except StoreUnavailable:
+        return True
+    return False

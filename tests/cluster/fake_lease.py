@@ -1,0 +1,225 @@
+"""The lease scripts and a Redis that loses what was not replicated, in plain Python and in memory.
+
+`tests/store/test_lease.py` holds it to the real scripts: both are asked the same questions and must answer alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field
+from math import inf
+from typing import TypeVar
+
+import trio
+
+from hachat.core.errors import StoreUnavailable
+from hachat.core.lease import (
+    HAND_OVER,
+    Answer,
+    Ask,
+    Changed,
+    Event,
+    EventKind,
+    Granted,
+    Refused,
+    Sight,
+    Token,
+)
+
+T = TypeVar("T")
+
+_KEPT = 50
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules that the scripts keep; a test breaks one of them to see that it is needed."""
+
+    silence: bool = True
+    identity: bool = True
+    sight: bool = True
+    renew_compares_token: bool = True
+    renew_reads_record: bool = True
+    acknowledged: bool = True
+    fence_is_equality: bool = True
+
+
+@dataclass
+class State:
+    """What a server holds; `until` and the other times are seconds of the simulation."""
+
+    lease: Token | None = None
+    until: float = -inf
+    holder: Token | None = None
+    held: bool = False
+    config_epoch: int = 0
+    epoch: int = 0
+    ttl: float = 0.0
+    lock_delay: float = 0.0
+    identity: str = ""
+    heir: str = ""
+    heir_until: float = 0.0
+    barred: str = ""
+    barred_until: float = 0.0
+    events: tuple[Event, ...] = ()
+
+
+@dataclass
+class FakeServer:
+    """One Redis server; `config_epoch` is what whoever talks to it knows of failovers."""
+
+    clock: Callable[[], float]
+    run_id: str = "a"
+    config_epoch: int = 0
+    skew: float = 0.0
+    state: State = field(default_factory=State)
+    rules: Rules = field(default_factory=Rules)
+    primary: bool = True
+    dead: bool = False
+    past: list[tuple[float, State]] = field(default_factory=list)
+    news: trio.Event = field(default_factory=trio.Event)
+
+    def confirm(self, answer: T) -> T:
+        """Return the answer to what only counts when replicas have it: a server that was replaced has none.
+
+        Raises:
+            StoreUnavailable: too few replicas have it.
+        """
+        if self.rules.acknowledged and not self.primary:
+            raise StoreUnavailable("0 of 1 replicas have confirmed the lease in time")
+        return answer
+
+    def recall(self, age: float) -> State:
+        """Return the state of `age` seconds ago: what a lagging replica has."""
+        known = [state for at, state in self.past if at <= self.clock() - age]
+        return copy(known[-1]) if known else State()
+
+    @property
+    def identity(self) -> str:
+        """What candidates watch for a change."""
+        return f"{self.run_id}@{self.config_epoch}"
+
+    @property
+    def newest(self) -> str:
+        """The id of the newest event."""
+        return self.state.events[-1].sight.event if self.state.events else "0-0"
+
+    def acquire(self, ask: Ask) -> Answer:
+        """Answer as `lease_acquire.lua`."""
+        if self.rules.sight and ask.sight != Sight(self.newest, self.identity):
+            return Changed(Sight(self.newest, self.identity))
+        lease = self._find_lease()
+        if lease is not None and _is_another(lease, ask):
+            return Refused("HELD", self.state.until - self.clock())
+        return self._doubt(ask) or self._keep_for_heir(ask) or Granted(self._grant(ask))
+
+    def renew(self, token: Token, ttl: float) -> bool:
+        """Answer as `lease_renew.lua`."""
+        state, lease = self.state, self._find_lease()
+        named = state.holder == token and state.held
+        kept = lease == token or (lease is None and (named or not self.rules.renew_reads_record))
+        if not kept and self.rules.renew_compares_token:
+            return False
+        state.lease, state.until = token, self.clock() + ttl
+        self._announce("renewed", token)
+        return True
+
+    def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
+        """Answer as `lease_release.lua`."""
+        state, lease = self.state, self._find_lease()
+        if state.holder != token or lease not in (token, None):
+            return False
+        if state.held:
+            now = self.clock()
+            state.lease, state.held, state.heir, state.heir_until = (
+                None,
+                False,
+                heir,
+                now + HAND_OVER,
+            )
+            state.barred, state.barred_until = (
+                f"{token.node}/{token.boot}" if barred else "",
+                now + barred,
+            )
+            self._announce("released", token, to=heir, reason=reason)
+        return True
+
+    def step_down(self, to: str) -> None:
+        """Answer as `lease_step_down.lua` when asked to move the present master."""
+        if (lease := self._find_lease()) is not None:
+            self._announce("step-down", lease, to=to)
+
+    def forget(self) -> None:
+        """Lose the key alone, as by a `DEL` or a clock that was set forward."""
+        self.state.lease = None
+        self._changed()
+
+    def accepts(self, token: Token) -> bool:
+        """Answer as a script that is fenced with `token`."""
+        lease = self._find_lease()
+        return lease == token if self.rules.fence_is_equality else lease is None or token >= lease
+
+    def holds(self, token: Token) -> bool:
+        """Return whether `token` is the lease at this moment."""
+        return self._find_lease() == token
+
+    def _find_lease(self) -> Token | None:
+        return self.state.lease if self.clock() < self.state.until else None
+
+    def _doubt(self, ask: Ask) -> Refused | None:
+        state, wait = self.state, 0.0
+        forgotten = state.identity != self.identity and (state.holder is not None or ask.floor > 0)
+        if forgotten and self.rules.identity:
+            wait = max(ask.timing.lock_delay, state.lock_delay) - ask.age
+        if state.held and _is_another(state.holder, ask) and self.rules.silence:
+            wait = max(wait, max(ask.timing.ttl, state.ttl) - ask.silence)
+        stale = state.config_epoch > self.config_epoch
+        return Refused("STALE_VIEW" if stale else "WAIT", wait) if wait > 0 else None
+
+    def _keep_for_heir(self, ask: Ask) -> Refused | None:
+        state, now = self.state, self.clock()
+        if state.held or state.holder is None or state.heir == ask.node:
+            return None
+        if state.heir and state.heir_until > now:
+            return Refused("HANDOFF", state.heir_until - now)
+        if state.barred == f"{ask.node}/{ask.boot}" and state.barred_until > now:
+            return Refused("VETO", state.barred_until - now)
+        return None
+
+    def _grant(self, ask: Ask) -> Token:
+        state, now = self.state, self.clock()
+        state.epoch = max(state.epoch, ask.floor, int((now + self.skew) * 1000)) + 1
+        state.config_epoch = max(state.config_epoch, self.config_epoch)
+        token = Token(state.config_epoch, state.epoch, ask.node, ask.boot)
+        state.lease, state.until, state.holder, state.held = (
+            token,
+            now + ask.timing.ttl,
+            token,
+            True,
+        )
+        state.ttl, state.lock_delay, state.identity, state.heir = (
+            ask.timing.ttl,
+            ask.timing.lock_delay,
+            self.identity,
+            "",
+        )
+        self._announce("acquired", token)
+        return token
+
+    def _announce(self, kind: EventKind, token: Token, *, to: str = "", reason: str = "") -> None:
+        last, _, sequence = self.newest.partition("-")
+        now = int((self.clock() + self.skew) * 1000)
+        event = f"{now}-0" if now > int(last) else f"{last}-{int(sequence) + 1}"
+        entry = Event(kind, Sight(event, self.identity), token, to, reason)
+        self.state.events = (*self.state.events[-_KEPT:], entry)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.past.append((self.clock(), copy(self.state)))
+        self.news.set()
+        self.news = trio.Event()
+
+
+def _is_another(token: Token | None, ask: Ask) -> bool:
+    return token is not None and (token.node, token.boot) != (ask.node, ask.boot)

@@ -1,0 +1,396 @@
+"""One elector against the simulation's Redis, in virtual time and with a network that does what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+from trio.testing import MockClock
+
+from hachat.cluster.elector import Elector, Term, read_clock
+from hachat.core.errors import Fenced, StoreUnavailable
+from hachat.core.lease import Answer, Ask, Event, Lease, Sight, Timing, Token
+from tests.cluster.fake_lease import FakeServer
+
+TIMING = Timing()
+
+
+@dataclass
+class Network:
+    """A way to one server that can be cut; `calls` is what was asked."""
+
+    server: FakeServer = field(default_factory=lambda: FakeServer(trio.current_time))
+    cut: bool = False
+    silent: bool = False
+    calls: list[str] = field(default_factory=list)
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+
+    async def acquire(self, ask: Ask) -> Answer:
+        """Ask the server."""
+        await self._travel("acquire")
+        return self.server.acquire(ask)
+
+    async def renew(self, token: Token) -> bool:
+        """Ask the server."""
+        await self._travel("renew")
+        return self.server.renew(token, TIMING.ttl)
+
+    async def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
+        """Ask the server."""
+        await self._travel(f"release {reason}")
+        return self.server.release(token, heir, barred, reason)
+
+    async def refuse(self, request: str, reason: str) -> None:
+        """Keep what was said."""
+        await self._travel("refuse")
+        self.refusals.append((request, reason))
+
+    async def follow(self, hear: Callable[[Event], Awaitable[None]]) -> None:
+        """Pass on whatever the server announces."""
+        await hear(Event("connected", Sight(self.server.newest, self.server.identity)))
+        while True:
+            await self.server.news.wait()
+            await hear(self.server.state.events[-1])
+
+    async def _travel(self, call: str) -> None:
+        self.calls.append(call)
+        await trio.sleep(0.001)
+        if self.silent:
+            await trio.sleep_forever()
+        if self.cut:
+            raise StoreUnavailable("the cable is out")
+
+
+@dataclass
+class Duty:
+    """A duty that drains for `drain` seconds and keeps what happened to it."""
+
+    drain: float = 0.0
+    terms: list[Term] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    begun: trio.Event = field(default_factory=trio.Event)
+
+    async def __call__(self, term: Term) -> None:
+        """Work until told to leave."""
+        self.terms.append(term)
+        self.begun.set()
+        how = "cancelled"
+        try:
+            await term.leaving.wait()
+            await trio.sleep(self.drain)
+            how = "left"
+        finally:
+            self.ended.append(f"{how} at {trio.current_time():.1f}")
+
+
+@pytest.fixture
+def network() -> Network:
+    """A network in order."""
+    return Network()
+
+
+def elect(
+    network: Network, node: str = "a", *, eligible: Callable[[str], str] = lambda _: ""
+) -> Elector:
+    """Return an elector whose jitter is none."""
+    return Elector(
+        network,
+        node,
+        f"{node}1",
+        TIMING,
+        clock=trio.current_time,
+        random=lambda: 0.5,
+        eligible=eligible,
+    )
+
+
+async def start(nursery: trio.Nursery, elector: Elector, duty: Duty) -> Term:
+    """Run the elector and return its first term."""
+    await nursery.start(elector.run, duty)
+    await duty.begun.wait()
+    return duty.terms[0]
+
+
+async def test_a_term_lasts_as_long_as_it_is_renewed(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Renewals come every `renew` seconds and move the scope's deadline with the lease's."""
+    elector, duty = elect(network), Duty()
+    term = await start(nursery, elector, duty)
+    await trio.sleep(60)
+    assert elector.term is term
+    assert network.calls.count("renew") == pytest.approx(60 / 1.25, abs=1)
+    assert term.remaining() >= TIMING.span - TIMING.renew - 0.1
+    assert term.scope.deadline == pytest.approx(trio.current_time() + term.remaining())
+    assert (term.token, term.epoch) == (str(network.server.state.lease), term.lease.token.epoch)
+    assert elector.floor == term.epoch
+
+
+@pytest.mark.parametrize("how", ["cut", "silent"])
+async def test_a_term_falls_by_itself_when_renewals_stop(
+    how: str, network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Without an answer the duty is cancelled a span after the last confirmed question, before the key expires."""
+    elector, duty = elect(network), Duty()
+    term = await start(nursery, elector, duty)
+    await trio.sleep(10)
+    until = term.lease.until
+    setattr(network, how, True)
+    await trio.sleep(TIMING.ttl)
+    assert duty.ended == [f"cancelled at {until:.1f}"]
+    assert until < network.server.state.until
+    assert elector.term is None
+    assert "release lost" in network.calls
+
+
+async def test_an_unanswered_renewal_is_repeated_quickly(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """One cut of half a second costs nothing but a few questions."""
+    duty = Duty()
+    term = await start(nursery, elect(network), duty)
+    await trio.sleep(1)
+    network.cut = True
+    await trio.sleep(0.75)
+    network.cut = False
+    await trio.sleep(0.1)
+    assert network.calls.count("renew") > 5
+    assert term.remaining() > TIMING.span - 0.2
+    assert not duty.ended
+
+
+async def test_a_lost_lease_cancels_at_once(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Once Redis says that the lease is another's, nothing more is done in its name."""
+    duty = Duty()
+    term = await start(nursery, elect(network), duty)
+    network.server.state.lease = Token(0, 99, "b", "b1")
+    await trio.sleep(TIMING.renew + 0.1)
+    assert len(duty.ended) == 1
+    assert term.remaining() == 0.0
+
+
+async def test_time_in_suspend_counts(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """After a suspend, in which trio's clock stood still, the term is over at once for whoever asks, and soon for all."""
+    suspended = 0.0
+    elector = Elector(
+        network,
+        "a",
+        "a1",
+        TIMING,
+        clock=lambda: trio.current_time() + suspended,
+        random=lambda: 0.5,
+    )
+    duty = Duty()
+    term = await start(nursery, elector, duty)
+    await trio.sleep(1)
+    suspended = 60.0
+    assert term.remaining() == 0.0
+    assert elector.term is None
+    await trio.sleep(TIMING.renew)
+    assert len(duty.ended) == 1
+
+
+async def test_a_grant_that_came_too_late_starts_nothing(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A duty that would begin after its lease has ended does not begin."""
+    elector, duty = elect(network), Duty()
+    token = Token(0, 1, "a", "a1")
+    lease = Lease(token, TIMING, trio.current_time() - TIMING.span, 0.5)
+    await elector._serve(lease, duty)
+    assert duty.terms == []
+
+
+async def test_resigning_waits_for_the_duty_and_the_release(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """The lease is kept while the duty drains, and given back to the successor after it, not before."""
+    elector, duty = elect(network), Duty(drain=8.0)
+    term = await start(nursery, elector, duty)
+    with trio.move_on_after(7.9):
+        await elector.resign("b", "test")
+    assert term.leaving.is_set()
+    assert network.server.holds(term.lease.token)
+    await elector.resign("c", "too late to say otherwise")
+    assert duty.ended == ["left at 8.0"]
+    assert (network.server.state.held, network.server.state.heir) == (False, "b")
+    assert elector.term is None
+
+
+async def test_who_resigned_is_barred_and_then_comes_back(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """If nobody else takes over, the leaver leads again after two ttls."""
+    elector, duty = elect(network), Duty()
+    await start(nursery, elector, duty)
+    await elector.resign()
+    await trio.sleep(9.9)
+    assert len(duty.terms) == 1
+    await trio.sleep(0.2)
+    assert len(duty.terms) == 2
+
+
+async def test_resigning_without_a_term_is_nothing(
+    network: Network, autojump_clock: MockClock
+) -> None:
+    """A standby has nothing to give back."""
+    await elect(network).resign()
+    assert network.calls == []
+
+
+async def test_being_cancelled_says_goodbye(network: Network, autojump_clock: MockClock) -> None:
+    """The end of the daemon cancels the duty first and gives the lease back after it."""
+    duty = Duty()
+    async with trio.open_nursery() as nursery:
+        await start(nursery, elect(network), duty)
+        nursery.cancel_scope.cancel()
+    assert len(duty.ended) == 1
+    assert network.calls[-1] == "release stopped"
+    assert not network.server.state.held
+
+
+async def test_a_goodbye_is_repeated_and_bounded(
+    network: Network, autojump_clock: MockClock
+) -> None:
+    """A frozen Redis keeps nobody from leaving."""
+    async with trio.open_nursery() as nursery:
+        await start(nursery, elect(network), Duty())
+        network.silent = True
+        nursery.cancel_scope.cancel()
+        began = trio.current_time()
+    assert network.calls.count("release stopped") == 3
+    assert trio.current_time() - began == pytest.approx(3 * TIMING.op_timeout)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(RuntimeError("broken"), "duty failed"), (Fenced("not ours"), "fenced"), (None, "duty ended")],
+)
+async def test_a_duty_that_ends_by_itself_gives_the_lease_back(
+    error: Exception | None,
+    reason: str,
+    network: Network,
+    nursery: trio.Nursery,
+    autojump_clock: MockClock,
+) -> None:
+    """The lease is released at once, and the next try waits longer each time, so that nothing spins."""
+    begun: list[float] = []
+
+    async def duty(term: Term) -> None:
+        begun.append(trio.current_time())
+        await trio.sleep(0.1)
+        if error is not None:
+            raise error
+
+    await nursery.start(elect(network).run, duty)
+    await trio.sleep(16)
+    waits = [later - earlier for earlier, later in pairwise(begun)]
+    assert [round(wait / 0.75) for wait in waits] == [1, 2, 4, 8]
+    assert network.calls.count(f"release {reason}") == 5
+
+
+async def test_an_error_of_the_duty_is_logged_with_its_trace(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A failing duty is not silent, and fails neither its elector nor the node."""
+
+    async def duty(term: Term) -> None:
+        async with trio.open_nursery():
+            raise RuntimeError("broken")
+
+    with capture_logs() as logged:
+        await nursery.start(elect(network).run, duty)
+        await trio.sleep(0.5)
+    errors = [line for line in logged if line["log_level"] == "error"]
+    assert [line["exc_info"] for line in errors] == [True]
+
+
+async def test_a_step_down_in_the_stream_is_followed(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """The master leaves in favour of the node that the request names."""
+    duty = Duty(drain=1.0)
+    await start(nursery, elect(network), duty)
+    network.server.step_down("b")
+    await trio.sleep(1.1)
+    assert len(duty.ended) == 1
+    assert network.server.state.heir == "b"
+
+
+async def test_a_step_down_of_another_term_is_ignored(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A request that was made of somebody else is not this master's."""
+    elector, duty = elect(network), Duty()
+    term = await start(nursery, elector, duty)
+    old = term.lease.token.epoch - 1
+    await elector._hear(Event("step-down", Sight("5-0", "a@0"), Token(0, old, "a", "a1"), "b"))
+    assert not term.leaving.is_set()
+
+
+async def test_a_step_down_to_an_ineligible_node_is_refused(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """The master stays, and the requester learns why."""
+    elector = elect(network, eligible=lambda node: f"{node} is not alive")
+    term = await start(nursery, elector, Duty())
+    network.server.step_down("z")
+    request = network.server.newest
+    await trio.sleep(1)
+    assert network.refusals == [(request, "z is not alive")]
+    assert not term.leaving.is_set()
+
+
+async def test_a_refusal_that_cannot_be_told_is_no_error(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """The master stays whether or not the requester can be told."""
+    elector = elect(network, eligible=lambda node: "no")
+    term = await start(nursery, elector, Duty())
+    network.cut = True
+    await elector._hear(Event("step-down", Sight("5-0", "a@0"), term.lease.token, "b"))
+    network.cut = False
+    await trio.sleep(1)
+    assert elector.term is term
+
+
+async def test_a_standby_takes_over_after_silence(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A candidate that sees no more renewals takes the lease a ttl after the last one it saw."""
+    standby = elect(network, "b")
+    duty = Duty()
+    async with trio.open_nursery() as doomed:
+        await start(doomed, elect(network), Duty())
+        await nursery.start(standby.run, duty)
+        await trio.sleep(4)
+        network.cut = True
+        last = trio.current_time()
+        doomed.cancel_scope.cancel()
+    network.cut = False
+    await duty.begun.wait()
+    assert TIMING.ttl - TIMING.renew <= trio.current_time() - last <= TIMING.ttl + 0.1
+
+
+async def test_a_trouble_is_logged_once(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Twenty failures a second make one line."""
+    with capture_logs() as logged:
+        await start(nursery, elect(network), Duty())
+        network.cut = True
+        await trio.sleep(3)
+    assert [line["error"] for line in logged if "error" in line] == ["the cable is out"]
+
+
+def test_the_clock_counts_seconds() -> None:
+    """Two readings are in order, whatever the platform."""
+    assert 0 <= read_clock() <= read_clock()

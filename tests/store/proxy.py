@@ -1,0 +1,51 @@
+"""A TCP proxy on loopback that cuts links and swallows replies on demand."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import trio
+
+_LOST = (trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+class Proxy:
+    """Carries connections to a local port; `url` is a Redis URL through it, once it runs."""
+
+    def __init__(self, target: int) -> None:
+        self.url = ""
+        self.connections = 0
+        self.swallow_replies = False
+        self._target = target
+        self._scopes: set[trio.CancelScope] = set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carry until cancelled."""
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        self.url = f"redis://127.0.0.1:{listeners[0].socket.getsockname()[1]}/0"
+        task_status.started()
+        await trio.serve_listeners(self._carry, listeners)
+
+    def cut(self) -> None:
+        """Close every connection."""
+        for scope in list(self._scopes):
+            scope.cancel()
+
+    async def _carry(self, near: trio.SocketStream) -> None:
+        self.connections += 1
+        far = await trio.open_tcp_stream("127.0.0.1", self._target)
+        async with near, far, trio.open_nursery() as nursery:
+            self._scopes.add(nursery.cancel_scope)
+            nursery.start_soon(self._carry_replies, far, near)
+            with suppress(*_LOST):
+                async for data in near:
+                    await far.send_all(data)
+            self._scopes.discard(nursery.cancel_scope)
+            nursery.cancel_scope.cancel()
+
+    async def _carry_replies(self, far: trio.SocketStream, near: trio.SocketStream) -> None:
+        with suppress(*_LOST):
+            async for data in far:
+                if not self.swallow_replies:
+                    await near.send_all(data)
+        await near.aclose()

@@ -1,0 +1,109 @@
+"""A node for the web to speak for, and the application that does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import pytest
+import trio
+
+from hachat.web.server import make_app
+
+if TYPE_CHECKING:
+    from quart.typing import TestClientProtocol
+
+    from hachat.core.messages import Webhook
+
+
+class FakeRoute:
+    """A handler's webhook whose check is whatever the test says."""
+
+    def __init__(self, name: str, method: str, path: str, check: Callable[[bytes], None]) -> None:
+        self.name = name
+        self.method = method
+        self.path = path
+        self._check = check
+
+    def check(self, body: bytes) -> None:
+        """Do what the test says."""
+        self._check(body)
+
+
+class FakeStatus(msgspec.Struct):
+    """As little of a cluster's status as a test needs."""
+
+    master: str
+
+
+class FakeNode:
+    """A node that queues in a list; a test turns its knobs."""
+
+    def __init__(self) -> None:
+        self.name = "alpha"
+        self.hooks: list[FakeRoute] = []
+        self.left = 0.0
+        self.reasons: list[str] = []
+        self.queued: list[Webhook] = []
+        self.error: Exception | None = None
+        self.gate: trio.Event | None = None
+        self.entered = trio.Event()
+        self.master = "alpha"
+        self._ids = 0
+        self.claim("Deploy.deployed", "POST", "/deployed")
+        self.claim("Deploy.ship", "PUT", "/deploy/<app>/<int:build>")
+        self.claim("Deploy.poll", "GET", "/poll")
+
+    def claim(
+        self, name: str, method: str, path: str, check: Callable[[bytes], None] = lambda _body: None
+    ) -> None:
+        """Have one more handler claim a path."""
+        self.hooks.append(FakeRoute(name, method, path, check))
+
+    def lease_left(self) -> float:
+        """As the test says."""
+        return self.left
+
+    def readiness(self) -> list[str]:
+        """As the test says."""
+        return self.reasons
+
+    async def status(self) -> FakeStatus:
+        """Fail as the test says, or tell who is master."""
+        if self.error is not None:
+            raise self.error
+        return FakeStatus(self.master)
+
+    async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
+        """Queue in the list, once the gate is open and unless an error is set."""
+        if self.gate is not None:
+            self.entered.set()
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        if any(queued.source == webhook.source for queued in self.queued):
+            return "duplicate"
+        self.queued.append(webhook)
+        return "queued"
+
+    def new_id(self) -> str:
+        """Count."""
+        self._ids += 1
+        return f"ID{self._ids}"
+
+    def now(self) -> float:
+        """Always the same instant."""
+        return 1_700_000_000.0
+
+
+@pytest.fixture
+def node() -> FakeNode:
+    """A standby with three webhooks, ready for traffic."""
+    return FakeNode()
+
+
+@pytest.fixture
+def client(node: FakeNode) -> TestClientProtocol:
+    """A client of the application, without a socket."""
+    return make_app(node, body_limit=1000).test_client()

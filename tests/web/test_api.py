@@ -1,0 +1,31 @@
+"""What programs are told about the cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hachat.core.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from quart.typing import TestClientProtocol
+
+    from tests.web.conftest import FakeNode
+
+
+async def test_status_is_the_nodes_view_as_json(client: TestClientProtocol) -> None:
+    """Whatever the node's status holds goes out as it is."""
+    response = await client.get("/api/v1/status")
+
+    assert response.status_code == 200
+    assert await response.get_json() == {"master": "alpha"}
+
+
+async def test_status_without_redis_is_a_503(client: TestClientProtocol, node: FakeNode) -> None:
+    """Nobody is told where our Redis is, only that it is away and when to ask again."""
+    node.error = StoreUnavailable("cannot reach 10.0.0.1:6379")
+
+    response = await client.get("/api/v1/status")
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "2"
+    assert await response.get_json() == {"error": "Redis is not available, try again"}

@@ -1,0 +1,49 @@
+# make demo   a cluster of three nodes and a chat prompt
+# make test   all tests
+# Both set up what they need in .venv first, from python3 and the package registry alone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+NODES ?= 3
+
+.PHONY: demo test install check bench lock clean
+
+demo: $(READY)
+	@$(BIN)/hachat demo --nodes $(NODES)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+install: $(READY)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks
+
+# A .venv without its mark was interrupted or is out of date: it is made anew. Only replies may go to stdout.
+$(READY): pyproject.toml requirements.lock
+	@echo "setting up $(VENV), once" >&2
+	@rm -rf $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hachat needs Python 3.11 or newer: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >&2 || { echo "python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
+	@touch $@
+
+# After a change of the dependencies in pyproject.toml.
+lock:
+	$(PYTHON) -m venv .build/lock
+	.build/lock/bin/python -m pip install --quiet pip-tools
+	.build/lock/bin/pip-compile --quiet --all-extras --strip-extras --generate-hashes --allow-unsafe \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --upgrade --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .build .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -66,7 +66,7 @@ class Timing:
                 f" raise ttl to at least {needed:g} or lower one of the others"
             )
         if self.lock_delay < self.ttl:
-            yield f"lock_delay {self.lock_delay:g} s is less than ttl {self.ttl:g} s: a term could outlive it; raise it"
+            yield f"lock_delay {self.lock_delay:g} s is less than ttl {self.ttl:g} s: a term could outlive it; raise lock_delay to at least {self.ttl:g}"
         if not 0 <= self.drift < _WILD:
             yield f"drift {self.drift:g} is not a share from 0 to {_WILD:g}; 0.01 suits any clock"
 

@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field, to_builtins
+from msgspec.structs import asdict
 
+from hachat.core.errors import SettingsError
+from hachat.core.lease import Timing
 from hachat.core.redaction import mask
 from hachat.core.sections import convert_section, read_secrets
 
@@ -125,15 +128,21 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
     lock_delay: SecondsOrZero = 7.0
     drift: Annotated[float, Meta(ge=0, lt=1)] = 0.01
 
+    @property
+    def timing(self) -> Timing:
+        """The same as the election takes it.
+
+        Raises:
+            SettingsError: the times cannot work together; `check` has said so before.
+        """
+        return Timing(**asdict(self))
+
     def check(self) -> Iterator[str]:
-        """Yield a fault where a send could outlive the lease after one renewal that failed."""
-        needed = self.renew + 2 * self.op_timeout + self.margin + self.send_timeout
-        if needed > self.ttl + _ROUNDING:
-            yield (
-                f"renew {self.renew:g} + 2 * op_timeout {self.op_timeout:g} + margin {self.margin:g}"
-                f" + send_timeout {self.send_timeout:g} = {needed:g} s is more than ttl {self.ttl:g} s;"
-                f" raise ttl to at least {needed:g} or lower one of the others"
-            )
+        """Yield a fault for each rule of the election that the times break."""
+        try:
+            _ = self.timing
+        except SettingsError as error:
+            yield from error.faults
 
 
 class QueueSettings(Struct, frozen=True, kw_only=True):
@@ -267,11 +276,6 @@ def warnings(settings: Settings) -> list[str]:
     """Return a sentence for each thing that works but promises less than it could."""
     lease, redis = settings.lease, settings.redis
     found = []
-    if lease.lock_delay < lease.ttl:
-        found.append(
-            f"lease: lock_delay {lease.lock_delay:g} s is less than ttl {lease.ttl:g} s: when Redis"
-            " restarts or fails over, a second master may begin before the first has ended"
-        )
     if redis.sentinels and lease.ttl - lease.margin < _FAILOVER:
         found.append(
             f"lease: ttl {lease.ttl:g} - margin {lease.margin:g} = {lease.ttl - lease.margin:g} s is less"

@@ -23,7 +23,6 @@ from typing import Literal
 
 import structlog
 import trio
-from msgspec import to_builtins
 
 from hachat import __version__
 from hachat.bot.recovery import Recovery
@@ -37,9 +36,8 @@ from hachat.cluster.elector import Duty, Elector, Term
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.core.ids import make_id
-from hachat.core.lease import Timing
 from hachat.core.messages import Message, Webhook
-from hachat.core.settings import LeaseSettings, QueueSettings, Settings
+from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
 from hachat.daemon.services import finish_unless, running
 from hachat.store.inbound import Inbound
@@ -201,7 +199,7 @@ class Node:
                 await leave(members)
 
     async def _work(self, stop: trio.Event, duty: Duty) -> None:
-        timing = make_timing(self._settings.lease)
+        timing = self._settings.lease.timing
         replicas = self._settings.redis.replicas
         async with trio.open_nursery() as workers:
             for worker in self._workers:
@@ -244,8 +242,3 @@ class Node:
 
     async def _enqueue_message(self, message: Message) -> bool:
         return await self._inbound.enqueue(message, "chat")
-
-
-def make_timing(settings: LeaseSettings) -> Timing:
-    """Return the lease's timing as the settings have it."""
-    return Timing(**to_builtins(settings))

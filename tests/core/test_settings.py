@@ -40,11 +40,11 @@ def test_defaults_work() -> None:
 
 def test_tables_are_filled() -> None:
     """What is set replaces the default and nothing else."""
-    data = {"lease": {"ttl": 8}, "chat": {"irc": {"port": 1}}, "handler": {"deploy": {}}}
+    data = {"lease": {"ttl": 6}, "chat": {"irc": {"port": 1}}, "handler": {"deploy": {}}}
 
     settings = build(data, origin="test.toml")
 
-    assert settings.lease == LeaseSettings(ttl=8.0)
+    assert settings.lease == LeaseSettings(ttl=6.0)
     assert settings.chat == {"irc": {"port": 1}}
     assert settings.redis == RedisSettings()
 
@@ -92,6 +92,13 @@ def test_impossible_timings_are_spelled_out() -> None:
             "lease: renew 2 + 2 * op_timeout 0.4 + margin 0.5 + send_timeout 2 = 5.3 s is more than ttl 5 s;"
             " raise ttl to at least 5.3 or lower one of the others"
         ),
+    )
+
+
+def test_a_lock_delay_that_a_term_could_outlive_is_refused() -> None:
+    """A longer lease needs a longer lock-delay, or two masters could meet after a failover of Redis."""
+    assert faults({"lease": {"ttl": 8}}) == (
+        "lease: lock_delay 7 s is less than ttl 8 s: a term could outlive it; raise lock_delay to at least 8",
     )
 
 
@@ -150,14 +157,13 @@ def test_a_login_in_a_url_is_not_reported() -> None:
 
 
 def test_warnings_of_what_promises_less() -> None:
-    """Sentinels need a longer lease, confirmed by a replica; a short lock-delay is doubtful with any Redis."""
+    """Sentinels need a longer lease, confirmed by a replica."""
     settings = Settings(
-        lease=LeaseSettings(ttl=4, renew=0.7, lock_delay=3), redis=RedisSettings(sentinels=("a:1",))
+        lease=LeaseSettings(ttl=4, renew=0.7), redis=RedisSettings(sentinels=("a:1",))
     )
 
-    short, failover, replicas = warnings(settings)
+    failover, replicas = warnings(settings)
 
-    assert short.startswith("lease: lock_delay 3 s is less than ttl 4 s")
     assert failover.startswith("lease: ttl 4 - margin 0.5 = 3.5 s is less than 4 s")
     assert failover.endswith("raise ttl to 4.5")
     assert replicas.startswith("redis: replicas 0 with Sentinels")

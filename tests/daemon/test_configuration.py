@@ -60,7 +60,7 @@ def test_the_environment_wins(file: Path) -> None:
     """Variables override the file, with lists and the sections of plugins among them."""
     file.write_text("[lease]\nttl = 6\nmargin = 0.4\n[chat.irc]\nport = 1\n")
     environ = {
-        "HACHAT__LEASE__TTL": "8",
+        "HACHAT__LEASE__TTL": "7",
         "HACHAT__BOT__ALIASES": "!,bot",
         "HACHAT__REDIS__TLS": "true",
         "HACHAT__CHAT__IRC__PORT": "2",
@@ -71,7 +71,7 @@ def test_the_environment_wins(file: Path) -> None:
 
     settings = load(file, environ)
 
-    assert settings.lease == LeaseSettings(ttl=8.0, margin=0.4)
+    assert settings.lease == LeaseSettings(ttl=7.0, margin=0.4)
     assert settings.bot.aliases == ("!", "bot")
     assert settings.redis.tls
     assert settings.handler == {"deploy": {"level": "warning"}}

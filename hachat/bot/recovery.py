@@ -10,6 +10,7 @@ import trio
 from hachat.bot.worker import Worker
 from hachat.core.errors import StoreError
 from hachat.store.inbound import Inbound
+from hachat.store.trouble import report
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,7 @@ class Recovery:
             try:
                 await self._take_over()
             except StoreError as error:
-                log.warning("cannot take over conversations yet", error=str(error))
+                report(log, "cannot take over conversations yet", error)
 
     async def _take_over(self) -> None:
         tokens = await self._queue.reap(max(0, sum(worker.free for worker in self._workers)))

@@ -171,7 +171,7 @@ class Elector:
     async def _serve(self, lease: Lease, duty: Duty) -> bool:
         """Return whether the term ended as terms should."""
         self._term = term = Term(lease, self._clock)
-        log.info("took the lease", token=term.token)
+        log.info("took the lease", epoch=term.epoch)
         fine = False
         try:
             async with trio.open_nursery() as nursery:
@@ -195,10 +195,10 @@ class Elector:
                 await duty(term)
             except* Fenced:
                 failure = "fenced"
-                log.warning("a write was refused: the lease is not ours", token=term.token)
+                log.warning("a write was refused: the lease is not ours", epoch=term.epoch)
             except* Exception:
                 failure = "duty failed"
-                log.exception("the master's duty failed; giving the lease back", token=term.token)
+                log.exception("the master's duty failed; giving the lease back", epoch=term.epoch)
         if term.scope.cancelled_caught:
             term.reason = "lost"
         elif failure or not term.leaving.is_set():
@@ -220,7 +220,7 @@ class Elector:
                 case False:
                     lease.lose()
             term.follow_clock()
-        log.warning("the lease is lost", token=term.token)
+        log.warning("the lease is lost", epoch=term.epoch)
         term.scope.cancel()
 
     async def _say_goodbye(self, term: Term) -> None:
@@ -228,7 +228,7 @@ class Elector:
         while True:
             released = self._store.release(token, heir, term.barred, reason)
             if await self._answer(released) is not None:
-                log.info("the term is over", token=term.token, to=heir, reason=reason)
+                log.info("the term is over", epoch=term.epoch, to=heir, reason=reason)
                 return
             await trio.sleep(RETRY)
 

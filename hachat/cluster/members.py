@@ -73,6 +73,7 @@ class Heartbeat:
         self._turned_at = turned_at
         self._on_gone = on_gone
         self._stop = threading.Event()
+        self._silent = False
         self.beaten_at = monotonic()
         """Monotonic time of the last beat that reached Redis."""
 
@@ -104,11 +105,23 @@ class Heartbeat:
                 )
             gone = self._members.beat(client)
         except (StoreError, trio.Cancelled, trio.RunFinishedError) as error:
-            log.warning("no heartbeat", error=str(error))
+            self._notice_silence(error)
             if client is not None:
                 client.close()
             return None
-        self.beaten_at = monotonic()
+        self._notice_answer()
         if gone and not self._stop.is_set():
             token.run_sync_soon(self._on_gone, gone)
         return client
+
+    def _notice_silence(self, error: BaseException) -> None:
+        if not self._silent:
+            log.warning("Redis does not answer; trying on", error=str(error))
+        self._silent = True
+
+    def _notice_answer(self) -> None:
+        now = monotonic()
+        if self._silent:
+            log.info("Redis answers again", seconds=round(now - self.beaten_at, 1))
+        self._silent = False
+        self.beaten_at = now

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from random import random
 from typing import Any, cast, get_args
 
 import structlog
 import trio
 
+from hachat.core.backoff import backoff
 from hachat.core.errors import StoreError, StoreUnavailable, UsageError
 from hachat.core.lease import (
     HAND_OVER,
@@ -29,6 +31,7 @@ from hachat.store.connections import Line, Reader
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
+from hachat.store.trouble import report
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +45,8 @@ _STEP_DOWN = load("lease_step_down")
 _BLOCK = 2.0
 """Seconds a blocked read waits for an event; without one it is how late a dead Redis is noticed."""
 
-_PAUSE = 0.1
-"""Seconds between losing the stream of events and asking for it again."""
+_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+"""Seconds between losing the stream of events and asking for it again, the first time and after many."""
 
 _NO_EVENT = "0-0"
 
@@ -98,6 +101,7 @@ class LeaseView:
 
         After an error it takes up where it left off, and says `connected` each time it listens to a server.
         """
+        waits = backoff(_PAUSE, _LONGEST_PAUSE, random)
         while True:
             try:
                 async with self._link.reader(_BLOCK) as reader:
@@ -106,11 +110,12 @@ class LeaseView:
                     # Ids of another server may be behind ours; to wait for them would miss events.
                     after = min(after or newest, newest, key=_by_age)
                     await hear(Event("connected", self._see(run_id, newest)))
+                    waits = backoff(_PAUSE, _LONGEST_PAUSE, random)
                     while True:
                         after = await self._listen(reader, run_id, after, hear)
             except StoreError as error:
-                log.warning("cannot hear the lease's events", error=str(error))
-            await trio.sleep(_PAUSE)
+                report(log, "cannot hear the lease's events", error)
+            await trio.sleep(next(waits))
 
     async def _listen(self, reader: Reader, run_id: str, after: str, hear: Hear) -> str:
         reply = await reader.read("XREAD", "BLOCK", _ms(_BLOCK), "STREAMS", self._events, after)

@@ -20,10 +20,12 @@ T = TypeVar("T")
 async def retry(operation: Callable[[], Awaitable[T]]) -> T:
     """Return what `operation` returns, repeating it while Redis is away or refuses; only its caller's cancel ends it."""
     waits = backoff(0.05, 2.0, random.random)
+    tell = log.warning
     while True:
         try:
             return await operation()
         except StoreError as error:
             wait = next(waits)
-            log.warning("asking Redis again", error=str(error), seconds=round(wait, 2))
+            tell("asking Redis again, and on until it answers", error=str(error))
+            tell = log.debug
             await trio.sleep(wait)

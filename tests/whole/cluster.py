@@ -1,0 +1,148 @@
+"""A whole cluster of our own: a server, and daemons that are processes as in production."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+
+import trio
+
+from hachat.cluster.stepdown import Succession, step_down
+from hachat.store.embedded import Server, run_child, run_server
+from hachat.store.inbound import GROUP
+from hachat.store.keys import LANES, Keys
+from hachat.store.lease import LeaseView
+from hachat.store.link import Direct, Link
+from hachat.store.status import NodeStatus, Status, read_status
+from tests.waiting import until
+
+HASTY = """
+[worker]
+heartbeat = 0.5
+node_ttl = 2.0
+"""
+"""Settings under which a node that is gone is missed after 2 s instead of 10."""
+
+
+@dataclass
+class Daemon:
+    """One node; `process` is the present one of its name."""
+
+    name: str
+    file: Path
+    log: Path
+    process: Popen[bytes] = field(init=False)
+
+    def start(self, children: ExitStack) -> None:
+        """Start a process that ends with `children`, or with us."""
+        command = [sys.executable, "-m", "hachat", "run", "--config", str(self.file)]
+        self.process = children.enter_context(run_child(command, output=self.log))
+
+    def kill(self) -> None:
+        """End it so that it can do nothing more about anything."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass
+class Cluster:
+    """The server, the daemons by name, and a link to look at them through."""
+
+    server: Server
+    daemons: dict[str, Daemon]
+    link: Link
+    keys: Keys
+    children: ExitStack
+
+    async def status(self) -> Status:
+        """Return what there is to see."""
+        return await read_status(self.link, self.keys)
+
+    async def alive(self) -> dict[str, NodeStatus]:
+        """Return the nodes whose present process is in the cluster."""
+        return {
+            node.name: node
+            for node in (await self.status()).nodes
+            if node.role != "dead" and node.pid == self.daemons[node.name].process.pid
+        }
+
+    async def wait_complete(self, within: float = 20.0) -> Status:
+        """Return once every daemon is in the cluster and one of them is master."""
+
+        async def complete() -> Status | None:
+            for daemon in self.daemons.values():
+                assert daemon.process.poll() is None, daemon.log.read_text()[-2000:]
+            status = await self.status()
+            whole = len(await self.alive()) == len(self.daemons)
+            return status if whole and status.master else None
+
+        status: Status = await until(complete, within)
+        return status
+
+    async def hand_over(self) -> Succession:
+        """Move the lease to another node."""
+        return await step_down(LeaseView(self.link, self.keys), list(await self.alive()))
+
+    async def kill_master(self) -> str:
+        """Kill the master and return its name."""
+        name = (await self.status()).master
+        assert name is not None
+        self.daemons[name].kill()
+        return name
+
+    async def kill_worker(self) -> str:
+        """Kill a standby while it has a message in hand and return its name."""
+        name: str = await until(self._find_busy_standby, 10.0)
+        self.daemons[name].kill()
+        return name
+
+    def restart(self, name: str) -> None:
+        """Start another process under the name of one that was killed."""
+        self.daemons[name].start(self.children)
+
+    async def _find_busy_standby(self) -> str:
+        master = (await self.status()).master
+        for lane in LANES:
+            _, _, _, held = await self.link.command("XPENDING", self.keys.ready(lane), GROUP)
+            for consumer, _ in held or ():
+                name: str = consumer.decode().partition(":")[0]
+                if name != master and self.daemons[name].process.poll() is None:
+                    return name
+        return ""
+
+
+@asynccontextmanager
+async def run_cluster(
+    directory: Path, *, nodes: Sequence[str] = ("node-1", "node-2", "node-3"), settings: str = ""
+) -> AsyncIterator[Cluster]:
+    """Run a server and daemons for the length of the block; `settings` is TOML for all of them.
+
+    It blocks the loop while processes start and end, so nothing else should run beside its entry and exit.
+    """
+    keys = Keys("whole")
+    with run_server(directory / "valkey") as server, ExitStack() as children:
+        daemons = {name: _make_daemon(directory, name, keys, server, settings) for name in nodes}
+        for daemon in daemons.values():
+            daemon.start(children)
+        link = Link(Direct(server.url))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(link.run)
+            cluster = Cluster(server, daemons, link, keys, children)
+            await cluster.wait_complete()
+            yield cluster
+            nursery.cancel_scope.cancel()
+
+
+def _make_daemon(directory: Path, name: str, keys: Keys, server: Server, settings: str) -> Daemon:
+    file = directory / f"{name}.toml"
+    file.write_text(
+        f'cluster = "{keys.cluster}"\nnode = "{name}"\nhandlers = ["tests.whole.handlers:Echo"]\n'
+        f'[redis]\nurl = "{server.url}"\n[web]\nport = 0\n{settings}'
+    )
+    return Daemon(name, file, directory / f"{name}.log")
+

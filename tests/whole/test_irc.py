@@ -1,0 +1,36 @@
+"""The bot on a real IRC network: it answers there, and its successor does after the master was killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.chat.ngircd import run_ngircd, visit
+from tests.waiting import until
+from tests.whole.cluster import HASTY, run_cluster
+
+
+async def test_another_node_answers_after_the_master_was_killed(tmp_path: Path) -> None:
+    """The channel keeps its bot: a command is answered by the first master, and by the next one after its death."""
+    with run_ngircd(tmp_path) as network:
+        settings = (
+            f'{HASTY}[chat.irc]\nhost = "127.0.0.1"\nport = {network.port}\nchannels = ["#ops"]\n'
+        )
+        async with visit(network, "anna") as anna:
+            await anna.join("#ops")
+            async with run_cluster(
+                tmp_path, nodes=("node-1", "node-2"), settings=settings
+            ) as cluster:
+                await anna.expect("JOIN :#ops")
+                await anna.say("#ops", "hachat: ping")
+                assert await anna.hear() == "pong"
+
+                old = await cluster.kill_master()
+                await anna.expect("QUIT")
+                await anna.expect("JOIN :#ops")
+                await anna.say("#ops", "hachat: ping")
+                assert await anna.hear() == "pong"
+
+                async def another() -> bool:
+                    return (await cluster.status()).master not in {None, old}
+
+                await until(another)

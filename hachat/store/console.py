@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from random import random
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -20,11 +21,12 @@ import msgspec
 import trio
 
 from hachat.core.backoff import backoff
-from hachat.core.errors import QueueFull, StoreUnavailable
+from hachat.core.errors import QueueFull, StoreRefused, StoreUnavailable
 from hachat.core.ids import make_id
 from hachat.core.messages import Reply
 from hachat.store.keys import Keys
 from hachat.store.link import Link, Reader
+from hachat.store.retry import retry
 from hachat.store.scripts import load
 
 BLOCK = 5.0
@@ -163,14 +165,14 @@ class ConsoleClient:
     private: bool = True
 
     async def say(self, text: str) -> str:
-        """Type `text` and return the id of the line.
+        """Type `text` and return the id of the line; while Redis is away, wait for it.
 
         Raises:
             QueueFull: too many lines wait, because no master takes them.
-            StoreError: Redis did not take it, or not surely.
+            StoreRefused: Redis said no.
         """
         line = new_line(self.room, self.user, text, private=self.private)
-        await type_line(self.link, self.keys, line)
+        await retry(partial(type_line, self.link, self.keys, line), unless=StoreRefused)
         return line.id
 
     def ask(self, text: str) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[str]]:
@@ -180,13 +182,15 @@ class ConsoleClient:
 
         Raises:
             QueueFull: too many lines wait, because no master takes them.
-            StoreError: Redis did not take it, or not surely.
+            StoreRefused: Redis said no.
         """
         return _ask(self, text)
 
     async def find_end(self) -> str:
         """Return the entry from which to `listen` for what comes from now on."""
-        return await find_end(self.link, self.keys, self.room)
+        return await retry(
+            partial(find_end, self.link, self.keys, self.room), unless=StoreRefused
+        )
 
     def listen(self, after: str) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Said]]:
         """Open a channel of all that is said in the room behind the entry `after`."""

@@ -6,7 +6,7 @@ Only the master drains it, and every call carries the lease's token: what a depo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -42,14 +42,16 @@ class Outbound:
         self._keys = keys
         self._token = token
 
-    async def inherit(self) -> int:
-        """Make the rooms due that a predecessor may have been sending to; return how many.
+    async def inherit(self, served: Collection[str] = ()) -> int:
+        """Make the rooms due that were taken, by a predecessor or without our hearing of it; return how many.
+
+        The rooms in `served` are left alone.
 
         Raises:
             Fenced: the lease is no longer ours.
         """
         answer = await self._link.script(
-            _INHERIT, self._fenced("outready", "intent"), (self._token,)
+            _INHERIT, self._fenced("outready", "intent"), (self._token, *served)
         )
         return int(self._checked(answer))
 
@@ -95,6 +97,7 @@ class Outbound:
                     int(after * 1000),
                     reason,
                     "1" if more else "0",
+                    int(HOLD * 1000),
                 ),
             )
         )

@@ -17,13 +17,20 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-async def retry(operation: Callable[[], Awaitable[T]]) -> T:
-    """Return what `operation` returns, repeating it while Redis is away or refuses; only its caller's cancel ends it."""
+async def retry(
+    operation: Callable[[], Awaitable[T]], *, unless: type[StoreError] | tuple[()] = ()
+) -> T:
+    """Return what `operation` returns, repeating it while Redis is away or refuses; only its caller's cancel ends it.
+
+    An error of the kind `unless` is not worth another try and is raised.
+    """
     waits = backoff(0.05, 2.0, random.random)
     tell = log.warning
     while True:
         try:
             return await operation()
+        except unless:
+            raise
         except StoreError as error:
             wait = next(waits)
             tell("asking Redis again, and on until it answers", error=str(error))

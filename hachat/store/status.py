@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from hachat.core.ids import read_time
+from hachat.core.ids import LENGTH, read_time
 from hachat.core.lease import Token
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.link import Link
@@ -152,6 +152,6 @@ def _age(now: float, head: bytes) -> float | None:
     if not head:
         return None
     try:
-        return max(0.0, now - read_time(head.decode()))
+        return max(0.0, now - read_time(head[:LENGTH].decode()))
     except ValueError:
         return None

@@ -3,6 +3,7 @@
 -- KEYS  1 lease (string)  2 outbox (list)  3 outready (zset)  4 intent (hash)  5 counters (hash)  6 dead (stream)
 -- ARGV  1 token of the lease  2 room  3 id of the head  4 'sent' | 'defer' | 'doubt' | 'dead'
 --       5 ms until the room may send again  6 reason for the dead letters  7 '1' to go on with the room's next reply
+--       8 ms until a room that goes on is looked at again if nothing is heard of it
 -- =>    'FENCED' | 'GONE' that head was reported before | 'OK' | {next head}
 --
 -- A master that was deposed may still report a send it truly made, as long as no other has taken the room:
@@ -22,11 +23,15 @@ if finished then
   redis.call('HINCRBY', KEYS[5], 'outgoing', -1)
 end
 local next = redis.call('LINDEX', KEYS[2], 0)
-if next and finished and leads and ARGV[7] == '1' then return {next} end  -- the intent stays: it now means this one
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if next and finished and leads and ARGV[7] == '1' then
+  redis.call('ZADD', KEYS[3], now + ARGV[8], ARGV[2])
+  return {next}  -- the intent stays: it now means this one
+end
 if ARGV[4] ~= 'doubt' then redis.call('HDEL', KEYS[4], ARGV[2]) end
 if next then
-  local time = redis.call('TIME')
-  redis.call('ZADD', KEYS[3], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[5], ARGV[2])
+  redis.call('ZADD', KEYS[3], now + ARGV[5], ARGV[2])
 else
   redis.call('ZREM', KEYS[3], ARGV[2])
 end

@@ -21,6 +21,7 @@ from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, HookRoute, Route
 from hachat.bot.suggestion import suggest
 from hachat.core.addressing import Address, Addressing
+from hachat.core.errors import HandlerError
 from hachat.core.messages import Inbound, Message, Reply, Webhook
 
 log = structlog.get_logger(__name__)
@@ -84,8 +85,12 @@ class Robot:
     async def handle(self, inbound: Inbound) -> list[Reply]:
         """Run every route `inbound` is for, at the same time, and return what they said, route by route.
 
-        Raises nothing but a cancel.  Replies made before a handler failed are kept.
+        Replies made before a handler failed are kept.
+
+        Raises:
+            HandlerError: no handler here has the route a webhook was accepted for; of handlers themselves, nothing.
         """
+        self._refuse_stranger(inbound)
         calls: list[Call] = []
         failures: list[str] = []
         with trio.move_on_after(self._timeout) as scope, self._contain(inbound, "", failures):
@@ -124,6 +129,12 @@ class Robot:
                 "a handler failed", **self._facts(inbound), route=route, exc_info=_plain(faults)
             )
 
+    def _refuse_stranger(self, inbound: Inbound) -> None:
+        if isinstance(inbound, Webhook) and inbound.route not in self._hooks:
+            raise HandlerError(
+                f"no handler on node {self.bot.node} has the route {inbound.route}; load the same handlers on every node"
+            )
+
     def _find(self, inbound: Inbound) -> list[Call]:
         if isinstance(inbound, Webhook):
             return self._find_hook(inbound)
@@ -137,14 +148,7 @@ class Robot:
         return [self._call_chat(inbound, match, prefix) for match in matches]
 
     def _find_hook(self, webhook: Webhook) -> list[Call]:
-        route = self._hooks.get(webhook.route)
-        if route is None:
-            log.error(
-                "no handler has this route; the webhook is dropped",
-                **self._facts(webhook),
-                route=webhook.route,
-            )
-            return []
+        route = self._hooks[webhook.route]
         replies = Replies(webhook.id, route.name)
         context = Context(webhook, replies, self.bot, text=webhook.body)
         return [Call(route.name, partial(self._invoke_hook, route, context), replies)]

@@ -15,13 +15,14 @@ import structlog
 import trio
 
 from hachat.core import wire
-from hachat.core.errors import StoreError, WireError
+from hachat.core.errors import HandlerError, StoreError, WireError
 from hachat.core.messages import Inbound, Message, Reply
 from hachat.store.inbound import BLOCK, Head, Token, Verdict
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
 from hachat.store.retry import retry
+from hachat.store.trouble import report
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ GOODBYE = 2.0
 """Seconds for handing unfinished conversations back."""
 
 Handle = Callable[[Inbound], Awaitable[list[Reply]]]
-"""Has a message handled and returns its replies; raises nothing but a cancel."""
+"""Has a message handled and returns its replies; HandlerError says that nobody here can."""
 
 
 class Readers(Protocol):
@@ -115,14 +116,19 @@ class Worker:
             try:
                 async with self._readers.reader(BLOCK) as reader:
                     await self._queue.prepare()
-                    # A read whose answer was lost may have given us tokens we never heard of.
-                    self._start(await self._queue.held(self.lane), visits)
+                    await self._find_unheard(visits)
                     while True:
                         await self._wait_for_slot()
                         self._start(await self._queue.read(reader, self.lane, self.free), visits)
             except StoreError as error:
-                log.warning("cannot read the inbound queue", lane=self.lane, error=str(error))
+                report(log, "cannot read the inbound queue", error, lane=self.lane)
                 await trio.sleep(0.5)
+
+    async def _find_unheard(self, visits: trio.Nursery) -> None:
+        """Handle conversations that a read gave us whose answer was lost."""
+        known = set(self._visits)  # may be given back while we ask, and are then not ours any more
+        held = await self._queue.held(self.lane)
+        self._start((token for token in held if token.entry not in known), visits)
 
     async def _wait_for_slot(self) -> None:
         while self.free <= 0:
@@ -139,37 +145,41 @@ class Worker:
     async def _work_through(self, token: Token) -> None:
         until = trio.current_time() + VISIT_SECONDS
         verdict = Verdict.GONE
-        while verdict in {Verdict.GONE, Verdict.MORE}:
+        while verdict is Verdict.GONE or verdict is Verdict.MORE:
             heads = await retry(partial(self._queue.heads, token.conversation, VISIT_MESSAGES))
             if not heads:
                 await retry(partial(self._queue.close, token))
                 return
             for head in heads:
-                last = head is heads[-1] or self._leaving or trio.current_time() > until
-                verdict = await self._finish(token, head, give_way=last)
+                verdict = await self._finish(token, head, until, last=head is heads[-1])
                 if verdict is not Verdict.MORE:
                     break
         if verdict is Verdict.LOST:
             log.warning("another node took this conversation over", conversation=token.conversation)
 
-    async def _finish(self, token: Token, head: Head, *, give_way: bool) -> Verdict:
+    async def _finish(self, token: Token, head: Head, until: float, *, last: bool) -> Verdict:
+        replies, give_up = await self._answer(token, head)
+        give_way = last or self._leaving or trio.current_time() > until
+        return await retry(
+            partial(self._queue.commit, token, head, replies, give_way=give_way, give_up=give_up)
+        )
+
+    async def _answer(self, token: Token, head: Head) -> tuple[list[Reply], str]:
+        """Return the replies to a message, or none and why it is given up."""
         try:
             value = wire.decode_inbound(head.data)
-        except WireError as error:
+            replies = await self._handle(value)
+        except (WireError, HandlerError) as error:
             log.error(
                 "message given up",
                 conversation=token.conversation,
                 message=head.id,
                 error=str(error),
             )
-            commit = partial(
-                self._queue.commit, token, head, (), give_way=give_way, give_up=str(error)
-            )
-            return await retry(commit)
-        replies = await self._handle(value)
+            return [], str(error)
         if isinstance(value, Message) and value.receipt:
             replies = [*replies, make_receipt(value)]
-        return await retry(partial(self._queue.commit, token, head, replies, give_way=give_way))
+        return replies, ""
 
     async def _hand_back(self) -> None:
         try:

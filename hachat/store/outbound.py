@@ -85,9 +85,9 @@ class Outbound:
             await self._link.script(
                 _DONE,
                 (
-                    *map(self._keys.of, ("lease",)),
+                    self._keys.of("lease"),
                     self._keys.outbox(due.room),
-                    *map(self._keys.of, ("outready", "intent", "counters", "dead")),
+                    *map(self._keys.of, ("outready", "intent", "counters", "dead", "bell")),
                 ),
                 (
                     self._token,
@@ -104,7 +104,7 @@ class Outbound:
         return _read_head(due.room, answer[0]) if isinstance(answer, list) else None
 
     async def wait(self, reader: Reader, longest: float) -> None:
-        """Return when something was put into an empty outbox, after `longest` seconds at the latest."""
+        """Return when some room may be due earlier than it was, after `longest` seconds at the latest."""
         await reader.read("BLPOP", self._keys.of("bell"), max(0.001, longest))
 
     def _fenced(self, *names: str) -> list[str]:

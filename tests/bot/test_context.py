@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from hachat.bot.context import MAX_REPLIES, Bot, Context, Replies
 from hachat.core.messages import Message, Reply, Room, User, Webhook
+from hachat.core.errors import WireError
 from hachat.core.wire import MAX_TEXT, decode_reply, encode
 
 MESSAGE = Message(
@@ -79,7 +80,7 @@ def test_replies_are_bounded() -> None:
 
 def test_what_cannot_be_queued_is_refused() -> None:
     """A reply that no queue could take is the handler's error, not the worker's."""
-    with pytest.raises(ValueError, match="surrogates"):
+    with pytest.raises(WireError, match="surrogates"):
         make()[0].say("irc/\ud800", "hello")
 
 

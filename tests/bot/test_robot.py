@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from hachat import Context, Handler, command, hear, hook
 from hachat.bot.testing import Stage
+from hachat.core.errors import HandlerError
 from hachat.core.messages import Message, Room, User, Webhook
 
 ID = "M1"
@@ -330,12 +331,11 @@ async def test_webhook_that_fails(body: str, logged: list[Any]) -> None:
     assert [(line["message"], line["route"]) for line in logged] == [("W1", "zoo.deployed")]
 
 
-async def test_webhook_for_nobody(logged: list[Any]) -> None:
-    """A webhook whose handler is gone is said to be dropped."""
+async def test_webhook_for_nobody() -> None:
+    """A webhook whose handler this node lacks is not passed off as handled."""
     webhook = Webhook("W1", "gone.deployed", "POST", "/deployed", 0.0)
-    assert await Stage(Zoo()).robot.handle(webhook) == []
-    assert logged[0]["log_level"] == "error"
-    assert logged[0]["route"] == "gone.deployed"
+    with pytest.raises(HandlerError, match=r"has the route gone\.deployed"):
+        await Stage(Zoo()).robot.handle(webhook)
 
 
 async def test_replies_keep_their_ids() -> None:

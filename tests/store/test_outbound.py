@@ -70,6 +70,15 @@ async def test_sent_replies_leave_in_order_and_leave_nothing(
     assert await link.command("HGET", keys.of("counters"), "outgoing") == b"0"
 
 
+async def test_a_room_that_gave_way_wakes_the_drain(outbound: Outbound, link: Link, keys: Keys) -> None:
+    """What is left in a room is not kept waiting until the drain looks again by itself."""
+    await put(link, keys, "t/a", "a1", "a2")
+
+    await outbound.done(await take_one(outbound), "sent")
+
+    assert await link.command("LLEN", keys.of("bell")) == 1
+
+
 async def test_without_more_the_room_is_due_again(
     outbound: Outbound, link: Link, keys: Keys
 ) -> None:

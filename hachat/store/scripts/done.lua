@@ -1,6 +1,7 @@
 -- The master reports what became of a room's head.
 --
 -- KEYS  1 lease (string)  2 outbox (list)  3 outready (zset)  4 intent (hash)  5 counters (hash)  6 dead (stream)
+--       7 bell (list)
 -- ARGV  1 token of the lease  2 room  3 id of the head  4 'sent' | 'defer' | 'doubt' | 'dead'
 --       5 ms until the room may send again  6 reason for the dead letters  7 '1' to go on with the room's next reply
 --       8 ms until a room that goes on is looked at again if nothing is heard of it
@@ -32,6 +33,8 @@ end
 if ARGV[4] ~= 'doubt' then redis.call('HDEL', KEYS[4], ARGV[2]) end
 if next then
   redis.call('ZADD', KEYS[3], now + ARGV[5], ARGV[2])
+  -- The drain may be waiting for a later moment than this room's.
+  if redis.call('LLEN', KEYS[7]) == 0 then redis.call('RPUSH', KEYS[7], '1') end
 else
   redis.call('ZREM', KEYS[3], ARGV[2])
 end

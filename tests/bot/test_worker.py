@@ -1,0 +1,377 @@
+"""Working through the queue, in virtual time, and once against a real server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from math import inf
+from typing import Any
+
+import pytest
+import structlog
+import trio
+import trio.testing
+
+from hachat.bot.worker import VISIT_MESSAGES, VISIT_SECONDS, Worker, make_receipt, run_until
+from hachat.core.errors import HandlerError
+from hachat.core.messages import Inbound, Message, Reply, Room, User
+from hachat.core.settings import QueueSettings
+from hachat.store.inbound import Inbound as Queue
+from hachat.store.inbound import Verdict
+from hachat.store.keys import Keys
+from hachat.store.link import Link
+from tests.bot.mailboxes import AWAY, Mailboxes
+from tests.waiting import until
+
+
+class Handler:
+    """Handles a message in `seconds`, or as long as `lasts` says of its text, and echoes it."""
+
+    def __init__(self, seconds: float = 0.01) -> None:
+        self.began: list[str] = []
+        self.ended: list[str] = []
+        self.lasts: dict[str, float] = {}
+        self.running: Counter[str] = Counter()
+        self.most_in_a_room = 0
+        self.most = 0
+        self._seconds = seconds
+
+    async def __call__(self, inbound: Inbound) -> list[Reply]:
+        """Handle one message."""
+        assert isinstance(inbound, Message)
+        self.began.append(inbound.text)
+        self.running[inbound.conversation] += 1
+        self.most_in_a_room = max(self.most_in_a_room, *self.running.values())
+        self.most = max(self.most, self.running.total())
+        try:
+            await trio.sleep(self.lasts.get(inbound.text, self._seconds))
+        finally:
+            self.running[inbound.conversation] -= 1
+        self.ended.append(inbound.text)
+        return [Reply(f"{inbound.id}/echo/1", inbound.room.address, inbound.text)]
+
+
+class Stage:
+    """A worker with all that it touches; `ended` is set once it has returned."""
+
+    def __init__(self, queue: Mailboxes, handler: Handler, slots: int, grace: float) -> None:
+        self.queue = queue
+        self.handler = handler
+        self.worker = Worker(queue, queue, "chat", slots, handler)
+        self.leaving = trio.Event()
+        self.ended = trio.Event()
+        self._grace = grace
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Run the worker and note its end."""
+        await self.worker.run(self.leaving, self._grace, task_status=task_status)
+        self.ended.set()
+
+    async def until_idle(self, within: float = 60.0) -> None:
+        """Return when nothing waits and nothing runs."""
+        await until(lambda: not (any(self.queue.boxes.values()) or self.worker.running), within)
+
+
+@asynccontextmanager
+async def working(
+    handler: Handler | None = None,
+    *,
+    queue: Mailboxes | None = None,
+    slots: int = 4,
+    grace: float = 5.0,
+) -> AsyncIterator[Stage]:
+    """Run a worker beside the block, and stop it after the block."""
+    stage = Stage(queue or Mailboxes(), handler or Handler(), slots, grace)
+    with structlog.testing.capture_logs():
+        async with trio.open_nursery() as nursery:
+            await nursery.start(stage.run)
+            yield stage
+            nursery.cancel_scope.cancel()
+
+
+def committed(stage: Stage) -> list[str]:
+    """Return the ids of the messages that were committed."""
+    return [commit.message for commit in stage.queue.commits]
+
+
+async def test_messages_of_a_conversation_are_handled_in_order(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """One by one, and each committed with its replies before the next one begins."""
+    texts = [str(number) for number in range(20)]
+    async with working() as stage:
+        stage.queue.put("a", *texts)
+        await stage.until_idle()
+
+    assert stage.handler.began == stage.handler.ended == committed(stage) == texts
+    assert stage.handler.most_in_a_room == 1
+    assert [reply.text for commit in stage.queue.commits for reply in commit.replies] == texts
+
+
+async def test_conversations_run_side_by_side_within_the_slots(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """As many conversations as there are slots are handled together, and no more are asked for."""
+    async with working(Handler(1.0), slots=3) as stage:
+        for number in range(9):
+            stage.queue.put(f"r{number}", f"m{number}")
+        began = trio.current_time()
+        await stage.until_idle()
+        assert trio.current_time() - began == pytest.approx(3, abs=0.1)
+
+    assert stage.handler.most == 3
+    assert max(stage.queue.reads) == 3
+    assert min(stage.queue.reads) > 0
+
+
+async def test_a_slow_conversation_holds_up_no_other(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """While one room's handler takes its time, another room is answered."""
+    async with working() as stage:
+        stage.handler.lasts["slow"] = 100.0
+        stage.queue.put("a", "slow", "after")
+        stage.queue.put("b", "quick")
+        await until(lambda: committed(stage) == ["quick"])
+        await until(lambda: committed(stage) == ["quick", "slow", "after"], within=200)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "turn"),
+    [(0.0, VISIT_MESSAGES), (VISIT_SECONDS * 0.4, 3)],
+    ids=["by number", "by time"],
+)
+async def test_a_busy_conversation_gives_way(
+    seconds: float, turn: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """After its share of messages or of time a conversation lets the others go first."""
+    queue = Mailboxes()
+    queue.put("a", *(f"a{number}" for number in range(12)))
+    queue.put("b", "b")
+    async with working(Handler(seconds), queue=queue, slots=1) as stage:
+        await stage.until_idle()
+
+    assert committed(stage).index("b") == turn
+
+
+async def test_what_cannot_be_decoded_is_given_up_and_the_room_goes_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Bytes that are no envelope become a dead letter with the reason, and no handler sees them."""
+    async with working() as stage:
+        stage.queue.put_raw("t/a", "bad", b"rubbish")
+        stage.queue.put("a", "good")
+        await stage.until_idle()
+
+    assert committed(stage) == ["bad", "good"]
+    assert "not an envelope" in stage.queue.commits[0].give_up
+    assert stage.queue.commits[1].give_up == ""
+    assert stage.handler.began == ["good"]
+
+
+async def test_what_nobody_here_can_handle_is_given_up(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A message that the robot refuses becomes a dead letter with the robot's reason."""
+
+    class Stranger(Handler):
+        async def __call__(self, inbound: Inbound) -> list[Reply]:
+            raise HandlerError("no such route")
+
+    async with working(Stranger()) as stage:
+        stage.queue.put("a", "a1")
+        await stage.until_idle()
+
+    assert [commit.give_up for commit in stage.queue.commits] == ["no such route"]
+
+
+async def test_a_head_that_is_gone_makes_it_look_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """When the mailbox has moved on, it is read anew and the conversation goes on with what is there."""
+    async with working() as stage:
+        stage.queue.verdicts = [Verdict.GONE]
+        stage.queue.put("a", "a1")
+        await stage.until_idle()
+
+    assert stage.queue.looks == 2
+    assert committed(stage) == ["a1"]
+    assert stage.queue.pending == []
+
+
+async def test_an_empty_mailbox_gives_its_token_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A token whose messages another has finished is closed and not kept for ever."""
+    async with working() as stage:
+        token = stage.queue.make_token("t/a")
+        stage.queue.pending.append(token)
+        stage.worker.adopt([token])
+        await until(lambda: not stage.queue.pending)
+
+    assert stage.worker.free == 4
+
+
+async def test_a_lost_token_ends_the_visit(autojump_clock: trio.testing.MockClock) -> None:
+    """Once another node has the conversation, the rest of it is left alone."""
+    async with working() as stage:
+        stage.queue.verdicts = [Verdict.LOST]
+        stage.queue.put("a", "a1", "a2")
+        await until(lambda: stage.handler.ended)
+        await until(lambda: not stage.worker.running)
+
+    assert stage.handler.began == ["a1"]
+    assert committed(stage) == []
+
+
+async def test_a_commit_is_repeated_and_the_handler_is_not(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """While Redis does not answer, the same replies are committed again and again, and nothing is run twice."""
+    async with working() as stage:
+        stage.queue.failures["commit"] = [AWAY] * 5
+        stage.queue.put("a", "a1", "a2")
+        await stage.until_idle()
+
+    assert stage.handler.began == ["a1", "a2"]
+    assert committed(stage) == ["a1", "a2"]
+
+
+async def test_tokens_of_a_lost_answer_are_adopted_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What Redis gave us without our hearing of it is handled after the reconnect, and what runs is not begun twice."""
+    async with working(Handler(10.0)) as stage:
+        stage.queue.put("a", "a1")
+        await until(lambda: stage.handler.began)
+        stage.queue.failures["read"] = [AWAY, AWAY]
+        stage.queue.put("b", "b1")
+        await until(lambda: len(stage.handler.began) == 2)
+        stage.queue.put("c", "c1")
+        await stage.until_idle()
+
+    assert sorted(stage.handler.began) == ["a1", "b1", "c1"]
+    assert sorted(committed(stage)) == ["a1", "b1", "c1"]
+
+
+async def test_adopted_conversations_are_handled(autojump_clock: trio.testing.MockClock) -> None:
+    """What was taken over from a node that is gone is worked through like any other, once."""
+    async with working(slots=1) as stage:
+        stage.queue.put("a", "a1")
+        (token,) = stage.queue.ready
+        stage.queue.ready.clear()
+        stage.queue.pending.append(token)
+        stage.worker.adopt([token])
+        stage.worker.adopt([token])
+        await stage.until_idle()
+
+    assert committed(stage) == ["a1"]
+
+
+async def test_leaving_lets_handlers_finish_and_takes_no_more(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The message that is being handled is finished, the next one of its room is left to others."""
+    async with working(Handler(1.0)) as stage:
+        stage.queue.put("a", "a1", "a2")
+        await until(lambda: stage.handler.began)
+        stage.leaving.set()
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.put("b", "b1")
+        await stage.ended.wait()
+
+    assert stage.handler.ended == committed(stage) == ["a1"]
+    assert stage.queue.commits[0].give_way
+    assert stage.queue.handed_back == []
+
+
+async def test_leaving_is_over_after_the_grace(autojump_clock: trio.testing.MockClock) -> None:
+    """A handler that takes longer is cancelled and its conversation handed back uncommitted."""
+    async with working(Handler(inf), grace=5.0) as stage:
+        stage.queue.put("a", "a1")
+        await until(lambda: stage.handler.began)
+        began = trio.current_time()
+        stage.leaving.set()
+        await stage.ended.wait()
+        assert trio.current_time() - began == pytest.approx(5.0)
+
+    assert stage.handler.ended == committed(stage) == []
+    assert [token.conversation for token in stage.queue.handed_back] == ["t/a"]
+
+
+async def test_a_goodbye_that_fails_ends_all_the_same(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """When nothing can be handed back, others take it over later."""
+    async with working() as stage:
+        stage.queue.failures["hand_back"] = [AWAY]
+        stage.leaving.set()
+        await stage.ended.wait()
+
+
+async def test_a_receipt_comes_after_the_replies(autojump_clock: trio.testing.MockClock) -> None:
+    """Who asked to be told hears of the end once everything else has been said."""
+    async with working() as stage:
+        stage.queue.put("a", "a1", receipt=True)
+        stage.queue.put("b", "b1")
+        await stage.until_idle()
+
+    said = {
+        commit.message: [reply.op for reply in commit.replies] for commit in stage.queue.commits
+    }
+    assert said == {"a1": ["say", "receipt"], "b1": ["say"]}
+
+
+def test_a_receipt_names_the_event() -> None:
+    """The adapter finds by it what the receipt is for, and its id is the same in a second run."""
+    message = Message("m1", Room("t", "a"), User("u"), "hi", 1.0, event="e1")
+
+    assert make_receipt(message) == Reply("m1/receipt", "t/a", "e1", op="receipt", about="m1")
+
+
+async def test_tasks_run_until_the_event(autojump_clock: trio.testing.MockClock) -> None:
+    """All of them stop when it is set, and not before."""
+    event, ended = trio.Event(), Counter[str]()
+
+    def task(name: str) -> Callable[[], Any]:
+        async def work() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                ended[name] += 1
+
+        return work
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_until, event, task("a"), task("b"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert not ended
+        event.set()
+
+    assert ended == {"a": 1, "b": 1}
+
+
+async def test_a_conversation_on_a_real_server(link: Link, keys: Keys) -> None:
+    """What goes in comes out handled in order, and what is left at the end is handed back for another node."""
+    handler, leaving = Handler(0.0), trio.Event()
+    queue = Queue(link, keys, "n1:b1", QueueSettings())
+    worker = Worker(queue, link, "chat", 4, handler)
+    texts = [str(number) for number in range(20)]
+    with structlog.testing.capture_logs(), trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(worker.run, leaving, 0.0)
+            for text in texts:
+                message = Message(text, Room("t", "a"), User("u"), text, 1.0, event=text)
+                await queue.enqueue(message, "chat")
+            await until(lambda: handler.ended == texts)
+            handler.lasts["stuck"] = inf
+            await queue.enqueue(Message("x", Room("t", "b"), User("u"), "stuck", 1.0), "chat")
+            await until(lambda: "stuck" in handler.began)
+            leaving.set()
+
+        async with link.reader(1.0) as reader:
+            (token,) = await Queue(link, keys, "n2:b2", QueueSettings()).read(reader, "chat", 10)
+
+    assert token.conversation == "t/b"
+    assert await link.command("LLEN", keys.outbox("t/a")) == len(texts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Literal, Protocol
 
 import structlog
@@ -20,6 +21,7 @@ from hachat.core.messages import Reply
 from hachat.store.inbound import BLOCK
 from hachat.store.link import Reader
 from hachat.store.outbound import Due, Outbound, Outcome
+from hachat.store.retry import retry
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +72,7 @@ class Drain:
         self._term = term
         self._send_timeout = send_timeout
         self._on_doubt = on_doubt
-        self._busy = 0
+        self._busy: list[str] = []
         self._freed = trio.Event()
 
     async def run(self) -> None:
@@ -87,26 +89,27 @@ class Drain:
     async def _keep_taking(self, sends: trio.Nursery) -> None:
         while True:
             try:
-                await self._outbound.inherit()
+                await self._outbound.inherit(self._busy)
                 async with self._readers.reader(BLOCK) as reader:
                     while True:
                         await self._take(reader, sends)
-            except StoreError as error:
-                log.warning("cannot read the outbound queue", error=str(error))
+            except (StoreError, trio.TooSlowError) as error:
+                log.warning("cannot read the outbound queue", error=str(error) or "too slow")
                 await trio.sleep(0.25)
 
     async def _take(self, reader: Reader, sends: trio.Nursery) -> None:
-        while self._busy >= ROOMS:
+        while len(self._busy) >= ROOMS:
             self._freed = trio.Event()
             await self._freed.wait()
         if self._term.remaining() < self._send_timeout:
             await trio.sleep(self._send_timeout / 8)
             return
-        # Shielded, because rooms that were taken are nobody else's until they are reported.
-        with trio.CancelScope(shield=True):
-            taken, wait = await self._outbound.take(ROOMS - self._busy)
+        # Rooms that were taken are nobody else's until they are reported: for as long as the lease lasts,
+        # `leaving` does not part us from the answer.
+        with trio.fail_after(self._term.remaining(), shield=True):
+            taken, wait = await self._outbound.take(ROOMS - len(self._busy))
         for due in taken:
-            self._busy += 1
+            self._busy.append(due.room)
             sends.start_soon(self._serve, due, name=f"send to {due.room}")
         if not taken:
             await self._outbound.wait(reader, min(wait, BLOCK))
@@ -118,11 +121,8 @@ class Drain:
                 if head is None:
                     break
                 head = await self._send(head, more=turn > 1)
-        except StoreError as error:
-            # The intent stays recorded: the head is sent again as in doubt.
-            log.warning("could not report a send", room=due.room, error=str(error))
         finally:
-            self._busy -= 1
+            self._busy.remove(due.room)
             self._freed.set()
 
     async def _send(self, due: Due, *, more: bool) -> Due | None:
@@ -132,7 +132,9 @@ class Drain:
             reply = wire.decode_reply(due.data)
             await self._deliver(reply, due)
         except NotSent as error:
-            outcome, after, reason = "defer", error.after, str(error)
+            # Of an earlier attempt it says nothing.
+            outcome = "doubt" if due.in_doubt else "defer"
+            after, reason = error.after, str(error)
         except InDoubt as error:
             outcome, after, reason = "doubt", 1.0, str(error)
         except (Undeliverable, WireError) as error:
@@ -144,12 +146,10 @@ class Drain:
             log.warning(
                 "reply not sent", room=due.room, reply=due.id, outcome=outcome, reason=reason
             )
-        more = (
-            more
-            and not self._term.leaving.is_set()
-            and self._term.remaining() >= self._send_timeout
+        more = more and self._may_send()
+        return await retry(
+            partial(self._outbound.done, due, outcome, after=after, reason=reason, more=more)
         )
-        return await self._outbound.done(due, outcome, after=after, reason=reason, more=more)
 
     async def _deliver(self, reply: Reply, due: Due) -> None:
         adapter = self._adapters.get(reply.adapter)
@@ -164,9 +164,12 @@ class Drain:
             )
             if self._on_doubt == "skip":
                 return
-        if self._term.remaining() < self._send_timeout:
-            raise NotSent("the lease may run out during the send", after=0.0)
+        if not self._may_send():
+            raise NotSent("the term may end during the send", after=0.0)
         with trio.move_on_after(self._send_timeout) as deadline:
             await adapter.send(reply)
         if deadline.cancelled_caught:
             raise InDoubt(f"no answer within {self._send_timeout} s")
+
+    def _may_send(self) -> bool:
+        return not self._term.leaving.is_set() and self._term.remaining() >= self._send_timeout

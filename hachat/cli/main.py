@@ -2,16 +2,71 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
 from hachat import __version__
+from hachat.cli.check import check
+from hachat.cli.console import console
+from hachat.cli.demo import demo
+from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
 from hachat.cli.run import run
+from hachat.cli.say import say
+from hachat.cli.status import status
+from hachat.cli.stepdown import step_down
+from hachat.core.errors import HachatError, SettingsError, StoreError, UsageError
+from hachat.core.settings import LogSettings
+from hachat.daemon import logging
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """A group whose commands end with a sentence and an exit code where they would end with a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Invoke the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, HachatError, BaseExceptionGroup) as error:
+            code = _tell(list(_leaves(error)))
+            if code is None:
+                raise
+            sys.exit(code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hachat")
 def main() -> None:
     """A chat-ops bot that stays up."""
+    # A command says itself what went wrong; only `run` has a log, which it sets up itself.
+    logging.configure(LogSettings(level="critical"), "")
 
 
-main.add_command(run)
+for command in (run, status, step_down, console, say, check, demo):
+    main.add_command(command)
+
+
+def _tell(errors: list[BaseException]) -> int | None:
+    """Say what ended a command and return its exit code, or None for what nobody expected."""
+    if any(isinstance(error, KeyboardInterrupt) for error in errors):
+        return INTERRUPTED
+    if not all(isinstance(error, HachatError) for error in errors):
+        return None
+    click.echo(f"hachat: {errors[0]}", err=True)
+    return _choose_code(errors[0])
+
+
+def _choose_code(error: BaseException) -> int:
+    if isinstance(error, SettingsError | UsageError):
+        return USAGE
+    return UNREACHABLE if isinstance(error, StoreError) else FAILED
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

@@ -1,22 +1,24 @@
-"""What the subcommands share: the settings they work with, and errors without tracebacks."""
+"""What the subcommands share: exit codes, the settings they work with, and the way to Redis."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
 
 import click
+import trio
 
-from hachat.core.errors import HachatError, SettingsError, StoreError, UsageError
+from hachat.core.errors import StoreUnavailable
 from hachat.core.settings import Settings
 from hachat.daemon.configuration import load
+from hachat.daemon.services import running
+from hachat.daemon.sources import make_source
+from hachat.store.link import Link
 
-P = ParamSpec("P")
-R = TypeVar("R")
+FAILED = 1
+"""Exit code: it went wrong for a reason that none of the others names."""
 
 USAGE = 2
 """Exit code: the command, or the settings, cannot be done as asked."""
@@ -30,6 +32,14 @@ DEGRADED = 4
 UNREACHABLE = 5
 """Exit code: Redis cannot be reached."""
 
+TWO_MASTERS = 6
+"""Exit code: more than one node says that it is master."""
+
+INTERRUPTED = 130
+"""Exit code: Ctrl-C, as shells have it."""
+
+REACH = 2.5
+"""Seconds a command waits for Redis before it says that Redis is away."""
 
 config_option = click.option(
     "--config",
@@ -44,29 +54,17 @@ def read_settings(config: Path | None) -> Settings:
     return load(config, os.environ)
 
 
-def without_traceback(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn our own errors into a sentence and an exit code."""
+@asynccontextmanager
+async def open_link(settings: Settings) -> AsyncIterator[Link]:
+    """Open a link to the cluster's Redis, which has answered once.
 
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except* HachatError as group:
-            error = _first(group)
-            click.echo(f"hachat: {error}", err=True)
-            sys.exit(_code(error))
-
-    return run
-
-
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _code(error: BaseException) -> int:
-    if isinstance(error, SettingsError | UsageError):
-        return USAGE
-    return UNREACHABLE if isinstance(error, StoreError) else 1
+    Raises:
+        StoreError: Redis cannot be reached (in a group).
+    """
+    link = Link(make_source(settings.redis), timeout=min(settings.redis.timeout, REACH))
+    async with running(link.run):
+        with trio.move_on_after(REACH) as waiting:
+            await link.command("PING")
+        if waiting.cancelled_caught:
+            raise StoreUnavailable(f"Redis has not answered within {REACH:g} s")
+        yield link

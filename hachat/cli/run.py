@@ -9,14 +9,13 @@ from pathlib import Path
 
 import click
 
-from hachat.cli.options import config_option, without_traceback
+from hachat.cli.options import config_option
 from hachat.daemon.configuration import find, load
 from hachat.daemon.run import run as run_daemon
 
 
 @click.command()
 @config_option
-@without_traceback
 def run(config: Path | None) -> None:
     """Run a node of the cluster until it is told to leave.
 

@@ -6,7 +6,11 @@ characters of Crockford's base 32.  Sorting the text sorts by time, and it survi
 
 from __future__ import annotations
 
+LENGTH = 26
+"""Characters of an identifier."""
+
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_DIGITS = frozenset(_ALPHABET)
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _SHIFTS = range(120, -1, -10)
 
@@ -23,6 +27,8 @@ def read_time(ulid: str) -> float:
     Raises:
         ValueError: it is not a ULID.
     """
+    if len(ulid) != LENGTH or not _DIGITS.issuperset(ulid) or ulid[0] > "7":
+        raise ValueError(f"{ulid!r} is not a ULID")
     value = 0
     for character in ulid[:10]:
         value = value << 5 | _ALPHABET.index(character)

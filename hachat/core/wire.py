@@ -6,6 +6,7 @@ Unknown fields are ignored and new ones have defaults, so two releases share one
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ VERSION = 1
 """The newest envelope schema this release reads and the one it writes."""
 
 MAX_TEXT = 64 * 1024
-"""Characters of chat text that are kept; the rest of a longer one is cut off."""
+"""Bytes of chat text that are kept, as JSON writes it; the rest of a longer one is cut off."""
 
 MAX_ENVELOPE = 256 * 1024
 """Bytes of an encoded envelope; a larger one is refused."""
@@ -33,9 +34,12 @@ def encode(value: Inbound | Reply) -> bytes:
     """Return `value` as JSON.
 
     Raises:
-        WireError: it is larger than `MAX_ENVELOPE`.
+        WireError: it is larger than `MAX_ENVELOPE`, or holds what is no text (lone surrogates).
     """
-    data = _encoder.encode(value)
+    try:
+        data = _encoder.encode(value)
+    except UnicodeEncodeError as error:
+        raise WireError(f"{value.id!r}: {error}") from error
     if len(data) > MAX_ENVELOPE:
         raise WireError(f"{value.id}: {len(data)} bytes, at most {MAX_ENVELOPE} are queued")
     return data
@@ -60,14 +64,23 @@ def decode_reply(data: bytes) -> Reply:
 
 
 def clean_text(text: str) -> str:
-    """Return `text` as it can be queued: no lone surrogates, no more than `MAX_TEXT` characters."""
-    return text[:MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
+    """Return `text` as it can be queued: no lone surrogates, no more than `MAX_TEXT` bytes of JSON."""
+    text = text[:MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
+    if _measure(text) <= MAX_TEXT:
+        return text
+    lengths = range(len(text))
+    return text[: bisect_right(lengths, MAX_TEXT, key=lambda n: _measure(text[:n])) - 1]
+
+
+def _measure(text: str) -> int:
+    """Return the bytes of `text` within the quotes of JSON; one character takes up to six."""
+    return len(_encoder.encode(text)) - 2
 
 
 def _checked(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
     try:
         value = decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"not an envelope: {error}") from error
     if value.v > VERSION:
         raise WireError(

@@ -1,0 +1,84 @@
+"""`hachat check`: what is wrong with the settings, or what is in force."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import to_builtins
+
+from hachat.cli.options import config_option
+from hachat.core.errors import SettingsError
+from hachat.core.redaction import mask
+from hachat.core.settings import Settings, build, masked, warnings
+from hachat.daemon.adapters import read_sections
+from hachat.daemon.configuration import find, load
+from hachat.daemon.run import load_plugins
+
+_OF_PLUGINS = ("chat", "handler", "handlers")
+
+
+@click.command()
+@config_option
+def check(config: Path | None) -> None:
+    """Check the settings, and print what is in force with secrets as ****.
+
+    Every fault is reported, those of the adapters' and handlers' sections too; then it exits with 2.
+    """
+    file = config or find(os.environ)
+    settings, faults = _load(file)
+    sections = _check_adapters(settings, faults)
+    faults += map(str, load_plugins(settings, file.parent).faults)
+    if faults:
+        raise SettingsError(faults, str(file))
+    for warning in warnings(settings):
+        click.echo(f"warning: {warning}", err=True)
+    plain = masked(settings) | {"chat": mask(to_builtins(sections, enc_hook=str))}
+    click.echo(f"# {file}, the environment and the defaults")
+    click.echo("\n".join(_write(plain)))
+
+
+def _load(file: Path) -> tuple[Settings, list[str]]:
+    """Return the settings, or of faulty ones what the plugins need, and the faults."""
+    try:
+        settings = load(file, os.environ)
+    except SettingsError as error:
+        return _salvage(file), list(error.faults)
+    return settings, []
+
+
+def _salvage(file: Path) -> Settings:
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        parts = {name: data[name] for name in _OF_PLUGINS if name in data}
+        return build(parts, origin=str(file), read_secret=lambda _: "unread")
+    except (OSError, ValueError, SettingsError):
+        return Settings()
+
+
+def _check_adapters(settings: Settings, faults: list[str]) -> dict[str, Any]:
+    try:
+        return read_sections(settings)
+    except SettingsError as error:
+        faults += error.faults
+        return {}
+
+
+def _write(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield plain data as lines of TOML."""
+    for key, value in table.items():
+        if not isinstance(value, Mapping) and value is not None:
+            yield f"{_quote(key)} = {json.dumps(value, ensure_ascii=False)}"
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            inner = f"{path}.{_quote(key)}" if path else _quote(key)
+            yield from ("", f"[{inner}]", *_write(value, inner))
+
+
+def _quote(key: str) -> str:
+    return key if key.replace("-", "").replace("_", "").isalnum() else json.dumps(key)

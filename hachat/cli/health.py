@@ -1,0 +1,128 @@
+"""Is a cluster well?  Redis says what it knows, and each living node whether it believes to be master."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Literal
+
+import httpx
+import msgspec
+import trio
+
+from hachat.store.keys import Keys
+from hachat.store.link import Link
+from hachat.store.status import NodeStatus, Status, read_status
+
+PATIENCE = 0.5
+"""Seconds a node has to answer."""
+
+SILENT = "no answer"
+"""What is noted of a node that did not answer."""
+
+State = Literal["healthy", "degraded", "no master", "two masters"]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What is seen of a cluster; `reasons` has a sentence for each thing that is not as it should be.
+
+    `answers` holds what each living node said by HTTP: `master`, `standby` or `no answer`.
+    """
+
+    state: State
+    reasons: list[str]
+    status: Status
+    answers: Mapping[str, str]
+
+    def to_json(self) -> bytes:
+        """Return the status as JSON, with `state`, `reasons` and, for each node, its `answer`."""
+        plain: dict[str, Any] = msgspec.to_builtins(self.status)
+        for node in plain["nodes"]:
+            node["answer"] = self.answers.get(node["name"])
+        value = {"state": self.state, "reasons": self.reasons, **plain}
+        return msgspec.json.format(msgspec.json.encode(value))
+
+
+class _Answer(msgspec.Struct):
+    status: str
+    node: str
+
+
+async def examine(link: Link, keys: Keys) -> Health:
+    """Return how the cluster is.
+
+    Raises:
+        StoreError: Redis cannot be asked.
+    """
+    health = await _examine_once(link, keys)
+    if health.state == "two masters":
+        # The lease may have moved between two of the answers.
+        health = await _examine_once(link, keys)
+    return health
+
+
+def assess(status: Status, answers: Mapping[str, str]) -> Health:
+    """Return how a cluster is of which Redis says `status` and its nodes say `answers`."""
+    claimants = sorted(_find_claimants(status, answers))
+    reasons = [*_fault_dead(status.nodes), *_fault_chat(status.nodes)]
+    state: State = "degraded" if reasons else "healthy"
+    if len(claimants) > 1:
+        state = "two masters"
+        reasons.insert(0, f"{' and '.join(claimants)} each claim to be master")
+    elif status.master is None:
+        state = "no master"
+        reasons.insert(0, _explain_vacancy(status.nodes))
+    return Health(state, reasons, status, answers)
+
+
+async def _examine_once(link: Link, keys: Keys) -> Health:
+    status = await read_status(link, keys)
+    return assess(status, await _ask(node for node in status.nodes if node.role != "dead"))
+
+
+async def _ask(nodes: Iterable[NodeStatus]) -> dict[str, str]:
+    answers: dict[str, str] = {}
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client,
+        trio.open_nursery() as nursery,
+    ):
+        for node in nodes:
+            nursery.start_soon(_ask_one, client, node, answers)
+    return answers
+
+
+async def _ask_one(client: httpx.AsyncClient, node: NodeStatus, answers: dict[str, str]) -> None:
+    answers[node.name] = SILENT
+    with (
+        trio.move_on_after(PATIENCE),
+        suppress(httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError),
+    ):
+        said = msgspec.json.decode((await client.get(f"{node.http}/master")).content, type=_Answer)
+        # A node that listens on loopback only gives an address at which others find themselves.
+        if said.node == node.name:
+            answers[node.name] = said.status
+
+
+def _find_claimants(status: Status, answers: Mapping[str, str]) -> set[str]:
+    by_redis = {node.name for node in status.nodes if node.role == "master"}
+    return by_redis | {name for name, answer in answers.items() if answer == "master"}
+
+
+def _fault_dead(nodes: Iterable[NodeStatus]) -> Iterator[str]:
+    for node in nodes:
+        if node.role == "dead":
+            yield f"{node.name} is dead: start it again, or it is forgotten within a day"
+
+
+def _fault_chat(nodes: Iterable[NodeStatus]) -> Iterator[str]:
+    for node in nodes:
+        for adapter, state in node.chat.items():
+            if state != "connected":
+                yield f"{adapter} is not connected but {state}: see the log of {node.name}"
+
+
+def _explain_vacancy(nodes: Iterable[NodeStatus]) -> str:
+    alive = [node.name for node in nodes if node.role != "dead"]
+    if not alive:
+        return "nobody is master: no node is alive; start one with `hachat run`"
+    return f"nobody is master: {', '.join(alive)} may take over in a moment"

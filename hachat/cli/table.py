@@ -1,0 +1,75 @@
+"""A cluster as a table."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hachat.cli.health import SILENT, Health
+from hachat.store.status import NodeStatus, QueueStatus, Status
+
+_COLOURS = {"healthy": "green", "degraded": "yellow", "no master": "red", "two masters": "red"}
+_ROLES = {"master": "bold green", "standby": "", "dead": "red"}
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def render(health: Health) -> RenderableType:
+    """Return what `hachat status` shows."""
+    status = health.status
+    state = Text(health.state, style=_COLOURS[health.state])
+    return Group(
+        Text.assemble(f"cluster {status.cluster}: ", state),
+        _describe_master(status),
+        _tabulate(health),
+        Text(_describe_queues(status)),
+        *(Text(f"! {reason}", style=_COLOURS[health.state]) for reason in health.reasons),
+    )
+
+
+def format_span(seconds: float) -> str:
+    """Return a span of time in its largest unit and the next: `2 h 5 min`."""
+    left = max(0, round(seconds))
+    parts: list[tuple[int, str]] = []
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        if count or parts or unit == "s":
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count or len(parts) == 1)
+
+
+def _describe_master(status: Status) -> str:
+    if status.master is None:
+        return f"no master, last epoch {status.epoch}"
+    held = format_span(status.at - (status.since or status.at))
+    return f"master {status.master} for {held}, epoch {status.epoch}, lease {status.lease_left:.1f} s left"
+
+
+def _tabulate(health: Health) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("NODE", "ROLE", "SINCE", "VERSION", "HTTP", "CHAT"):
+        table.add_column(heading, overflow="fold", header_style="dim")
+    for node in health.status.nodes:
+        since = f"{format_span(health.status.at - node.since)} ago"
+        chat = ", ".join(f"{adapter} {state}" for adapter, state in node.chat.items())
+        role = Text(node.role, style=_ROLES[node.role])
+        table.add_row(
+            node.name, role, since, node.version, _describe_http(node, health), chat or "-"
+        )
+    return table
+
+
+def _describe_http(node: NodeStatus, health: Health) -> str:
+    silent = health.answers.get(node.name) == SILENT
+    return f"{node.http} ({SILENT})" if silent else node.http
+
+
+def _describe_queues(status: Status) -> str:
+    inbound = ", ".join(f"{lane} {_describe(queue)}" for lane, queue in status.inbound.items())
+    return f"inbound {inbound}; outbound {_describe(status.outbound)}; dead letters {status.dead_letters}"
+
+
+def _describe(queue: QueueStatus) -> str:
+    return (
+        f"{queue.depth}" if queue.oldest is None else f"{queue.depth} (oldest {queue.oldest:.1f} s)"
+    )

@@ -1,0 +1,415 @@
+"""The road out, in virtual time: order, independence of rooms, outcomes, and the end of a term."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from math import inf
+
+import pytest
+import structlog
+import trio
+import trio.testing
+
+from hachat.chat.adapter import Facts, Ingest
+from hachat.chat.drain import ROOM_REPLIES, ROOMS, Drain, OnDoubt
+from hachat.core.errors import Fenced, InDoubt, NotSent, Undeliverable
+from hachat.core.messages import Reply
+from tests.chat.outboxes import AWAY, Outboxes
+from tests.waiting import until
+
+SEND_TIMEOUT = 2.0
+
+Act = Callable[[Reply], Awaitable[None]]
+
+
+class Service:
+    """A chat service that takes `seconds` for each reply, or does to it what `acts` says of its text."""
+
+    name = "t"
+
+    def __init__(self, seconds: float = 0.1, *, idempotent: bool = False) -> None:
+        self.facts = Facts(idempotent_send=idempotent)
+        self.acts: dict[str, Act] = {}
+        self.began: list[str] = []
+        self.ended: list[str] = []
+        self.at: dict[str, float] = {}
+        self.together: Counter[str] = Counter()
+        self.most_in_a_room = 0
+        self.most_rooms = 0
+        self._seconds = seconds
+
+    async def serve(
+        self, ingest: Ingest, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Hear nothing."""
+
+    async def send(self, reply: Reply) -> None:
+        """Take a reply."""
+        self.began.append(reply.text)
+        self.together[reply.room] += 1
+        self.most_in_a_room = max(self.most_in_a_room, *self.together.values())
+        self.most_rooms = max(self.most_rooms, self.together.total())
+        try:
+            if act := self.acts.get(reply.text):
+                await act(reply)
+            else:
+                await trio.sleep(self._seconds)
+        finally:
+            self.together[reply.room] -= 1
+        self.ended.append(reply.text)
+        self.at[reply.text] = trio.current_time()
+
+
+class Office:
+    """A term that lasts until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.leaving = trio.Event()
+        self.left: Callable[[], float] = lambda: inf
+
+    def remaining(self) -> float:
+        """Return what is left of it."""
+        return self.left()
+
+
+class Stage:
+    """A drain with all that it touches; `ended` is set once it has returned."""
+
+    def __init__(self, service: Service, on_doubt: OnDoubt) -> None:
+        self.service = service
+        self.queue = Outboxes()
+        self.term = Office()
+        self.ended = trio.Event()
+        self.drain = Drain(
+            self.queue,
+            self.queue,
+            {"t": service},
+            self.term,
+            send_timeout=SEND_TIMEOUT,
+            on_doubt=on_doubt,
+        )
+
+    async def run(self) -> None:
+        """Run the drain and note its end."""
+        await self.drain.run()
+        self.ended.set()
+
+
+@asynccontextmanager
+async def draining(
+    service: Service | None = None, on_doubt: OnDoubt = "resend"
+) -> AsyncIterator[Stage]:
+    """Run a drain beside the block, and stop it after the block."""
+    stage = Stage(service or Service(), on_doubt)
+    with structlog.testing.capture_logs():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.run)
+            yield stage
+            nursery.cancel_scope.cancel()
+
+
+def refuse(error: Exception, times: int = 1) -> Act:
+    """Return an act that raises `error` for the first `times`, and takes the reply afterwards."""
+    left = [error] * times
+
+    async def act(reply: Reply) -> None:
+        await trio.lowlevel.checkpoint()
+        if left:
+            raise left.pop()
+
+    return act
+
+
+async def hang(reply: Reply) -> None:
+    """Never answer."""
+    await trio.sleep_forever()
+
+
+async def test_a_room_s_replies_leave_one_by_one_and_in_order(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """However many replies wait in a room, each is sent after the one before it has ended."""
+    texts = [str(number) for number in range(3 * ROOM_REPLIES)]
+    async with draining() as stage:
+        stage.queue.put("t/a", *texts)
+        await until(lambda: len(stage.service.ended) == len(texts), within=60)
+
+    assert stage.service.began == texts
+    assert stage.service.most_in_a_room == 1
+    assert stage.queue.reports == [(text, "sent") for text in texts]
+
+
+async def test_many_rooms_are_served_side_by_side(autojump_clock: trio.testing.MockClock) -> None:
+    """As many rooms as the limit says are on their way together, and no more."""
+    rooms = [f"t/{number}" for number in range(2 * ROOMS)]
+    async with draining(Service(seconds=1.0)) as stage:
+        for room in rooms:
+            stage.queue.put(room, room)
+        began = trio.current_time()
+        await until(lambda: len(stage.service.ended) == len(rooms), within=60)
+        assert trio.current_time() - began < 3
+
+    assert stage.service.most_rooms == ROOMS
+
+
+async def test_a_room_with_much_to_say_lets_others_go_first(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """With every place taken, a room gives its place up after its turn, and a newcomer is heard."""
+    async with draining(Service(seconds=1.0)) as stage:
+        for number in range(ROOMS):
+            stage.queue.put(
+                f"t/{number}", *(f"{number}.{turn}" for turn in range(2 * ROOM_REPLIES))
+            )
+        await until(lambda: stage.service.began)
+        stage.queue.put("t/new", "hello")
+        await until(lambda: "hello" in stage.service.ended, within=ROOM_REPLIES + 5)
+
+
+async def test_a_deferred_room_holds_up_no_other(autojump_clock: trio.testing.MockClock) -> None:
+    """While one room waits for its limit to pass, others are served, and then it is."""
+    async with draining() as stage:
+        stage.service.acts["a1"] = refuse(NotSent("slow down", after=20.0))
+        stage.queue.put("t/a", "a1", "a2")
+        stage.queue.put("t/b", "b1")
+        await until(lambda: "a2" in stage.service.ended, within=60)
+
+    assert sorted(stage.service.began) == ["a1", "a1", "a2", "b1"]
+    assert stage.service.at["b1"] < 1
+    assert stage.service.at["a1"] == pytest.approx(20, abs=1)
+    assert stage.queue.reports[0] == ("a1", "defer")
+
+
+@pytest.mark.parametrize(
+    ("act", "outcome", "reason"),
+    [
+        (refuse(NotSent("not now")), "defer", "not now"),
+        (refuse(InDoubt("who knows")), "doubt", "who knows"),
+        (hang, "doubt", "no answer within 2.0 s"),
+        (refuse(Undeliverable("no such room")), "dead", "no such room"),
+        (refuse(KeyError("a mistake")), "dead", "the adapter failed: KeyError('a mistake')"),
+    ],
+    ids=["not sent", "in doubt", "timeout", "undeliverable", "bug"],
+)
+async def test_each_failure_has_its_outcome(
+    act: Act, outcome: str, reason: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """What an adapter raises decides what becomes of the reply, and the reason is kept."""
+    async with draining() as stage:
+        stage.service.acts["a1"] = act
+        stage.queue.put("t/a", "a1")
+        await until(lambda: stage.queue.reports)
+
+    assert stage.queue.reports[0] == ("a1", outcome)
+    assert reason in stage.queue.reasons["a1"]
+
+
+async def test_an_unknown_adapter_is_a_dead_letter(autojump_clock: trio.testing.MockClock) -> None:
+    """A reply to a service that is no longer set up is given up and says so."""
+    async with draining() as stage:
+        stage.queue.put("icq/a", "a1")
+        await until(lambda: stage.queue.reports)
+
+    assert stage.queue.reports == [("a1", "dead")]
+    assert stage.queue.reasons["a1"] == "no adapter 'icq' is set up"
+
+
+async def test_what_cannot_be_read_is_given_up_and_the_room_goes_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Bytes that are no reply become a dead letter; the next reply is sent."""
+    async with draining() as stage:
+        stage.queue.put_raw("t/a", "a1", b"rubbish")
+        stage.queue.put("t/a", "a2")
+        await until(lambda: len(stage.queue.reports) == 2)
+
+    assert stage.queue.reports == [("a1", "dead"), ("a2", "sent")]
+
+
+async def test_a_reply_in_doubt_is_sent_again(autojump_clock: trio.testing.MockClock) -> None:
+    """After an unknown outcome the same reply is tried until its outcome is known, before the next one."""
+    async with draining() as stage:
+        stage.service.acts["a1"] = refuse(InDoubt("who knows"), times=2)
+        stage.queue.put("t/a", "a1", "a2")
+        await until(lambda: len(stage.queue.reports) == 4, within=30)
+
+    assert stage.service.began == ["a1", "a1", "a1", "a2"]
+
+
+@pytest.mark.parametrize(
+    ("idempotent", "on_doubt", "sends"),
+    [(True, "skip", 1), (True, "resend", 1), (False, "resend", 1), (False, "skip", 0)],
+)
+async def test_doubt_is_settled_by_what_the_service_can_do(
+    idempotent: bool,  # noqa: FBT001 -- a column of the table
+    on_doubt: OnDoubt,
+    sends: int,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What recognises a second send gets one; for the rest the policy decides, and either way it counts as sent."""
+    async with draining(Service(idempotent=idempotent), on_doubt) as stage:
+        stage.queue.put("t/a", "a1", in_doubt=True)
+        await until(lambda: stage.queue.reports)
+
+    assert len(stage.service.began) == sends
+    assert stage.queue.reports == [("a1", "sent")]
+
+
+async def test_an_earlier_doubt_outlives_a_send_that_did_not_happen(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """That this attempt sent nothing says nothing of the one before it."""
+    async with draining() as stage:
+        stage.service.acts["a1"] = refuse(NotSent("slow down"))
+        stage.queue.put("t/a", "a1", in_doubt=True)
+        await until(lambda: stage.queue.reports)
+
+    assert stage.queue.reports == [("a1", "doubt")]
+    assert stage.queue.intents == {"t/a"}
+
+
+async def test_nothing_is_started_that_could_outlive_the_lease(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """With less left than a send may take, nothing is taken; once the lease is renewed, all goes on."""
+    async with draining() as stage:
+        stage.term.left = lambda: SEND_TIMEOUT - 0.01
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.takes.clear()
+        stage.queue.put("t/a", "a1")
+        with trio.move_on_after(10):
+            await until(lambda: stage.queue.takes, within=inf)
+        assert not stage.service.began
+        stage.term.left = lambda: inf
+        await until(lambda: stage.service.ended)
+
+
+async def test_what_was_taken_just_before_the_lease_ran_short_is_put_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The lease is looked at again right before each send, and a room that was taken is not lost by it."""
+    async with draining() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.slow = 1.0
+        ends = trio.current_time() + SEND_TIMEOUT + 0.5
+        stage.term.left = lambda: ends - trio.current_time()
+        stage.queue.put("t/a", "a1", "a2")
+        await until(lambda: stage.queue.reports, within=10)
+
+    assert not stage.service.began
+    assert stage.queue.reports == [("a1", "defer")]
+    assert not stage.queue.intents
+
+
+async def test_leaving_waits_for_what_is_under_way_and_starts_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The drain returns when the sends in flight have been reported, with the rest still in the outboxes."""
+    async with draining(Service(seconds=1.0)) as stage:
+        stage.queue.put("t/a", "a1", "a2")
+        await until(lambda: stage.service.began)
+        stage.term.leaving.set()
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.put("t/b", "b1")
+        await trio.testing.wait_all_tasks_blocked()
+        assert not stage.ended.is_set()
+        await stage.ended.wait()
+
+    assert stage.service.ended == ["a1"]
+    assert stage.queue.reports == [("a1", "sent")]
+    assert not stage.queue.intents
+
+
+async def test_leaving_during_a_take_puts_the_rooms_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Rooms whose take is on its way when the term ends are neither sent to nor lost."""
+    async with draining() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.slow = 1.0
+        stage.queue.put("t/a", "a1")
+        await until(lambda: "t/a" in stage.queue.intents)
+        stage.term.leaving.set()
+        await stage.ended.wait()
+
+    assert not stage.service.began
+    assert stage.queue.reports == [("a1", "defer")]
+
+
+async def test_a_take_outlives_the_cancel_by_no_more_than_the_lease(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A Redis that is silent cannot keep a drain whose term has ended."""
+    async with draining() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.slow = inf
+        stage.term.left = lambda: 3.0
+        stage.queue.put("t/a", "a1")
+        await until(lambda: "t/a" in stage.queue.intents)
+        stage.term.leaving.set()
+        began = trio.current_time()
+        await stage.ended.wait()
+        assert trio.current_time() - began <= 3.0
+
+
+async def test_a_take_whose_answer_was_lost_is_found_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Rooms that were taken without our hearing of it are sent to soon, and not only after their time is up."""
+    async with draining() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.failures["take"] = [AWAY]
+        stage.queue.put("t/a", "a1")
+        await until(lambda: stage.service.ended, within=5)
+
+    assert stage.queue.reports == [("a1", "sent")]
+
+
+async def test_trouble_with_reading_leaves_what_is_under_way_alone(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A connection that breaks during a send does not make the same reply due a second time."""
+    async with draining(Service(seconds=1.5)) as stage:
+        stage.queue.put("t/a", "a1", "a2")
+        await until(lambda: stage.service.began)
+        stage.queue.failures["wait"] = [AWAY]
+        stage.queue.put("t/b", "b1")
+        await until(lambda: len(stage.service.ended) == 3, within=10)
+
+    assert len(stage.queue.inherited) == 2
+    assert sorted(stage.service.began) == ["a1", "a2", "b1"]
+    assert stage.service.most_in_a_room == 1
+
+
+async def test_a_report_is_repeated_and_the_send_is_not(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A send whose report was not answered is reported again until it is, and the room is free afterwards."""
+    async with draining() as stage:
+        stage.queue.failures["done"] = [AWAY, AWAY]
+        stage.queue.put("t/a", "a1")
+        await until(lambda: stage.queue.reports)
+        await until(lambda: not stage.queue.failures["done"])
+        stage.queue.put("t/a", "a2")
+        await until(lambda: "a2" in stage.service.ended)
+
+    assert stage.service.began == ["a1", "a2"]
+
+
+@pytest.mark.parametrize("texts", [(), ("a1",)], ids=["taking", "reporting"])
+async def test_a_lost_lease_ends_it(
+    texts: tuple[str, ...], autojump_clock: trio.testing.MockClock
+) -> None:
+    """Once Redis refuses the token, whatever was asked of it, the drain ends with Fenced."""
+    stage = Stage(Service(seconds=1.0), "resend")
+    with structlog.testing.capture_logs(), trio.fail_after(20):
+        with pytest.raises(ExceptionGroup) as caught:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(stage.run)
+                stage.queue.put("t/a", *texts)
+                await trio.testing.wait_all_tasks_blocked()
+                stage.queue.fenced = True
+
+    assert caught.group_contains(Fenced)

@@ -1,0 +1,67 @@
+"""The values that travel: how they are addressed, ordered and recognised."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from hachat.core.messages import Inbound, Message, Reply, Room, User, Webhook
+
+ROOM = Room("irc", "#ops/night", "Ops at night")
+
+
+def message(event: str = "") -> Message:
+    """Return a message in a room whose id contains a slash."""
+    return Message("m1", ROOM, User("u1"), "ping", 1.0, event=event)
+
+
+def webhook(event: str = "") -> Webhook:
+    """Return a webhook."""
+    return Webhook("w1", "deploy.deployed", "POST", "/deployed", 1.0, event=event)
+
+
+def test_a_room_is_addressed_by_its_identity() -> None:
+    """The name people see is no part of the address, because it changes."""
+    assert ROOM.address == Room("irc", "#ops/night", "renamed").address == "irc/#ops/night"
+
+
+def test_a_reply_finds_its_adapter_and_channel() -> None:
+    """An address falls apart into what it was made of, slashes in the room's id included."""
+    reply = Reply("m1/ping/1", ROOM.address)
+
+    assert (reply.adapter, reply.channel) == ("irc", "#ops/night")
+
+
+def test_a_room_is_a_conversation_and_a_webhook_is_one_of_its_own() -> None:
+    """Messages of a room wait for each other, webhooks for nobody."""
+    assert message().conversation == "irc/#ops/night"
+    assert webhook().conversation == "hook/w1"
+
+
+@pytest.mark.parametrize(
+    ("value", "source"),
+    [
+        (message("e1"), "irc:e1"),
+        (message(), "irc:m1"),
+        (webhook("e1"), "hook:deploy.deployed:e1"),
+        (webhook(), "hook:deploy.deployed:w1"),
+    ],
+)
+def test_a_second_delivery_has_the_same_source(value: Inbound, source: str) -> None:
+    """The sender's own id decides, and where it gives none, no two deliveries are alike."""
+    assert value.source == source
+
+
+def test_values_cannot_be_changed() -> None:
+    """What has been queued is never altered behind the queue's back."""
+    with pytest.raises(AttributeError):
+        message().text = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_what_is_left_at_its_default_is_not_written() -> None:
+    """A stored reply carries only what it says."""
+    assert msgspec.to_builtins(Reply("1", "irc/x", "hi")) == {
+        "id": "1",
+        "room": "irc/x",
+        "text": "hi",
+    }

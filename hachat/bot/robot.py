@@ -108,6 +108,9 @@ class Robot:
         return replies + (self._apologise(inbound, "that went wrong") if failures else [])
 
     async def _run(self, inbound: Inbound, calls: Sequence[Call], failures: list[str]) -> None:
+        if len(calls) == 1:  # as nearly always; it needs no task of its own
+            await self._run_one(inbound, calls[0], failures)
+            return
         async with trio.open_nursery() as nursery:
             for call in calls:
                 nursery.start_soon(self._run_one, inbound, call, failures, name=call.name)

@@ -188,9 +188,7 @@ class ConsoleClient:
 
     async def find_end(self) -> str:
         """Return the entry from which to `listen` for what comes from now on."""
-        return await retry(
-            partial(find_end, self.link, self.keys, self.room), unless=StoreRefused
-        )
+        return await retry(partial(find_end, self.link, self.keys, self.room), unless=StoreRefused)
 
     def listen(self, after: str) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Said]]:
         """Open a channel of all that is said in the room behind the entry `after`."""

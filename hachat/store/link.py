@@ -60,6 +60,9 @@ __all__ = [
 _BATCH = 500
 """Commands of one pipeline; more would make the first of them wait for the last."""
 
+_PUMPS = 2
+"""Pipelines under way at once: while Redis works through one, the next is made up."""
+
 
 @dataclass(slots=True, eq=False)
 class _Request:
@@ -75,6 +78,13 @@ class _Request:
             self.done.set()
 
 
+@dataclass(slots=True)
+class _Connection:
+    """A pump's own connection, made when it is first needed and again when it was lost."""
+
+    client: Client | None = None
+
+
 class Link:
     """Everything a process says to Redis; `run` must be running for anything to be answered."""
 
@@ -82,8 +92,7 @@ class Link:
         self.source = source
         self._timeout = timeout
         self._queue: list[_Request] = []
-        self._wake = trio.Event()
-        self._client: Client | None = None
+        self._idle: list[trio.Event] = []
         self._clients: WeakSet[Client] = WeakSet()
         self._ended = False
 
@@ -94,6 +103,8 @@ class Link:
                 nursery.start_soon(self.source.watch)
                 nursery.start_soon(self._hang_up_at_switch)
                 task_status.started()
+                for _ in range(_PUMPS - 1):
+                    nursery.start_soon(self._pump)
                 await self._pump()
         finally:
             self._ended = True
@@ -157,8 +168,9 @@ class Link:
         if self._ended:
             raise StoreUnavailable("the link to Redis has ended; nothing was sent")
         await trio.lowlevel.checkpoint_if_cancelled()
+        if self._idle and not self._queue:
+            self._idle.pop().set()  # the latest one: the others need no connection until it is busy
         self._queue.append(request)
-        self._wake.set()
         try:
             await request.done.wait()
         except trio.Cancelled:
@@ -167,17 +179,18 @@ class Link:
         return unwrap(request.outcome)
 
     async def _pump(self) -> None:
+        connection = _Connection()
         while True:
-            await self._wake.wait()
-            self._wake = trio.Event()
-            while self._queue:
-                batch = [request for request in self._queue[:_BATCH] if not request.abandoned]
-                del self._queue[:_BATCH]
-                await self._carry(batch)
+            while not self._queue:
+                self._idle.append(trio.Event())
+                await self._idle[-1].wait()
+            batch = [request for request in self._queue[:_BATCH] if not request.abandoned]
+            del self._queue[:_BATCH]
+            await self._carry(connection, batch)
 
-    async def _carry(self, batch: list[_Request]) -> None:
+    async def _carry(self, connection: _Connection, batch: list[_Request]) -> None:
         try:
-            outcomes = await self._exchange([request.command for request in batch])
+            outcomes = await self._exchange(connection, [request.command for request in batch])
             strangers: list[_Request] = []
             for request, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, redis.exceptions.NoScriptError) and request.otherwise:
@@ -185,22 +198,24 @@ class Link:
                 else:
                     request.settle(outcome)
             # They did not run, so asking again is safe; EVAL makes the server learn them.
-            outcomes = await self._exchange([request.otherwise for request in strangers])
+            outcomes = await self._exchange(
+                connection, [request.otherwise for request in strangers]
+            )
             for request, outcome in zip(strangers, outcomes, strict=True):
                 request.settle(outcome)
         finally:
             for request in batch:
                 request.settle(StoreUnavailable("the link to Redis ended before the answer came"))
 
-    async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+    async def _exchange(self, connection: _Connection, commands: Sequence[Command]) -> list[Any]:
         if not commands:
             return []
         try:
-            if self._client is None or self._client.closed:
-                self._client = await self.open(self._timeout)
+            if connection.client is None or connection.client.closed:
+                connection.client = await self.open(self._timeout)
         except StoreError as error:
             return [copy(error) for _ in commands]
-        outcomes = await self._client.ask(commands)
+        outcomes = await connection.client.ask(commands)
         if timed_out(outcomes[-1]):
             # Whoever queued behind a silent server has waited long enough.
             self._settle_queue("Redis does not answer; nothing was sent")

@@ -24,15 +24,18 @@ async def retry(
 
     An error of the kind `unless` is not worth another try and is raised.
     """
-    waits = backoff(0.05, 2.0, random.random)
-    tell = log.warning
-    while True:
+    try:
+        return await operation()
+    except unless:
+        raise
+    except StoreError as error:
+        log.warning("asking Redis again, and on until it answers", error=str(error))
+    for wait in backoff(0.05, 2.0, random.random):
+        await trio.sleep(wait)
         try:
             return await operation()
         except unless:
             raise
         except StoreError as error:
-            wait = next(waits)
-            tell("asking Redis again, and on until it answers", error=str(error))
-            tell = log.debug
-            await trio.sleep(wait)
+            log.debug("asking Redis again", error=str(error), waited=wait)
+    raise AssertionError("backoff never ends")

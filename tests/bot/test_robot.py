@@ -265,9 +265,8 @@ async def test_interrupts_are_not_contained() -> None:
         async def x(self, ctx: Context) -> None:
             raise KeyboardInterrupt
 
-    with pytest.raises(BaseExceptionGroup) as caught:
+    with pytest.raises(KeyboardInterrupt):
         await Stage(Interrupted()).say("hachat x")
-    assert caught.group_contains(KeyboardInterrupt)
 
 
 async def test_faulty_arguments() -> None:

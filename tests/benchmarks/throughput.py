@@ -1,0 +1,134 @@
+"""How many messages a second go through: hachat's queues, and the way its ancestors did it, on the same server.
+
+Both do the same round in one process: a message is heard, queued, taken, handled, its reply queued, taken and sent.
+Both keep the same number of messages under way and stop after the same number.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from threading import Semaphore, Thread
+
+import redis
+import trio
+
+from hachat.bot.context import Context
+from hachat.bot.handler import Handler, command
+from hachat.bot.loading import load
+from hachat.bot.robot import Robot
+from hachat.chat.adapter import Facts, Ingest
+from hachat.cluster.pulse import Notifier
+from hachat.core.messages import Message, Reply, Room, User
+from hachat.core.settings import LogSettings, Settings, WebSettings
+from hachat.daemon import logging
+from hachat.daemon.node import Node
+from hachat.store.link import Direct, Link
+
+ROOMS = 200
+"""Rooms, with one message of each under way."""
+
+
+class Nothing(Handler):
+    """Does nothing but answer."""
+
+    @command("nothing")
+    async def nothing(self, ctx: Context) -> None:
+        """nothing -- answer"""
+        await ctx.reply("done")
+
+
+class Crowd:
+    """A chat service in which each room says its next line as soon as the last one is answered."""
+
+    name = "crowd"
+    facts = Facts(idempotent_send=True)
+
+    def __init__(self, messages: int) -> None:
+        self.done = trio.Event()
+        self.seconds = 0.0
+        self._messages = messages
+        self._begun = self._answered = 0
+        self._speak, self._turns = trio.open_memory_channel[str](ROOMS)
+
+    async def serve(
+        self, ingest: Ingest, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Let every room say its first line, then each room that was answered its next."""
+        task_status.started()
+        began = time.perf_counter()
+        for number in range(ROOMS):
+            self._speak.send_nowait(f"room-{number}")
+        async with trio.open_nursery() as rooms:
+            for _ in range(self._messages):
+                rooms.start_soon(ingest, self._make_line(await self._turns.receive()))
+            await self.done.wait()
+        self.seconds = time.perf_counter() - began
+        await trio.sleep_forever()
+
+    async def send(self, reply: Reply) -> None:
+        """Count an answer; the room may go on."""
+        self._answered += 1
+        if self._answered + ROOMS <= self._messages:
+            self._speak.send_nowait(reply.channel)
+        if self._answered == self._messages:
+            self.done.set()
+
+    def _make_line(self, room: str) -> Message:
+        self._begun += 1
+        user = User("u1", "anna")
+        return Message(
+            f"m{self._begun}", Room(self.name, room), user, "hachat nothing", time.time()
+        )
+
+
+def measure_hachat(url: str, messages: int) -> float:
+    """Return the messages a second of one node in all roles, as the daemon puts it together."""
+    return trio.run(_run_node, url, messages)
+
+
+async def _run_node(url: str, messages: int) -> float:
+    settings = Settings(cluster=f"bench-{messages}", node="node-1", web=WebSettings(port=0))
+    logging.configure(LogSettings(level="warning"), settings.node)
+    robot = Robot(load([f"{__name__}:Nothing"]).routes, settings.bot.name)
+    crowd, stop = Crowd(messages), trio.Event()
+    node = Node(settings, Link(Direct(url)), robot, [crowd], Notifier({}))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(node.run, stop)
+        await crowd.done.wait()
+        stop.set()
+    return messages / crowd.seconds
+
+
+def measure_ancestors(url: str, messages: int) -> float:
+    """Return the messages a second of blocking pops and pickles, one message at a time, in three threads."""
+    under_way = Semaphore(ROOMS)
+    lines = [(f"m{number}", f"room-{number % ROOMS}", "nothing") for number in range(messages)]
+
+    def hear() -> None:
+        client = redis.Redis.from_url(url)
+        for line in lines:
+            under_way.acquire()
+            client.rpush("inbound", pickle.dumps(line))
+
+    def work() -> None:
+        client = redis.Redis.from_url(url)
+        for _ in range(messages):
+            _, line = client.blpop("inbound")
+            message, room, text = pickle.loads(line)
+            if text == "nothing":
+                client.rpush("outbound", pickle.dumps((message, room, "done")))
+
+    def send() -> None:
+        client = redis.Redis.from_url(url)
+        for _ in range(messages):
+            pickle.loads(client.blpop("outbound")[1])
+            under_way.release()
+
+    threads = [Thread(target=role) for role in (hear, work, send)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return messages / (time.perf_counter() - began)

@@ -44,6 +44,7 @@ class Readers(Protocol):
 
     def reader(self, longest: float) -> AbstractAsyncContextManager[Reader]:
         """Open one for reads of up to `longest` seconds."""
+        ...
 
 
 class Worker:
@@ -52,7 +53,7 @@ class Worker:
     def __init__(
         self, queue: Queue, readers: Readers, lane: Lane, slots: int, handle: Handle
     ) -> None:
-        self.lane = lane
+        self.lane: Lane = lane
         self._queue = queue
         self._readers = readers
         self._handle = handle

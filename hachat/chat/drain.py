@@ -41,9 +41,11 @@ class Term(Protocol):
     @property
     def leaving(self) -> trio.Event:
         """Set when no further send may be started."""
+        ...
 
     def remaining(self) -> float:
         """Return for how many seconds the lease surely lasts."""
+        ...
 
 
 class Readers(Protocol):
@@ -51,6 +53,7 @@ class Readers(Protocol):
 
     def reader(self, longest: float) -> AbstractAsyncContextManager[Reader]:
         """Open one for reads of up to `longest` seconds."""
+        ...
 
 
 class Drain:

@@ -16,6 +16,7 @@ class Service(Protocol[T_co]):
 
     def __call__(self, *, task_status: trio.TaskStatus[Any]) -> Awaitable[None]:
         """Run it."""
+        ...
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import time
 from threading import Semaphore, Thread
+from typing import Any
 
 import redis
 import trio
@@ -102,33 +103,40 @@ async def _run_node(url: str, messages: int) -> float:
 
 def measure_ancestors(url: str, messages: int) -> float:
     """Return the messages a second of blocking pops and pickles, one message at a time, in three threads."""
-    under_way = Semaphore(ROOMS)
-    lines = [(f"m{number}", f"room-{number % ROOMS}", "nothing") for number in range(messages)]
-
-    def hear() -> None:
-        client = redis.Redis.from_url(url)
-        for line in lines:
-            under_way.acquire()
-            client.rpush("inbound", pickle.dumps(line))
-
-    def work() -> None:
-        client = redis.Redis.from_url(url)
-        for _ in range(messages):
-            _, line = client.blpop("inbound")
-            message, room, text = pickle.loads(line)
-            if text == "nothing":
-                client.rpush("outbound", pickle.dumps((message, room, "done")))
-
-    def send() -> None:
-        client = redis.Redis.from_url(url)
-        for _ in range(messages):
-            pickle.loads(client.blpop("outbound")[1])
-            under_way.release()
-
-    threads = [Thread(target=role) for role in (hear, work, send)]
+    ancestors = Ancestors(url, messages)
+    threads = [Thread(target=role) for role in (ancestors.hear, ancestors.work, ancestors.send)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     return messages / (time.perf_counter() - began)
+
+
+class Ancestors:
+    """The round as two lists make it; what is popped and not yet pushed is lost with its process."""
+
+    def __init__(self, url: str, messages: int) -> None:
+        self._messages = messages
+        self._under_way = Semaphore(ROOMS)
+        self._clients: list[Any] = [redis.Redis.from_url(url) for _ in range(3)]
+
+    def hear(self) -> None:
+        """Queue messages as they are said."""
+        for number in range(self._messages):
+            self._under_way.acquire()
+            line = (f"m{number}", f"room-{number % ROOMS}", "nothing")
+            self._clients[0].rpush("inbound", pickle.dumps(line))
+
+    def work(self) -> None:
+        """Handle one message after the other."""
+        for _ in range(self._messages):
+            message, room, text = pickle.loads(self._clients[1].blpop("inbound")[1])
+            if text == "nothing":
+                self._clients[1].rpush("outbound", pickle.dumps((message, room, "done")))
+
+    def send(self) -> None:
+        """Send one reply after the other."""
+        for _ in range(self._messages):
+            pickle.loads(self._clients[2].blpop("outbound")[1])
+            self._under_way.release()

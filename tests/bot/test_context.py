@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from hachat.bot.context import MAX_REPLIES, Bot, Context, Replies
-from hachat.core.messages import Message, Reply, Room, User, Webhook
 from hachat.core.errors import WireError
+from hachat.core.messages import Message, Reply, Room, User, Webhook
 from hachat.core.wire import MAX_TEXT, decode_reply, encode
 
 MESSAGE = Message(

@@ -404,12 +404,19 @@ async def test_a_lost_lease_ends_it(
 ) -> None:
     """Once Redis refuses the token, whatever was asked of it, the drain ends with Fenced."""
     stage = Stage(Service(seconds=1.0), "resend")
-    with structlog.testing.capture_logs(), trio.fail_after(20):
-        with pytest.raises(ExceptionGroup) as caught:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(stage.run)
-                stage.queue.put("t/a", *texts)
-                await trio.testing.wait_all_tasks_blocked()
-                stage.queue.fenced = True
+
+    async def lose_the_lease() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.run)
+            stage.queue.put("t/a", *texts)
+            await trio.testing.wait_all_tasks_blocked()
+            stage.queue.fenced = True
+
+    with (
+        structlog.testing.capture_logs(),
+        trio.fail_after(20),
+        pytest.raises(ExceptionGroup) as caught,
+    ):
+        await lose_the_lease()
 
     assert caught.group_contains(Fenced)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 import trio
 import trio.testing
@@ -17,7 +19,7 @@ MESSAGE = Message("m1", Room("t", "a"), User("u"), "hi", 1.0)
 class Queue:
     """A queue that answers each call with the next of its answers; an exception is raised."""
 
-    def __init__(self, *answers: bool | Exception) -> None:
+    def __init__(self, answers: Sequence[bool | Exception]) -> None:
         self.asked: list[Message] = []
         self._answers = list(answers)
 
@@ -40,7 +42,7 @@ async def ingest(queue: Queue) -> list[EventDict]:
 
 async def test_a_message_is_queued_once(autojump_clock: trio.testing.MockClock) -> None:
     """When the queue has taken it, that is all."""
-    queue = Queue(True)  # noqa: FBT003 -- the queue's answer
+    queue = Queue([True])
 
     await ingest(queue)
 
@@ -50,7 +52,7 @@ async def test_a_message_is_queued_once(autojump_clock: trio.testing.MockClock) 
 
 async def test_a_duplicate_is_as_good_as_queued(autojump_clock: trio.testing.MockClock) -> None:
     """A second delivery of the same event is no trouble and is not asked about again."""
-    queue = Queue(False)  # noqa: FBT003 -- the queue's answer
+    queue = Queue([False])
 
     logs = await ingest(queue)
 
@@ -61,7 +63,7 @@ async def test_a_duplicate_is_as_good_as_queued(autojump_clock: trio.testing.Moc
 async def test_a_full_queue_is_waited_out(autojump_clock: trio.testing.MockClock) -> None:
     """It does not return before the message is queued, says why, and asks more seldom each time."""
     full = [QueueFull("100 messages are waiting")] * 10
-    queue = Queue(*full, True)
+    queue = Queue([*full, True])
 
     logs = await ingest(queue)
 
@@ -73,7 +75,7 @@ async def test_a_full_queue_is_waited_out(autojump_clock: trio.testing.MockClock
 
 async def test_a_lost_redis_is_waited_out(autojump_clock: trio.testing.MockClock) -> None:
     """The same message is offered until Redis takes it, whether it was silent or refused."""
-    queue = Queue(StoreUnavailable("away"), StoreRefused("out of memory"), True)
+    queue = Queue([StoreUnavailable("away"), StoreRefused("out of memory"), True])
 
     await ingest(queue)
 
@@ -84,7 +86,7 @@ async def test_too_large_a_message_is_dropped_and_told(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """What can never be queued must not stop the room: it is named in the log, and the reader goes on."""
-    queue = Queue(WireError("m1: 300000 bytes"))
+    queue = Queue([WireError("m1: 300000 bytes")])
 
     (entry,) = await ingest(queue)
 

@@ -291,7 +291,7 @@ async def test_a_message_that_takes_nodes_along_is_given_up(
     """After the third node has died while handling it, a message becomes a dead letter and its room goes on."""
     for number in range(2):
         await inbound.enqueue(message(number), "chat")
-    await take(inbound, link)
+    (token,) = await take(inbound, link)
     holder = "n1:b1"
     for turn in range(DEATHS):
         await die(link, keys, holder)

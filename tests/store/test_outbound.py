@@ -70,7 +70,9 @@ async def test_sent_replies_leave_in_order_and_leave_nothing(
     assert await link.command("HGET", keys.of("counters"), "outgoing") == b"0"
 
 
-async def test_a_room_that_gave_way_wakes_the_drain(outbound: Outbound, link: Link, keys: Keys) -> None:
+async def test_a_room_that_gave_way_wakes_the_drain(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
     """What is left in a room is not kept waiting until the drain looks again by itself."""
     await put(link, keys, "t/a", "a1", "a2")
 

@@ -14,8 +14,7 @@ import trio
 
 from hachat.cluster.stepdown import Succession, step_down
 from hachat.store.embedded import Server, run_child, run_server
-from hachat.store.inbound import GROUP
-from hachat.store.keys import LANES, Keys
+from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.lease import LeaseView
 from hachat.store.link import Direct, Link
 from hachat.store.status import NodeStatus, Status, read_status
@@ -145,4 +144,3 @@ def _make_daemon(directory: Path, name: str, keys: Keys, server: Server, setting
         f'[redis]\nurl = "{server.url}"\n[web]\nport = 0\n{settings}'
     )
     return Daemon(name, file, directory / f"{name}.log")
-

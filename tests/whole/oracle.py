@@ -64,6 +64,7 @@ class Typist:
     async def type(self, room: str, number: int) -> str:
         """Type one line and return its id."""
         client = ConsoleClient(self.cluster.link, self.cluster.keys, room, "anna")
+        line = ""
         # A line that Redis has is a line that counts, even if we are cancelled meanwhile.
         with trio.CancelScope(shield=True):
             line = await client.say(f"echo {number}")

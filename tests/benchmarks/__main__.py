@@ -1,0 +1,89 @@
+"""`make bench`: what hachat costs and how long it is silent, on this machine, as a table.
+
+Every figure that a busy machine can spoil is a median, and what is compared is measured in turn.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import trio
+
+from hachat.store.embedded import run_server
+from tests.benchmarks.failover import (
+    measure_hand_overs,
+    measure_master_kills,
+    measure_worker_kills,
+)
+from tests.benchmarks.idle import measure_idle
+from tests.benchmarks.throughput import measure_ancestors, measure_hachat
+from tests.whole.oracle import Account
+
+MESSAGES = 20_000
+ROUNDS = 3
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    print(
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}\n"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        for title, value in measure(Path(name)):
+            print(f"{title:<58} {value}", flush=True)
+
+
+def measure(directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield what was measured and its figure."""
+    yield from _measure_throughput(directory / "throughput")
+    idle = trio.run(measure_idle, directory / "idle")
+    yield (
+        "idle: Redis commands a second and node, scripts' own counted",
+        f"{idle.commands:.1f}  (target <= 5)",
+    )
+    yield "idle: share of a core, the busiest node", f"{idle.cpu:.2%}  (target <= 1 %)"
+    gaps = trio.run(measure_hand_overs, directory / "hand-overs")
+    yield (
+        f"{len(gaps.lease)} hand-overs: nobody held the lease, median / worst",
+        f"{median(gaps.lease) * 1000:.0f} / {max(gaps.lease) * 1000:.0f} ms  (target median < 100 ms)",
+    )
+    yield (
+        f"  nobody was answered (a line each {gaps.spacing * 1000:.0f} ms), median",
+        f"{median(gaps.answers) * 1000:.0f} ms",
+    )
+    yield "  lines", _describe(gaps.account)
+    kills = trio.run(measure_worker_kills, directory / "worker-kills")
+    yield (
+        f"{kills.kills} workers killed in mid-handler, 50 lines a second",
+        _describe(kills.account),
+    )
+    silences = trio.run(measure_master_kills, directory / "master-kills")
+    yield (
+        f"{len(silences)} masters killed: seconds until the next line is answered",
+        f"median {median(silences):.1f}, worst {max(silences):.1f}  (target <= ttl 5 + 1)",
+    )
+
+
+def _measure_throughput(directory: Path) -> Iterator[tuple[str, str]]:
+    with run_server(directory) as server:
+        rounds = [
+            (measure_hachat(server.url, MESSAGES + turn), measure_ancestors(server.url, MESSAGES))
+            for turn in range(ROUNDS)
+        ]
+    ours, theirs = median(a for a, _ in rounds), median(b for _, b in rounds)
+    yield "throughput, one node in all roles, messages a second", f"{ours:,.0f}  (target >= 4,000)"
+    yield "  BLPOP and RPUSH one at a time, the same round", f"{theirs:,.0f}"
+    yield "  ratio, median of the rounds", f"{median(a / b for a, b in rounds):.2f}  (target >= 3)"
+
+
+def _describe(account: Account) -> str:
+    wrong = (account.lost, account.doubled, account.disordered)
+    return "{} typed, {} lost, {} doubled, {} out of order".format(account.typed, *map(len, wrong))
+
+
+main()

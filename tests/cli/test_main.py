@@ -1,0 +1,135 @@
+"""The command as a whole: versions, help, errors in a sentence, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from hachat import __version__
+from hachat.store.embedded import Server, free_port
+
+
+def hachat(*arguments: str, cwd: Path, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "hachat", *arguments],
+        cwd=cwd,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def write(folder: Path, url: str, more: str = "") -> Path:
+    """Write the settings of a node at that Redis."""
+    file = folder / "hachat.toml"
+    file.write_text(
+        f'cluster = "cli-{free_port()}"\nnode = "n1"\n[redis]\nurl = "{url}"\n[web]\nport = 0\n{more}'
+    )
+    return file
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    """`hachat --version` names the release."""
+    done = hachat("--version", cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (0, f"hachat, version {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "status", "step-down", "console", "say", "check", "demo"]
+)
+def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
+    """`--help` works without settings and without Redis."""
+    done = hachat(command, "--help", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [("run",), ("status",), ("step-down",), ("say", "x"), ("console",), ("check",)]
+)
+def test_without_settings_it_says_where_it_looked(command: tuple[str, ...], tmp_path: Path) -> None:
+    """A missing file is an error in a sentence, with the usage exit code."""
+    done = hachat(*command, cwd=tmp_path)
+
+    assert done.returncode in {2, 78}
+    assert "no settings file" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", [("status",), ("step-down",), ("say", "x"), ("console",)])
+def test_a_redis_that_is_away_is_exit_code_5(command: tuple[str, ...], tmp_path: Path) -> None:
+    """No command hangs on a Redis that is not there."""
+    write(tmp_path, f"redis://127.0.0.1:{free_port()}")
+    began = monotonic()
+
+    done = hachat(*command, cwd=tmp_path)
+
+    assert done.returncode == 5
+    assert done.stderr.startswith("hachat: Redis")
+    assert "Traceback" not in done.stderr
+    assert monotonic() - began < 30, "loose, for busy machines: it means to be three seconds"
+
+
+def test_a_cluster_nobody_runs_has_no_master(server: Server, tmp_path: Path) -> None:
+    """`status` needs no daemon, and says 3."""
+    write(tmp_path, server.url)
+
+    done = hachat("status", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "no node is alive" in done.stdout
+
+
+def test_nobody_can_step_down_without_a_master(server: Server, tmp_path: Path) -> None:
+    """The reason is said, and nothing on stdout."""
+    write(tmp_path, server.url)
+
+    done = hachat("step-down", cwd=tmp_path)
+
+    assert done.returncode in {2, 3}
+    assert "nobody is master" in done.stderr
+
+
+def test_a_line_nobody_answers_is_exit_code_4(server: Server, tmp_path: Path) -> None:
+    """`say` gives up after --wait and says what to look at."""
+    write(tmp_path, server.url)
+
+    done = hachat("say", "hachat ping", "--wait", "0.3", cwd=tmp_path)
+
+    assert done.returncode == 4
+    assert "no answer within 0.3 s" in done.stderr
+
+
+def test_check_masks_secrets(server: Server, tmp_path: Path) -> None:
+    """The effective settings are printed, and no password is among them."""
+    write(tmp_path, "redis://:hunter2@127.0.0.1:1")
+
+    done = hachat("check", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "ttl" in done.stdout
+
+
+def test_check_reports_all_faults_at_once(tmp_path: Path) -> None:
+    """Settings, adapters and handlers: one report for all."""
+    write(tmp_path, "redis://127.0.0.1:1", "[chat.icr]\n")
+    (tmp_path / "handlers").mkdir()
+    (tmp_path / "handlers" / "broken.py").write_text("import no_such_module\n")
+
+    done = hachat("check", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "chat.icr" in done.stderr
+    assert "no_such_module" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,43 @@
+"""How times and a cluster are written for people."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from hachat.cli.health import SILENT, assess
+from hachat.cli.table import format_span, render
+from tests.cli.test_health import node, status
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (3_725, "1 h 2 min"),
+        (90_000, "1 d 1 h"),
+        (-3, "0 s"),
+    ],
+)
+def test_spans_have_at_most_two_units(seconds: float, text: str) -> None:
+    """A span is written in its largest unit and the next."""
+    assert format_span(seconds) == text
+
+
+def test_the_table_shows_every_node_and_every_fault() -> None:
+    """Names, roles, addresses that do not answer, and the reasons below."""
+    health = assess(
+        status(node("n1", "master", irc="connected"), node("n2", "dead")), {"n1": SILENT}
+    )
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(render(health))
+
+    shown = capture.get()
+    assert "cluster c: degraded" in shown
+    assert "n1" in shown
+    assert "(no answer)" in shown
+    assert "irc connected" in shown
+    assert "! n2 is dead" in shown

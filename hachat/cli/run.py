@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from hachat.cli.options import config_option
+from hachat.core.errors import SettingsError
 from hachat.daemon.configuration import find, load
+from hachat.daemon.run import NOT_LIKE_THIS
 from hachat.daemon.run import run as run_daemon
 
 
@@ -21,6 +23,12 @@ def run(config: Path | None) -> None:
 
     SIGTERM and SIGINT leave gracefully, a second one at once; SIGHUP reads the settings again.
     """
-    file = config or find(os.environ)
-    reload = partial(load, file, os.environ)
-    sys.exit(run_daemon(reload(), file.parent, reload))
+    try:
+        file = config or find(os.environ)
+        reload = partial(load, file, os.environ)
+        code = run_daemon(reload(), file.parent, reload)
+    except SettingsError as error:
+        # Not the usage code of the other commands: it tells systemd that a restart would not help.
+        click.echo(f"hachat: {error}", err=True)
+        code = NOT_LIKE_THIS
+    sys.exit(code)

@@ -74,6 +74,7 @@ async def measure_worker_kills(directory: Path) -> Kills:
         for _ in range(WORKER_KILLS):
             cluster.restart(await cluster.kill_worker())
             await cluster.wait_complete()
+            await cluster.wait_recovered()
 
     async with run_cluster(directory, settings=HASTY) as cluster:
         began = monotonic()

@@ -100,6 +100,19 @@ class Cluster:
         self.daemons[name].kill()
         return name
 
+    async def wait_recovered(self, within: float = 20.0) -> None:
+        """Return once the messages that a killed node had in hand have been dealt with by others.
+
+        A message that three nodes die with is given up, so who kills nodes one after the other waits for this.
+        """
+
+        async def is_recovered() -> bool:
+            nodes: int = await self.link.command("ZCARD", self.keys.of("nodes"))
+            deaths = await self.link.command("EXISTS", self.keys.of("deaths"))
+            return nodes == len(self.daemons) and not deaths
+
+        await until(is_recovered, within)
+
     def restart(self, name: str) -> None:
         """Start another process under the name of one that was killed."""
         self.daemons[name].start(self.children)

@@ -20,6 +20,7 @@ async def disturb(cluster: Cluster) -> None:
     for _ in range(2):
         cluster.restart(await cluster.kill_worker())
         await cluster.wait_complete()
+        await cluster.wait_recovered()
     cluster.restart(await cluster.kill_master())
     await cluster.wait_complete()
 

@@ -123,7 +123,7 @@ def _read_nodes(
     for consumer, said in members.items():
         try:
             member = msgspec.json.decode(said, type=Member)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # written by a release this one cannot read
         heard = float(lease_ends.get(consumer, 0)) / 1000 - member.life
         leads = token is not None and (token.node, token.boot) == (member.node, member.boot)

@@ -1,7 +1,9 @@
--- Posts a reply in a console's room, once for each reply id.
--- KEYS  1 console:room:<id>   2 console:sent:<reply id>
--- ARGV  1 life of both keys, ms   2 entries kept, about   3 what is said, JSON
--- Answers 1, or 0 when it was posted before.
+-- Post a reply in a console's room, once for each reply id.
+--
+-- KEYS  1 console:room:<id> (stream)  2 console:sent:<reply id> (string)
+-- ARGV  1 life of both keys, ms  2 entries kept, about  3 what is said, JSON
+-- =>    1 | 0 it was posted before
+
 if not redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then
   return 0
 end

@@ -1,9 +1,10 @@
 -- Take the lease, if nobody can be leading any more.
 --
--- KEYS  lease meta events history
+-- KEYS  1 lease (string)  2 meta (hash)  3 events (stream)  4 history (stream)
 -- ARGV  1 node  2 boot  3 ttl ms  4 lock delay ms  5 config epoch  6 floor (highest epoch the node knows of)
 --       7 last event id seen  8 identity seen  9 ms since that id changed  10 ms since that identity changed
 --
+-- =>    {kind, ...}:
 -- OK token             it is yours
 -- CHANGED id identity  you have not watched what is here now: the last event id and the identity of this server
 -- HELD ms              somebody's key lives, for so long

@@ -1,9 +1,10 @@
 -- Give the lease back, once nothing is done in its name any more; waiting candidates hear of it at once.
 --
--- KEYS  lease meta events history
+-- KEYS  1 lease (string)  2 meta (hash)  3 events (stream)  4 history (stream)
 -- ARGV  1 token  2 successor, or empty  3 ms to keep it for the successor
 --       4 `<node>/<boot>` that may not take it back, or empty  5 for so many ms  6 reason
 --
+-- =>    {kind, ...}:
 -- OK           given back, now or by an earlier question of the same kind
 -- LOST token   it was not yours: somebody else's token, or an empty string if nobody has it
 

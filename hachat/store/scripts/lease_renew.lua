@@ -1,8 +1,9 @@
 -- Keep the lease for another ttl.  It runs all day, so it asks as little of Redis as it can: two commands.
 --
--- KEYS  lease meta events
+-- KEYS  1 lease (string)  2 meta (hash)  3 events (stream)
 -- ARGV  1 token  2 ttl ms
 --
+-- =>    {kind, ...}:
 -- OK           it is yours
 -- LOST token   it is not: somebody else's token, or an empty string if nobody has it
 --

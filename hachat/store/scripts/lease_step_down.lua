@@ -1,8 +1,9 @@
 -- Ask the present master to step down; it hears of it by the stream of events, as candidates hear of a release.
 --
--- KEYS  lease events
+-- KEYS  1 lease (string)  2 events (stream)
 -- ARGV  1 token of the master that is meant  2 successor, or empty for any  3 reason
 --
+-- =>    {kind, ...}:
 -- OK id           asked; an answer to it, or what comes of it, follows that event
 -- CHANGED token   somebody else is master, or, if empty, nobody
 

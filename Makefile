@@ -42,7 +42,7 @@ $(READY): pyproject.toml requirements.lock
 lock:
 	$(PYTHON) -m venv .build/lock
 	.build/lock/bin/python -m pip install --quiet pip-tools
-	.build/lock/bin/pip-compile --quiet --all-extras --strip-extras --generate-hashes --allow-unsafe \
+	CUSTOM_COMPILE_COMMAND="make lock" .build/lock/bin/pip-compile --quiet --all-extras --strip-extras --generate-hashes --allow-unsafe \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --upgrade --output-file requirements.lock pyproject.toml
 
 clean:

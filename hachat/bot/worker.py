@@ -6,8 +6,10 @@ for, so that what it cannot start yet can be started elsewhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -17,7 +19,7 @@ import trio
 from hachat.core import wire
 from hachat.core.errors import HandlerError, StoreError, WireError
 from hachat.core.messages import Inbound, Message, Reply
-from hachat.store.inbound import BLOCK, Head, Token, Verdict
+from hachat.store.inbound import BLOCK, Commit, Committed, Head, Token, Verdict
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
@@ -32,11 +34,36 @@ VISIT_MESSAGES = 8
 VISIT_SECONDS = 0.25
 """Seconds spent on one conversation before others come first."""
 
+BATCH = 64
+"""Messages committed at once; Redis serves nobody else meanwhile."""
+
+RELUCTANCE = 1.0
+"""Seconds until a commit is repeated that Redis refused."""
+
 GOODBYE = 2.0
-"""Seconds for handing unfinished conversations back."""
+"""Seconds for committing what was finished, and again for handing unfinished conversations back."""
 
 Handle = Callable[[Inbound], Awaitable[list[Reply]]]
 """Has a message handled and returns its replies; HandlerError says that nobody here can."""
+
+
+@dataclass(slots=True)
+class Visit:
+    """A conversation in hand: other conversations come first after `until` or once enough was handled."""
+
+    token: Token
+    until: float
+    handled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A message that was handled: what it was answered, or why it is given up."""
+
+    visit: Visit
+    head: Head
+    replies: list[Reply]
+    give_up: str
 
 
 class Readers(Protocol):
@@ -58,7 +85,9 @@ class Worker:
         self._readers = readers
         self._handle = handle
         self._slots = trio.CapacityLimiter(slots)
-        self._visits: dict[str, Token] = {}
+        self._visits: dict[str, Visit] = {}
+        # As many at most as conversations are in hand.
+        self._finish, self._finished = trio.open_memory_channel[Finished](math.inf)
         self._freed = trio.Event()
         self._orphans: list[Token] = []
         self._found = trio.Event()
@@ -83,13 +112,19 @@ class Worker:
     ) -> None:
         """Work until `leaving` is set; then finish what runs within `grace` seconds and hand back the rest."""
         try:
-            async with trio.open_nursery() as visits:
-                task_status.started()
-                await run_until(
-                    leaving, partial(self._take, visits), partial(self._start_adopted, visits)
-                )
-                self._leaving = True
-                visits.cancel_scope.deadline = trio.current_time() + grace
+            async with trio.open_nursery() as committing:
+                async with trio.open_nursery() as handling:
+                    committing.start_soon(self._keep_committing, handling)
+                    task_status.started()
+                    await run_until(
+                        leaving,
+                        partial(self._take, handling),
+                        partial(self._start_adopted, handling),
+                    )
+                    self._leaving = True
+                    handling.cancel_scope.deadline = trio.current_time() + grace
+                self._finish.close()
+                committing.cancel_scope.deadline = trio.current_time() + GOODBYE
         finally:
             with trio.move_on_after(GOODBYE, shield=True):
                 await self._hand_back()
@@ -99,71 +134,63 @@ class Worker:
         self._orphans += tokens
         self._found.set()
 
-    async def _start_adopted(self, visits: trio.Nursery) -> None:
+    async def _start_adopted(self, handling: trio.Nursery) -> None:
         while True:
             await self._found.wait()
             self._found = trio.Event()
             orphans, self._orphans = self._orphans, []
-            self._start(orphans, visits)
+            await self._start(orphans, handling)
 
-    def _start(self, tokens: Iterable[Token], visits: trio.Nursery) -> None:
-        for token in tokens:
-            if token.entry not in self._visits:
-                self._visits[token.entry] = token
-                visits.start_soon(self._visit, token, name=f"visit {token.conversation}")
-
-    async def _take(self, visits: trio.Nursery) -> None:
+    async def _take(self, handling: trio.Nursery) -> None:
         while True:
             try:
                 async with self._readers.reader(BLOCK) as reader:
                     await self._queue.prepare()
-                    await self._find_unheard(visits)
+                    await self._find_unheard(handling)
                     while True:
                         await self._wait_for_slot()
-                        self._start(await self._queue.read(reader, self.lane, self.free), visits)
+                        tokens = await self._queue.read(reader, self.lane, self.free)
+                        await self._start(tokens, handling)
             except StoreError as error:
                 report(log, "cannot read the inbound queue", error, lane=self.lane)
                 await trio.sleep(0.5)
 
-    async def _find_unheard(self, visits: trio.Nursery) -> None:
+    async def _find_unheard(self, handling: trio.Nursery) -> None:
         """Handle conversations that a read gave us whose answer was lost."""
         known = set(self._visits)  # may be given back while we ask, and are then not ours any more
         held = await self._queue.held(self.lane)
-        self._start((token for token in held if token.entry not in known), visits)
+        await self._start((token for token in held if token.entry not in known), handling)
 
     async def _wait_for_slot(self) -> None:
         while self.free <= 0:
             self._freed = trio.Event()
             await self._freed.wait()
 
-    async def _visit(self, token: Token) -> None:
-        try:
-            await self._work_through(token)
-        finally:
-            del self._visits[token.entry]
-            self._freed.set()
-
-    async def _work_through(self, token: Token) -> None:
+    async def _start(self, tokens: Iterable[Token], handling: trio.Nursery) -> None:
         until = trio.current_time() + VISIT_SECONDS
-        verdict = Verdict.GONE
-        while verdict is Verdict.GONE or verdict is Verdict.MORE:
-            heads = await retry(partial(self._queue.heads, token.conversation, VISIT_MESSAGES))
-            if not heads:
-                await retry(partial(self._queue.close, token))
-                return
-            for head in heads:
-                verdict = await self._finish(token, head, until, last=head is heads[-1])
-                if verdict is not Verdict.MORE:
-                    break
-        if verdict is Verdict.LOST:
-            log.warning("another node took this conversation over", conversation=token.conversation)
-
-    async def _finish(self, token: Token, head: Head, until: float, *, last: bool) -> Verdict:
-        replies, give_up = await self._answer(token, head)
-        give_way = last or self._leaving or trio.current_time() > until
-        return await retry(
-            partial(self._queue.commit, token, head, replies, give_way=give_way, give_up=give_up)
+        visits = [Visit(token, until) for token in tokens if token.entry not in self._visits]
+        if not visits:
+            return
+        self._visits |= {visit.token.entry: visit for visit in visits}
+        heads = await retry(
+            partial(self._queue.heads, self.lane, [visit.token for visit in visits])
         )
+        for visit, head in zip(visits, heads, strict=True):
+            if isinstance(head, Head):
+                handling.start_soon(self._handle_head, visit, head)
+            else:
+                self._end(visit, head)
+
+    def _end(self, visit: Visit, error: StoreError | None = None) -> None:
+        if error:
+            report(log, "cannot read a mailbox", error, conversation=visit.token.conversation)
+        del self._visits[visit.token.entry]
+        self._freed.set()
+
+    async def _handle_head(self, visit: Visit, head: Head) -> None:
+        replies, give_up = await self._answer(visit.token, head)
+        visit.handled += 1
+        self._finish.send_nowait(Finished(visit, head, replies, give_up))
 
     async def _answer(self, token: Token, head: Head) -> tuple[list[Reply], str]:
         """Return the replies to a message, or none and why it is given up."""
@@ -181,6 +208,47 @@ class Worker:
         if isinstance(value, Message) and value.receipt:
             replies = [*replies, make_receipt(value)]
         return replies, ""
+
+    async def _keep_committing(self, handling: trio.Nursery) -> None:
+        async for first in self._finished:
+            batch = [first]
+            while len(batch) < BATCH and self._finished.statistics().current_buffer_used:
+                batch.append(self._finished.receive_nowait())
+            commits = [self._make_commit(finished) for finished in batch]
+            answers = await retry(partial(self._queue.commit, self.lane, commits))
+            for finished, answer in zip(batch, answers, strict=True):
+                self._go_on(finished, answer, handling)
+
+    def _make_commit(self, finished: Finished) -> Commit:
+        visit = finished.visit
+        give_way = (
+            self._leaving
+            or visit.handled >= VISIT_MESSAGES
+            or trio.current_time() >= visit.until
+        )
+        return Commit(visit.token, finished.head, finished.replies, give_way, finished.give_up)
+
+    def _go_on(
+        self, finished: Finished, answer: Committed | StoreError, handling: trio.Nursery
+    ) -> None:
+        visit = finished.visit
+        conversation = visit.token.conversation
+        if isinstance(answer, StoreError):
+            report(log, "cannot finish a message yet", answer, conversation=conversation)
+            if not self._leaving:
+                handling.start_soon(self._finish_later, finished)
+            return
+        verdict, head = answer
+        if verdict is Verdict.LOST:
+            log.warning("another node took this conversation over", conversation=conversation)
+        if head is None:
+            self._end(visit)
+        elif not self._leaving:
+            handling.start_soon(self._handle_head, visit, head)
+
+    async def _finish_later(self, finished: Finished) -> None:
+        await trio.sleep(RELUCTANCE)
+        self._finish.send_nowait(finished)
 
     async def _hand_back(self) -> None:
         try:

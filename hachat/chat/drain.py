@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from typing import Literal, Protocol
 
 import structlog
@@ -20,16 +19,16 @@ from hachat.core.errors import InDoubt, NotSent, StoreError, Undeliverable, Wire
 from hachat.core.messages import Reply
 from hachat.store.inbound import BLOCK
 from hachat.store.link import Reader
-from hachat.store.outbound import Due, Outbound, Outcome
-from hachat.store.retry import retry
+from hachat.store.outbound import Due, Outbound, Outcome, Report
+from hachat.store.trouble import report
 
 log = structlog.get_logger(__name__)
 
 ROOMS = 32
 """Rooms served side by side."""
 
-ROOM_REPLIES = 16
-"""Replies of one room sent before other rooms come first."""
+PAUSE = 0.25
+"""Seconds after which Redis is asked again that did not answer, or the lease looked at again that ran short."""
 
 OnDoubt = Literal["resend", "skip"]
 """What to do with a reply that may have arrived where the service can tell nobody."""
@@ -75,84 +74,100 @@ class Drain:
         self._term = term
         self._send_timeout = send_timeout
         self._on_doubt = on_doubt
-        self._busy: list[str] = []
-        self._freed = trio.Event()
+        self._sending: set[str] = set()
+        self._reports: list[Report] = []
+        self._news = trio.Event()
 
     async def run(self) -> None:
-        """Send until the term's `leaving` is set and what was under way has ended.
+        """Send until the term's `leaving` is set and what was under way has been reported.
 
         Raises:
             Fenced: the lease is no longer ours.
         """
-        async with trio.open_nursery() as sends, trio.open_nursery() as taking:
-            taking.start_soon(self._keep_taking, sends)
-            await self._term.leaving.wait()
-            taking.cancel_scope.cancel()
+        async with trio.open_nursery() as listening:
+            listening.start_soon(self._listen)
+            listening.start_soon(self._hear_of_leaving)
+            async with trio.open_nursery() as sends:
+                await self._keep_turning(sends)
+            listening.cancel_scope.cancel()
 
-    async def _keep_taking(self, sends: trio.Nursery) -> None:
+    async def _listen(self) -> None:
         while True:
             try:
-                await self._outbound.inherit(self._busy)
                 async with self._readers.reader(BLOCK) as reader:
                     while True:
-                        await self._take(reader, sends)
-            except (StoreError, trio.TooSlowError) as error:
-                log.warning("cannot read the outbound queue", error=str(error) or "too slow")
-                await trio.sleep(0.25)
+                        await self._outbound.wait(reader, BLOCK)
+                        self._news.set()
+            except StoreError as error:
+                report(log, "cannot listen to the outbound queue", error)
+                await trio.sleep(PAUSE)
 
-    async def _take(self, reader: Reader, sends: trio.Nursery) -> None:
-        while len(self._busy) >= ROOMS:
-            self._freed = trio.Event()
-            await self._freed.wait()
-        if self._term.remaining() < self._send_timeout:
-            await trio.sleep(self._send_timeout / 8)
-            return
-        # Rooms that were taken are nobody else's until they are reported: for as long as the lease lasts,
-        # `leaving` does not part us from the answer.
-        with trio.fail_after(self._term.remaining(), shield=True):
-            taken, wait = await self._outbound.take(ROOMS - len(self._busy))
+    async def _hear_of_leaving(self) -> None:
+        await self._term.leaving.wait()
+        self._news.set()
+
+    async def _keep_turning(self, sends: trio.Nursery) -> None:
+        stray = True  # rooms may have been taken without our hearing of it
+        while self._sending or self._reports or not self._term.leaving.is_set():
+            self._news = trio.Event()
+            try:
+                if stray:
+                    await self._outbound.inherit(self._sending)
+                    stray = False
+                wait = await self._turn(sends)
+            except StoreError as error:
+                report(log, "cannot reach the outbound queue", error)
+                stray, wait = True, PAUSE
+                await trio.sleep(PAUSE)
+            else:
+                with trio.move_on_after(wait):
+                    await self._news.wait()
+
+    async def _turn(self, sends: trio.Nursery) -> float:
+        """Report what was sent, start to send what is due, and return for how many seconds nothing will be due."""
+        most = ROOMS - len(self._sending) if self._may_send() else 0
+        reports, self._reports = self._reports, []
+        if not reports and not most:
+            return PAUSE
+        try:
+            taken, wait = await self._outbound.turn(reports, most)
+        except StoreError:
+            self._reports[:0] = reports
+            raise
         for due in taken:
-            self._busy.append(due.room)
-            sends.start_soon(self._serve, due, name=f"send to {due.room}")
-        if not taken:
-            await self._outbound.wait(reader, min(wait, BLOCK))
+            self._sending.add(due.room)
+            sends.start_soon(self._send, due)
+        return wait if most else PAUSE
 
-    async def _serve(self, due: Due) -> None:
-        try:
-            head: Due | None = due
-            for turn in range(ROOM_REPLIES, 0, -1):
-                if head is None:
-                    break
-                head = await self._send(head, more=turn > 1)
-        finally:
-            self._busy.remove(due.room)
-            self._freed.set()
+    async def _send(self, due: Due) -> None:
+        result = await self._attempt(due)
+        if result.reason:
+            log.warning(
+                "reply not sent",
+                room=due.room,
+                reply=due.id,
+                outcome=result.outcome,
+                reason=result.reason,
+            )
+        self._sending.remove(due.room)
+        self._reports.append(result)
+        self._news.set()
 
-    async def _send(self, due: Due, *, more: bool) -> Due | None:
-        after, reason = 0.0, ""
-        outcome: Outcome = "sent"
+    async def _attempt(self, due: Due) -> Report:
         try:
-            reply = wire.decode_reply(due.data)
-            await self._deliver(reply, due)
+            await self._deliver(wire.decode_reply(due.data), due)
         except NotSent as error:
             # Of an earlier attempt it says nothing.
-            outcome = "doubt" if due.in_doubt else "defer"
-            after, reason = error.after, str(error)
+            outcome: Outcome = "doubt" if due.in_doubt else "defer"
+            return Report(due, outcome, error.after, str(error))
         except InDoubt as error:
-            outcome, after, reason = "doubt", 1.0, str(error)
+            return Report(due, "doubt", 1.0, str(error))
         except (Undeliverable, WireError) as error:
-            outcome, reason = "dead", str(error)
+            return Report(due, "dead", reason=str(error))
         except Exception as error:
             log.exception("an adapter failed", room=due.room, reply=due.id)
-            outcome, reason = "dead", f"the adapter failed: {error!r}"
-        if reason:
-            log.warning(
-                "reply not sent", room=due.room, reply=due.id, outcome=outcome, reason=reason
-            )
-        more = more and self._may_send()
-        return await retry(
-            partial(self._outbound.done, due, outcome, after=after, reason=reason, more=more)
-        )
+            return Report(due, "dead", reason=f"the adapter failed: {error!r}")
+        return Report(due)
 
     async def _deliver(self, reply: Reply, due: Due) -> None:
         adapter = self._adapters.get(reply.adapter)

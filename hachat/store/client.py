@@ -249,6 +249,11 @@ def unwrap(outcome: Any) -> Any:
     return outcome
 
 
+def refusal(answer: Any) -> StoreError | None:
+    """Return the error that stands for one of several answers of a script, if it is one."""
+    return translate(answer) if isinstance(answer, Exception) else None
+
+
 def timed_out(outcome: Any) -> bool:
     """Return whether the server was silent; it is, then, for everybody else too."""
     cause = outcome.__cause__ if isinstance(outcome, StoreUnavailable) else None

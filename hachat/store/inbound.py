@@ -8,21 +8,23 @@ different conversations side by side on all nodes.  Every step is one script, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 from hachat.core import wire
-from hachat.core.errors import QueueFull, StoreRefused
+from hachat.core.errors import QueueFull, StoreError, StoreRefused
 from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Reply
 from hachat.core.settings import QueueSettings
+from hachat.store.client import refusal
 from hachat.store.keys import GROUP, LANES, Keys, Lane
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
 
-_ENQUEUE, _COMMIT, _CLOSE, _HAND_BACK, _REAP = map(
-    load, ("enqueue", "commit", "close", "hand_back", "reap")
+_ENQUEUE, _HEADS, _COMMIT, _HAND_BACK, _REAP = map(
+    load, ("enqueue", "heads", "commit", "hand_back", "reap")
 )
 
 BLOCK = 5.0
@@ -49,6 +51,20 @@ class Head:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What became of a head: its replies, or why it is given up.
+
+    With `give_way`, other conversations come first when more is waiting in this one.
+    """
+
+    token: Token
+    head: Head
+    replies: Sequence[Reply] = ()
+    give_way: bool = False
+    give_up: str = ""
+
+
 class Verdict(Enum):
     """What became of a commit; see `commit.lua`."""
 
@@ -56,6 +72,10 @@ class Verdict(Enum):
     DONE = b"DONE"
     GONE = b"GONE"
     LOST = b"LOST"
+
+
+Committed: TypeAlias = tuple[Verdict, Head | None]
+"""What became of a commit, and the head that waits now if the token is still held."""
 
 
 class Inbound:
@@ -76,22 +96,14 @@ class Inbound:
             StoreError: Redis did not take it; asking again is safe.
         """
         limits = self.limits
-        answer = await self._link.script(
+        answer = await self._link.share(
             _ENQUEUE,
+            (self._keys.ready(lane), self._keys.of("counters")),
             (
-                self._keys.seen(value.source),
-                self._keys.mailbox(value.conversation),
-                self._keys.ready(lane),
-                self._keys.of("counters"),
+                *(lane, limits.depth, limits.mailbox, int(limits.dedupe * 1000)),
+                *(self._keys.seen(""), self._keys.mailbox("")),
             ),
-            (
-                value.id.encode() + b"|" + wire.encode(value),
-                value.conversation,
-                lane,
-                limits.depth,
-                limits.mailbox,
-                int(limits.dedupe * 1000),
-            ),
+            (value.source, value.conversation, value.id.encode() + b"|" + wire.encode(value)),
         )
         if answer == b"FULL":
             raise QueueFull(f"{limits.depth} messages are waiting in lane {lane}; try again later")
@@ -141,52 +153,47 @@ class Inbound:
             ),
         )
 
-    async def heads(self, conversation: str, count: int) -> list[Head]:
-        """Return the next `count` waiting messages of a conversation."""
-        items = await self._link.command("LRANGE", self._keys.mailbox(conversation), 0, count - 1)
-        return [
-            Head(mark.decode("utf-8", "replace"), data)
-            for mark, _, data in (item.partition(b"|") for item in items)
-        ]
+    async def heads(self, lane: Lane, tokens: Sequence[Token]) -> list[Head | StoreError | None]:
+        """Return the head of each conversation; where there is none, its token is given back.
+
+        A head that Redis cannot give is an error in its place.
+
+        Raises:
+            StoreError: Redis did not answer; asking again is safe.
+        """
+        arguments = [GROUP, self._consumer, self._keys.mailbox("")]
+        for token in tokens:
+            arguments += (token.entry, token.conversation)
+        answers = await self._link.script(_HEADS, (self._keys.ready(lane),), arguments)
+        return [refusal(answer) or _read_head(answer) for answer in answers]
 
     async def commit(
-        self,
-        token: Token,
-        head: Head,
-        replies: Sequence[Reply],
-        *,
-        give_way: bool = False,
-        give_up: str = "",
-    ) -> Verdict:
-        """Finish `head`: queue its replies and remove it, and with `give_up` keep it as a dead letter for that reason.
+        self, lane: Lane, commits: Sequence[Commit]
+    ) -> list[Committed | StoreError]:
+        """Finish heads: queue their replies and remove them; what is given up is kept as a dead letter.
 
-        With `give_way`, other conversations come first when more is waiting in this one.
+        A commit that Redis refuses is an error in its place, and has changed nothing.
 
         Raises:
             StoreError: Redis did not answer; asking again is safe.
         """
         of = self._keys.of
-        arguments: list[str | bytes] = []
-        for reply in replies:
-            arguments += (reply.room, reply.id.encode() + b"|" + wire.encode(reply))
-        answer = await self._link.script(
+        arguments: list[str | bytes | int] = [GROUP, self._consumer, lane, self.limits.outbox]
+        arguments += (self._keys.mailbox(""), self._keys.outbox(""))
+        for commit in commits:
+            arguments += _write_commit(commit)
+        answers = await self._link.script(
             _COMMIT,
             (
-                *(self._keys.ready(token.lane), self._keys.mailbox(token.conversation)),
-                *(of("counters"), of("outready"), of("bell"), of("deaths"), of("dead")),
-                *(self._keys.outbox(reply.room) for reply in replies),
+                self._keys.ready(lane),
+                *map(of, ("counters", "outready", "bell", "deaths", "dead")),
             ),
-            (
-                *(GROUP, token.entry, self._consumer, token.conversation, head.id, token.lane),
-                *("1" if give_way else "0", self.limits.outbox, give_up, *arguments),
-            ),
+            arguments,
         )
-        return Verdict(answer)
-
-    async def close(self, token: Token) -> None:
-        """Give back the token of a conversation with nothing waiting."""
-        keys = (self._keys.ready(token.lane), self._keys.mailbox(token.conversation))
-        await self._link.script(_CLOSE, keys, (GROUP, token.entry, self._consumer))
+        return [
+            refusal(answer) or (Verdict(answer), _read_head(head))
+            for answer, head in zip(answers[::2], answers[1::2], strict=True)
+        ]
 
     async def hand_back(self, lane: Lane) -> int:
         """Give back all tokens of a lane, for others to take at once; return how many there were."""
@@ -226,3 +233,20 @@ class Inbound:
             for entry, fields in entries
             if fields
         ]
+
+
+def _read_head(item: bytes) -> Head | None:
+    mark, _, data = item.partition(b"|")
+    return Head(mark.decode("utf-8", "replace"), data) if item else None
+
+
+def _write_commit(commit: Commit) -> Iterator[str | bytes | int]:
+    yield commit.token.entry
+    yield commit.token.conversation
+    yield commit.head.id
+    yield "1" if commit.give_way else ""
+    yield commit.give_up
+    yield len(commit.replies)
+    for reply in commit.replies:
+        yield reply.room
+        yield reply.id.encode() + b"|" + wire.encode(reply)

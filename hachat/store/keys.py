@@ -19,7 +19,7 @@ counters                hash                `waiting:<lane>` and `outgoing`: how
 deaths                  hash                message id -> how many nodes died while handling it
 outbox:<room>           list                `<id>|<envelope>` of one room, oldest first, only while non-empty
 outready                zset                room -> not before, Redis milliseconds
-intent                  hash                room -> token of the master that may be sending the room's head
+intent                  hash                room -> token of the master that may be sending the room's head, or `doubt`
 bell                    list, at most 1     wakes the master's drain
 dead                    stream              what was given up, with the reason
 console:lines           stream              what was typed in consoles and not yet taken by the master

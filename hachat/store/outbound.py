@@ -1,7 +1,7 @@
 """The outbound queue: one outbox for each room, and a clock that says which room may send when.
 
 Only the master drains it, and every call carries the lease's token: what a deposed master still asks for is refused.
-`take` records the intent to send before anything is sent, so that a successor can tell which heads are in doubt.
+A turn records the intent to send before anything is sent, so that a successor can tell which heads are in doubt.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import structlog
+
 from hachat.core.errors import Fenced
+from hachat.store.client import refusal
 from hachat.store.keys import Keys
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
 
-_TAKE, _DONE, _INHERIT = map(load, ("take", "done", "inherit"))
+log = structlog.get_logger(__name__)
+
+_TURN, _INHERIT = map(load, ("turn", "inherit"))
 
 HOLD = 30.0
 """Seconds after which a taken room is looked at again if nothing was heard of it."""
@@ -32,6 +37,16 @@ class Due:
     id: str
     data: bytes
     in_doubt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a head; the room may send again `after` seconds, `reason` is for the dead letters."""
+
+    due: Due
+    outcome: Outcome = "sent"
+    after: float = 0.0
+    reason: str = ""
 
 
 class Outbound:
@@ -55,53 +70,25 @@ class Outbound:
         )
         return int(self._checked(answer))
 
-    async def take(self, most: int) -> tuple[Sequence[Due], float]:
-        """Return the heads of at most `most` rooms that are due, and the seconds until the next room is.
+    async def turn(self, reports: Sequence[Report], most: int) -> tuple[list[Due], float]:
+        """Report what became of heads, and take at most `most` others, one of each room that is due.
+
+        Returns:
+            The heads that were taken, and the seconds until the next room is due.
 
         Raises:
-            Fenced: the lease is no longer ours.
+            Fenced: the lease is no longer ours; only sends that nobody doubts yet were reported.
+            StoreError: Redis did not answer.  Reporting again is safe; `inherit` finds what may have been taken.
         """
-        arguments = (self._token, most, int(HOLD * 1000), self._keys.outbox(""))
+        arguments: list[str | int] = [self._token, most, int(HOLD * 1000), self._keys.outbox("")]
+        for report in reports:
+            after = int(report.after * 1000)
+            arguments += (report.due.room, report.due.id, report.outcome, after, report.reason)
+        names = ("outready", "intent", "counters", "dead")
         wait, *fields = self._checked(
-            await self._link.script(_TAKE, self._fenced("outready", "intent"), arguments)
+            await self._link.script(_TURN, self._fenced(*names), arguments)
         )
         return list(_read_heads(fields)), wait / 1000 if wait >= 0 else HOLD
-
-    async def done(
-        self,
-        due: Due,
-        outcome: Outcome,
-        *,
-        after: float = 0.0,
-        reason: str = "",
-        more: bool = False,
-    ) -> Due | None:
-        """Report what became of a head; with `more`, return the room's next one if it may be sent now.
-
-        Raises:
-            Fenced: the lease is no longer ours.
-        """
-        answer = self._checked(
-            await self._link.script(
-                _DONE,
-                (
-                    self._keys.of("lease"),
-                    self._keys.outbox(due.room),
-                    *map(self._keys.of, ("outready", "intent", "counters", "dead", "bell")),
-                ),
-                (
-                    self._token,
-                    due.room,
-                    due.id,
-                    outcome,
-                    int(after * 1000),
-                    reason,
-                    "1" if more else "0",
-                    int(HOLD * 1000),
-                ),
-            )
-        )
-        return _read_head(due.room, answer[0]) if isinstance(answer, list) else None
 
     async def wait(self, reader: Reader, longest: float) -> None:
         """Return when some room may be due earlier than it was, after `longest` seconds at the latest."""
@@ -118,10 +105,9 @@ class Outbound:
 
 
 def _read_heads(fields: Sequence[bytes]) -> Iterator[Due]:
-    for room, head, intent in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
-        yield _read_head(room.decode(), head, in_doubt=intent != b"")
-
-
-def _read_head(room: str, head: bytes, *, in_doubt: bool = False) -> Due:
-    mark, _, data = head.partition(b"|")
-    return Due(room, mark.decode("utf-8", "replace"), data, in_doubt)
+    for room, head, in_doubt in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+        if error := refusal(head):
+            log.error("cannot read a room's outbox", room=room.decode(), error=str(error))
+            continue
+        mark, _, data = head.partition(b"|")
+        yield Due(room.decode(), mark.decode("utf-8", "replace"), data, in_doubt == b"1")

@@ -1,49 +1,87 @@
--- Finish the message at the head of a mailbox: its replies, its removal, its dead letter; all or nothing.
+-- Finish messages at the heads of their mailboxes: each one's replies, removal and dead letter, all or nothing.
 --
--- KEYS  1 ready (stream)  2 mailbox (list)  3 counters (hash)  4 outready (zset)  5 bell (list)  6 deaths (hash)
---       7 dead (stream)  8.. outbox (list) of each reply, repeats allowed
--- ARGV  1 group  2 token: entry of ready  3 consumer  4 conversation  5 id of the head  6 lane
---       7 '1' to let other conversations go first when more is waiting  8 most replies in an outbox
---       9 reason to give the message up, or ''  10.. for each reply: room, '<id>|<envelope>'
--- =>    'MORE' is waiting and the token is still held | 'DONE' the token is given back
---       'GONE' the token is held, but that head was finished before: look at the mailbox again
---       'LOST' the token is not this consumer's (any more): nothing was done, discard everything
+-- KEYS  1 ready (stream)  2 counters (hash)  3 outready (zset)  4 bell (list)  5 deaths (hash)  6 dead (stream)
+-- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
+--       7.. for each: token (entry of ready), conversation, id of the head, '1' to let other conversations go first
+--       when more is waiting, reason to give the message up or '', number of replies, and for each of these:
+--       room, '<id>|<envelope>'
+-- =>    for each: what became of it, and the head that now waits or ''
+--       'MORE' is waiting and the token is still held | 'DONE' the token is given back
+--       'GONE' the token is held, but another head is waiting: that one was finished before
+--       'LOST' the token is not this consumer's (any more): nothing was done, discard everything | an error: nothing was
 --
 -- The expected head makes a repeated commit harmless: without it the next message would be popped.
 
-local pending = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)
-if #pending == 0 or pending[1][2] ~= ARGV[3] then return 'LOST' end
-local head, mark = redis.call('LINDEX', KEYS[2], 0), ARGV[5] .. '|'
-if not head or string.sub(head, 1, #mark) ~= mark then return 'GONE' end
+local ready, counters, outready, bell, deaths, dead = unpack(KEYS)
+local group, consumer, lane = ARGV[1], ARGV[2], ARGV[3]
+local outbox_limit = tonumber(ARGV[4])
+local held, given_back, finished = {}, {}, {}
+local queued, ring = 0, false
 
-local replies, limit, queued = (#ARGV - 9) / 2, tonumber(ARGV[8]), 0
+for _, entry in ipairs(redis.call('XPENDING', ready, group, '-', '+', 10000, consumer)) do held[entry[1]] = true end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ring = false
-for i = 1, replies do
-  local outbox, room, envelope = KEYS[7 + i], ARGV[8 + 2 * i], ARGV[9 + 2 * i]
-  local length = redis.call('LLEN', outbox)
-  if length >= limit then
-    redis.call('XADD', KEYS[7], '*', 'kind', 'reply', 'origin', room, 'data', envelope, 'reason', 'the outbox of the room is full')
-  else
-    redis.call('RPUSH', outbox, envelope)
-    queued = queued + 1
-    if length == 0 then redis.call('ZADD', KEYS[4], 'NX', now, room); ring = true end
-  end
-end
-if queued > 0 then redis.call('HINCRBY', KEYS[3], 'outgoing', queued) end
-if ring and redis.call('LLEN', KEYS[5]) == 0 then redis.call('RPUSH', KEYS[5], '1') end
-if ARGV[9] ~= '' then
-  redis.call('XADD', KEYS[7], '*', 'kind', 'message', 'origin', ARGV[4], 'data', head, 'reason', ARGV[9])
+
+local function give_back(token)
+  held[token] = nil
+  given_back[#given_back + 1] = token
 end
 
--- The removal comes last: an error above leaves the message in its place.
-redis.call('HDEL', KEYS[6], ARGV[5])
-redis.call('LPOP', KEYS[2])
-redis.call('HINCRBY', KEYS[3], 'waiting:' .. ARGV[6], -1)
-local more = redis.call('EXISTS', KEYS[2]) == 1
-if more and ARGV[7] ~= '1' then return 'MORE' end
-if more then redis.call('XADD', KEYS[1], '*', 'c', ARGV[4]) end
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XDEL', KEYS[1], ARGV[2])
-return 'DONE'
+local function queue_reply(room, envelope, lengths)
+  if lengths[room] >= outbox_limit then
+    redis.call('XADD', dead, '*', 'kind', 'reply', 'origin', room, 'data', envelope, 'reason', 'the outbox of the room is full')
+    return
+  end
+  redis.call('RPUSH', ARGV[6] .. room, envelope)
+  queued = queued + 1
+  if lengths[room] == 0 then
+    redis.call('ZADD', outready, 'NX', now, room)
+    ring = true
+  end
+  lengths[room] = lengths[room] + 1
+end
+
+local function finish(token, conversation, id, give_way, reason, first, last)
+  if not held[token] then return 'LOST', '' end
+  local mailbox = ARGV[5] .. conversation
+  local head, mark = redis.call('LINDEX', mailbox, 0), id .. '|'
+  if head and string.sub(head, 1, #mark) ~= mark then return 'GONE', head end
+  if head then
+    -- Whatever may be refused comes first: an error leaves the message in its place and none of its replies queued.
+    local lengths = {}
+    for i = first, last, 2 do lengths[ARGV[i]] = lengths[ARGV[i]] or redis.call('LLEN', ARGV[6] .. ARGV[i]) end
+    for i = first, last, 2 do queue_reply(ARGV[i], ARGV[i + 1], lengths) end
+    if reason ~= '' then
+      redis.call('XADD', dead, '*', 'kind', 'message', 'origin', conversation, 'data', head, 'reason', reason)
+    end
+    redis.call('LPOP', mailbox)
+    finished[#finished + 1] = id
+    head = redis.call('LINDEX', mailbox, 0)
+    if head and give_way ~= '1' then return 'MORE', head end
+    if head then redis.call('XADD', ready, '*', 'c', conversation) end
+  end
+  give_back(token)
+  return 'DONE', ''
+end
+
+local answers, i = {}, 7
+while i < #ARGV do
+  local first, last = i + 6, i + 5 + 2 * ARGV[i + 5]
+  local fine, verdict, head = pcall(finish, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], first, last)
+  if not fine then verdict, head = type(verdict) == 'table' and verdict or {err = verdict}, '' end
+  answers[#answers + 1] = verdict
+  answers[#answers + 1] = head
+  i = last + 1
+end
+
+if #finished > 0 then
+  redis.call('HDEL', deaths, unpack(finished))
+  redis.call('HINCRBY', counters, 'waiting:' .. lane, -#finished)
+end
+if #given_back > 0 then
+  redis.call('XACK', ready, group, unpack(given_back))
+  redis.call('XDEL', ready, unpack(given_back))
+end
+if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end
+if ring and redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+return answers

@@ -1,19 +1,37 @@
--- Queue one message or webhook in the mailbox of its conversation.
+-- Queue messages and webhooks of one lane, each in the mailbox of its conversation.
 --
--- KEYS  1 seen (string)  2 mailbox (list)  3 ready (stream)  4 counters (hash)
--- ARGV  1 '<id>|<envelope>'  2 conversation  3 lane  4 most messages in the lane  5 most in the mailbox
---       6 life of the mark in seen, ms
--- =>    'OK' | 'DUP' queued before | 'FULL' the lane is | 'BUSY' the mailbox is.  Only OK leaves a trace.
+-- KEYS  1 ready (stream)  2 counters (hash)
+-- ARGV  1 lane  2 most messages in the lane  3 most in a mailbox  4 life of a mark in seen, ms  5 prefix of seen keys
+--       6 prefix of mailbox keys  7.. for each: source, conversation, '<id>|<envelope>'
+-- =>    for each: 'OK' | 'DUP' queued before | 'FULL' the lane is | 'BUSY' the mailbox is | an error
+--       Only OK leaves a trace.
 
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'DUP' end
-local counter = 'waiting:' .. ARGV[3]
-if tonumber(redis.call('HGET', KEYS[4], counter) or '0') >= tonumber(ARGV[4]) then return 'FULL' end
-local waiting = redis.call('LLEN', KEYS[2])
-if waiting >= tonumber(ARGV[5]) then return 'BUSY' end
+local ready, counters = KEYS[1], KEYS[2]
+local counter = 'waiting:' .. ARGV[1]
+local depth, mailbox_limit = tonumber(ARGV[2]), tonumber(ARGV[3])
+local before = tonumber(redis.call('HGET', counters, counter) or '0')
+local queued = 0
 
--- First what Redis refuses when memory is short: then nothing has been written yet.
-redis.call('SET', KEYS[1], '', 'PX', ARGV[6])
-redis.call('RPUSH', KEYS[2], ARGV[1])
-if waiting == 0 then redis.call('XADD', KEYS[3], '*', 'c', ARGV[2]) end
-redis.call('HINCRBY', KEYS[4], counter, 1)
-return 'OK'
+local function enqueue(source, conversation, item)
+  local seen, mailbox = ARGV[5] .. source, ARGV[6] .. conversation
+  local waiting = redis.call('LLEN', mailbox)
+  -- First what Redis refuses when memory is short: then nothing has been written yet.
+  if not redis.call('SET', seen, '', 'NX', 'PX', ARGV[4]) then return 'DUP' end
+  local refusal = before + queued >= depth and 'FULL' or waiting >= mailbox_limit and 'BUSY'
+  if refusal then
+    redis.call('DEL', seen)
+    return refusal
+  end
+  redis.call('RPUSH', mailbox, item)
+  if waiting == 0 then redis.call('XADD', ready, '*', 'c', conversation) end
+  queued = queued + 1
+  return 'OK'
+end
+
+local answers = {}
+for i = 7, #ARGV, 3 do
+  local fine, answer = pcall(enqueue, ARGV[i], ARGV[i + 1], ARGV[i + 2])
+  answers[#answers + 1] = (fine or type(answer) == 'table') and answer or {err = answer}
+end
+if queued > 0 then redis.call('HINCRBY', counters, counter, queued) end
+return answers

@@ -1,0 +1,73 @@
+-- The master's turn: it reports what became of the heads it took, and takes the heads of rooms that are due, noting
+-- for each that it may be sending it.
+--
+-- KEYS  1 lease (string)  2 outready (zset)  3 intent (hash)  4 counters (hash)  5 dead (stream)
+-- ARGV  1 token of the lease  2 most rooms to take  3 ms until a room is looked at again if nothing is heard of it
+--       4 prefix of outbox keys  5.. for each report: room, id of its head, 'sent' | 'defer' | 'doubt' | 'dead', ms until
+--       the room may send again, reason for the dead letters
+-- =>    'FENCED' | {ms until the next room is due or -1, and for each room taken: room, head or an error, '1' if it is in doubt
+--       or ''}
+--
+-- A report of another head than the room's was made before, and changes nothing.  A master that was deposed may still
+-- report a send it truly made, as long as no other has taken the room: that spares the room a doubt.
+
+local outready, intents, counters = KEYS[2], KEYS[3], KEYS[4]
+local token, hold, outboxes = ARGV[1], ARGV[3], ARGV[4]
+local leads = redis.call('GET', KEYS[1]) == token
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local popped = 0
+
+-- Redis that is out of memory lets a script go on which began with a write that needs none, and what is sent frees some.
+if leads then redis.call('HDEL', intents, '') end
+
+local function report(room, id, outcome, after, reason)
+  if not leads and not (outcome == 'sent' and redis.call('HGET', intents, room) == token) then return end
+  local outbox, mark = outboxes .. room, id .. '|'
+  local head = redis.call('LINDEX', outbox, 0)
+  if not head or string.sub(head, 1, #mark) ~= mark then return end
+  if outcome == 'dead' then
+    redis.call('XADD', KEYS[5], '*', 'kind', 'reply', 'origin', room, 'data', head, 'reason', reason)
+  end
+  if outcome == 'sent' or outcome == 'dead' then
+    redis.call('LPOP', outbox)
+    popped = popped + 1
+  end
+  if outcome == 'doubt' then redis.call('HSET', intents, room, 'doubt') else redis.call('HDEL', intents, room) end
+  if redis.call('EXISTS', outbox) == 1 then
+    redis.call('ZADD', outready, now + after, room)
+  else
+    redis.call('ZREM', outready, room)
+  end
+end
+
+local function take(room)
+  local head = redis.pcall('LINDEX', outboxes .. room, 0)
+  if not head then
+    redis.call('ZREM', outready, room)
+    redis.call('HDEL', intents, room)
+    return
+  end
+  -- A note of this very token is of a turn whose answer was lost, so nothing was sent.
+  local intent = redis.call('HGET', intents, room)
+  redis.call('HSET', intents, room, token)
+  redis.call('ZADD', outready, now + hold, room)
+  return head, intent and intent ~= token and '1' or ''
+end
+
+for i = 5, #ARGV, 5 do report(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
+if popped > 0 then redis.call('HINCRBY', counters, 'outgoing', -popped) end
+if not leads then return 'FENCED' end
+
+local taken = {-1}
+for _, room in ipairs(redis.call('ZRANGEBYSCORE', outready, '-inf', now, 'LIMIT', 0, ARGV[2])) do
+  local head, in_doubt = take(room)
+  if head then
+    taken[#taken + 1] = room
+    taken[#taken + 1] = head
+    taken[#taken + 1] = in_doubt
+  end
+end
+local next = redis.call('ZRANGE', outready, 0, 0, 'WITHSCORES')
+if next[2] then taken[1] = math.max(0, tonumber(next[2]) - now) end
+return taken

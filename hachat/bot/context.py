@@ -85,10 +85,10 @@ class Replies:
 
 
 class _Recorded:
-    """A reply that has been recorded; awaiting it lets others run."""
+    """A reply that has been recorded; awaiting it ends a handler that was cancelled."""
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return trio.lowlevel.checkpoint().__await__()  # noqa: ASYNC105 - whoever awaits this awaits it
+        return trio.lowlevel.checkpoint_if_cancelled().__await__()
 
 
 _RECORDED = _Recorded()
@@ -176,8 +176,8 @@ class Context:
     def reply(self, text: str) -> Awaitable[None]:
         """Answer where the message was said, in its thread.
 
-        The reply is recorded at once and sent when the handler has ended.  Awaiting it lets others run; a handler that
-        is not async just calls it.
+        The reply is recorded at once and sent when the handler has ended.  A handler that is
+        not async just calls it; to one that is, awaiting it tells that its time is up.
 
         Raises:
             ValueError: the text is blank.

@@ -6,9 +6,7 @@ becomes one short reply; only a cancel passes through.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -93,9 +91,12 @@ class Robot:
         self._refuse_stranger(inbound)
         calls: list[Call] = []
         failures: list[str] = []
-        with trio.move_on_after(self._timeout) as scope, self._contain(inbound, "", failures):
-            calls += self._find(inbound)
-            await self._run(inbound, calls, failures)
+        with trio.CancelScope(deadline=trio.current_time() + self._timeout) as scope:
+            try:
+                calls += self._find(inbound)
+                await self._run(inbound, calls, failures)
+            except* _CONTAINED as faults:
+                self._note(inbound, "", faults, failures)
         replies = [reply for call in calls for reply in call.replies]
         if scope.cancelled_caught:
             log.error(
@@ -116,21 +117,24 @@ class Robot:
                 nursery.start_soon(self._run_one, inbound, call, failures, name=call.name)
 
     async def _run_one(self, inbound: Inbound, call: Call, failures: list[str]) -> None:
-        with self._contain(inbound, call.name, failures):
-            try:
-                await call.run()
-            finally:
-                call.replies.close()
-
-    @contextmanager
-    def _contain(self, inbound: Inbound, route: str, failures: list[str]) -> Iterator[None]:
         try:
-            yield
+            await call.run()
         except* _CONTAINED as faults:
-            failures.append(route)
-            log.exception(
-                "a handler failed", **self._facts(inbound), route=route, exc_info=_plain(faults)
-            )
+            self._note(inbound, call.name, faults, failures)
+        finally:
+            call.replies.close()
+
+    def _note(
+        self,
+        inbound: Inbound,
+        route: str,
+        faults: BaseExceptionGroup[BaseException],
+        failures: list[str],
+    ) -> None:
+        failures.append(route)
+        log.error(
+            "a handler failed", **self._facts(inbound), route=route, exc_info=_plain(faults)
+        )
 
     def _refuse_stranger(self, inbound: Inbound) -> None:
         if isinstance(inbound, Webhook) and inbound.route not in self._hooks:
@@ -185,12 +189,15 @@ class Robot:
         await self._invoke(route, context, {**context.webhook.variables, **arguments})
 
     async def _invoke(self, route: Route, context: Context, arguments: dict[str, Any]) -> None:
-        call = partial(route.call, context, **arguments)
-        if inspect.iscoroutinefunction(route.call):
-            await call()
+        if route.awaited:
+            await route.call(context, **arguments)
             return
         # The thread cannot be stopped: at the deadline it is left behind, and keeps its place until it ends.
-        await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._limiter)
+        await trio.to_thread.run_sync(
+            partial(route.call, context, **arguments),
+            abandon_on_cancel=True,
+            limiter=self._limiter,
+        )
 
     def _apologise(self, inbound: Inbound, what: str) -> list[Reply]:
         if not isinstance(inbound, Message):

@@ -56,9 +56,12 @@ class Router:
 
         A command whose arguments do not convert is returned, with its fault, if no other command matches.
         """
+        matches = list(self._find(text, address))
+        if len(matches) <= 1:  # as nearly always
+            return matches
         clean: dict[Callable[..., Any], Match] = {}
         faulty = []
-        for match in self._find(text, address):
+        for match in matches:
             if match.fault:
                 faulty.append(match)
             else:
@@ -71,7 +74,7 @@ class Router:
             for route in self._candidates(address.command):
                 if found := route.pattern.fullmatch(address.command):
                     yield _read(route, address.command, found)
-        folded = text[:MAX_TEXT].casefold()
+        folded = text[:MAX_TEXT].casefold() if self._heard else ""
         for literal, route in self._heard:
             found = route.pattern.search(text, 0, MAX_TEXT) if literal in folded else None
             if found and not (match := _read(route, text, found)).fault:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from hachat.bot.context import Usage
@@ -28,6 +29,11 @@ class Route:
     name: str
     handler: str
     call: Callable[..., Any]
+
+    @cached_property
+    def awaited(self) -> bool:
+        """Whether the method is async; one that is not is run in a thread."""
+        return inspect.iscoroutinefunction(self.call)
 
 
 @dataclass(frozen=True, eq=False)

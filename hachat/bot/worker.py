@@ -7,7 +7,7 @@ for, so that what it cannot start yet can be started elsewhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ import trio
 from hachat.core import wire
 from hachat.core.errors import HandlerError, StoreError, WireError
 from hachat.core.messages import Inbound, Message, Reply
-from hachat.store.inbound import BLOCK, Commit, Committed, Head, Token, Verdict
+from hachat.store.inbound import BATCH, BLOCK, Commit, Committed, Head, Token, Verdict
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
@@ -33,9 +33,6 @@ VISIT_MESSAGES = 8
 
 VISIT_SECONDS = 0.25
 """Seconds spent on one conversation before others come first."""
-
-BATCH = 64
-"""Messages committed at once; Redis serves nobody else meanwhile."""
 
 RELUCTANCE = 1.0
 """Seconds until a commit is repeated that Redis refused."""
@@ -58,12 +55,12 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A message that was handled: what it was answered, or why it is given up."""
+    """A message that was handled: what it was answered, or why it is given up; without a head, a visit that begins."""
 
     visit: Visit
-    head: Head
-    replies: list[Reply]
-    give_up: str
+    head: Head | None = None
+    replies: Sequence[Reply] = ()
+    give_up: str = ""
 
 
 class Readers(Protocol):
@@ -89,8 +86,6 @@ class Worker:
         # As many at most as conversations are in hand.
         self._finish, self._finished = trio.open_memory_channel[Finished](math.inf)
         self._freed = trio.Event()
-        self._orphans: list[Token] = []
-        self._found = trio.Event()
         self._leaving = False
 
     @property
@@ -116,11 +111,7 @@ class Worker:
                 async with trio.open_nursery() as handling:
                     committing.start_soon(self._keep_committing, handling)
                     task_status.started()
-                    await run_until(
-                        leaving,
-                        partial(self._take, handling),
-                        partial(self._start_adopted, handling),
-                    )
+                    await run_until(leaving, self._take)
                     self._leaving = True
                     handling.cancel_scope.deadline = trio.current_time() + grace
                 self._finish.close()
@@ -130,62 +121,36 @@ class Worker:
                 await self._hand_back()
 
     def adopt(self, tokens: Iterable[Token]) -> None:
-        """Handle conversations this node has taken over from nodes that are gone."""
-        self._orphans += tokens
-        self._found.set()
+        """Handle conversations that are ours: just read, or taken over from nodes that are gone."""
+        until = trio.current_time() + VISIT_SECONDS
+        for token in tokens:
+            if token.entry not in self._visits and not self._leaving:
+                self._visits[token.entry] = visit = Visit(token, until)
+                self._finish.send_nowait(Finished(visit))
 
-    async def _start_adopted(self, handling: trio.Nursery) -> None:
-        while True:
-            await self._found.wait()
-            self._found = trio.Event()
-            orphans, self._orphans = self._orphans, []
-            await self._start(orphans, handling)
-
-    async def _take(self, handling: trio.Nursery) -> None:
+    async def _take(self) -> None:
         while True:
             try:
                 async with self._readers.reader(BLOCK) as reader:
                     await self._queue.prepare()
-                    await self._find_unheard(handling)
+                    await self._find_unheard()
                     while True:
                         await self._wait_for_slot()
-                        tokens = await self._queue.read(reader, self.lane, self.free)
-                        await self._start(tokens, handling)
+                        self.adopt(await self._queue.read(reader, self.lane, self.free))
             except StoreError as error:
                 report(log, "cannot read the inbound queue", error, lane=self.lane)
                 await trio.sleep(0.5)
 
-    async def _find_unheard(self, handling: trio.Nursery) -> None:
+    async def _find_unheard(self) -> None:
         """Handle conversations that a read gave us whose answer was lost."""
         known = set(self._visits)  # may be given back while we ask, and are then not ours any more
         held = await self._queue.held(self.lane)
-        await self._start((token for token in held if token.entry not in known), handling)
+        self.adopt(token for token in held if token.entry not in known)
 
     async def _wait_for_slot(self) -> None:
         while self.free <= 0:
             self._freed = trio.Event()
             await self._freed.wait()
-
-    async def _start(self, tokens: Iterable[Token], handling: trio.Nursery) -> None:
-        until = trio.current_time() + VISIT_SECONDS
-        visits = [Visit(token, until) for token in tokens if token.entry not in self._visits]
-        if not visits:
-            return
-        self._visits |= {visit.token.entry: visit for visit in visits}
-        heads = await retry(
-            partial(self._queue.heads, self.lane, [visit.token for visit in visits])
-        )
-        for visit, head in zip(visits, heads, strict=True):
-            if isinstance(head, Head):
-                handling.start_soon(self._handle_head, visit, head)
-            else:
-                self._end(visit, head)
-
-    def _end(self, visit: Visit, error: StoreError | None = None) -> None:
-        if error:
-            report(log, "cannot read a mailbox", error, conversation=visit.token.conversation)
-        del self._visits[visit.token.entry]
-        self._freed.set()
 
     async def _handle_head(self, visit: Visit, head: Head) -> None:
         replies, give_up = await self._answer(visit.token, head)
@@ -234,7 +199,7 @@ class Worker:
         visit = finished.visit
         conversation = visit.token.conversation
         if isinstance(answer, StoreError):
-            report(log, "cannot finish a message yet", answer, conversation=conversation)
+            report(log, "cannot go on with a conversation yet", answer, conversation=conversation)
             if not self._leaving:
                 handling.start_soon(self._finish_later, finished)
             return
@@ -242,7 +207,8 @@ class Worker:
         if verdict is Verdict.LOST:
             log.warning("another node took this conversation over", conversation=conversation)
         if head is None:
-            self._end(visit)
+            del self._visits[visit.token.entry]
+            self._freed.set()
         elif not self._leaving:
             handling.start_soon(self._handle_head, visit, head)
 

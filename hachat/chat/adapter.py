@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol
 
 import structlog
 import trio
@@ -35,8 +35,8 @@ LAST_WAIT = 60.0
 GOODBYE = 0.4
 """Seconds a cancelled adapter may still spend on leaving; the lease's margin (0.5 s by default) covers it."""
 
-Ingest: TypeAlias = Callable[[Message], Awaitable[None]]
-"""Returns once the message is safely queued or known as a duplicate, however long that takes."""
+TOGETHER = 64
+"""Messages handed over at once by a reader that has heard more than it could hand over."""
 
 State = Literal["connecting", "connected", "waiting"]
 """`connected`: the service answered lately; `waiting`: the connection ended and the next try is due later."""
@@ -53,6 +53,13 @@ class Facts:
     idempotent_send: bool = False
     overlap: bool = False
     max_text: int = 0
+
+
+class Ingest(Protocol):
+    """Takes what an adapter has heard."""
+
+    async def __call__(self, *messages: Message) -> None:
+        """Return once `messages` are safely queued or known as duplicates, however long that takes."""
 
 
 class Adapter(Protocol):
@@ -155,34 +162,31 @@ class Connection:
 
 
 async def deliver(heard: trio.MemoryReceiveChannel[Message], ingest: Ingest) -> None:
-    """Hand over what a reader has heard, one after the other, until `heard` is closed.
+    """Hand over what a reader has heard, in order, until `heard` is closed; together what has come together.
 
     When cancelled, what the reader has left behind is still handed over, for at most `GOODBYE` seconds: the
     service will not say it again.
     """
-    message: Message | None = None
+    messages: list[Message] = []
     try:
         async for message in heard:
-            await ingest(message)
+            messages = [message, *_take_waiting(heard, TOGETHER - 1)]
+            await ingest(*messages)
     except trio.Cancelled:
         with trio.move_on_after(GOODBYE, shield=True) as goodbye:
-            await _empty(heard, message, ingest)
+            while messages:  # the first may be queued already: then they are duplicates
+                await ingest(*messages)
+                messages = list(_take_waiting(heard, TOGETHER))
         if goodbye.cancelled_caught:
-            log.warning(
-                "messages lost on leaving", at_least=heard.statistics().current_buffer_used + 1
-            )
+            lost = heard.statistics().current_buffer_used + len(messages)
+            log.warning("messages lost on leaving", at_most=lost)
         raise
 
 
-async def _empty(
-    heard: trio.MemoryReceiveChannel[Message], message: Message | None, ingest: Ingest
-) -> None:
-    while message is not None:
-        await ingest(message)  # the first one may be queued already: then it is a duplicate
-        try:
-            message = heard.receive_nowait()
-        except (trio.WouldBlock, trio.EndOfChannel):
-            message = None
+def _take_waiting(heard: trio.MemoryReceiveChannel[Message], most: int) -> Iterator[Message]:
+    """Yield what has been heard already."""
+    for _ in range(min(most, heard.statistics().current_buffer_used)):
+        yield heard.receive_nowait()
 
 
 def _reasons(group: BaseExceptionGroup[Any]) -> str:

@@ -6,6 +6,8 @@ and the line's own id tells that it is queued already.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 import trio
 
@@ -43,9 +45,9 @@ class ConsoleAdapter:
         async with self._link.reader(BLOCK) as reader:
             task_status.started()
             while True:
-                for typed in await take_lines(reader, self._keys, after):
-                    await self._take(ingest, typed)
-                    after = typed.entry
+                if typed := await take_lines(reader, self._keys, after):
+                    await self._hand_over(typed, ingest)
+                    after = typed[-1].entry
 
     async def send(self, reply: Reply) -> None:
         """Post `reply` in its room, once however often it is sent within an hour.
@@ -61,12 +63,12 @@ class ConsoleAdapter:
         except StoreUnavailable as error:
             raise InDoubt(f"{reply.room}: {error}") from error
 
-    async def _take(self, ingest: Ingest, typed: Typed) -> None:
-        if typed.line is None:
-            log.error("not a console line", entry=typed.entry)
-        else:
-            await ingest(make_message(typed.line, typed.at))
-        await forget(self._link, self._keys, typed.entry)
+    async def _hand_over(self, typed: Sequence[Typed], ingest: Ingest) -> None:
+        for one in typed:
+            if one.line is None:
+                log.error("not a console line", entry=one.entry)
+        await ingest(*(make_message(one.line, one.at) for one in typed if one.line))
+        await forget(self._link, self._keys, [one.entry for one in typed])
 
 
 def make_message(line: Line, at: float) -> Message:

@@ -6,7 +6,7 @@ so that a slow or limited room holds up no other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
@@ -134,13 +134,26 @@ class Drain:
         except StoreError:
             self._reports[:0] = reports
             raise
-        for due in taken:
-            self._sending.add(due.room)
-            sends.start_soon(self._send, due)
+        if taken:
+            self._sending.update(due.room for due in taken)
+            sends.start_soon(self._send_all, taken)
         return wait if most else PAUSE
 
+    async def _send_all(self, heads: Sequence[Due]) -> None:
+        with trio.move_on_after(self._send_timeout):
+            async with trio.open_nursery() as sends:
+                for due in heads:
+                    sends.start_soon(self._send, due)
+
     async def _send(self, due: Due) -> None:
-        result = await self._attempt(due)
+        result = Report(due, "doubt", 1.0, "no answer before the deadline")
+        try:
+            result = await self._attempt(due)
+        finally:
+            self._note(result)
+
+    def _note(self, result: Report) -> None:
+        due = result.due
         if result.reason:
             log.warning(
                 "reply not sent",
@@ -184,10 +197,7 @@ class Drain:
                 return
         if not self._may_send():
             raise NotSent("the term may end during the send", after=0.0)
-        with trio.move_on_after(self._send_timeout) as deadline:
-            await adapter.send(reply)
-        if deadline.cancelled_caught:
-            raise InDoubt(f"no answer within {self._send_timeout} s")
+        await adapter.send(reply)
 
     def _may_send(self) -> bool:
         return not self._term.leaving.is_set() and self._term.remaining() >= self._send_timeout

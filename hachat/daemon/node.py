@@ -40,7 +40,7 @@ from hachat.core.messages import Message, Webhook
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
 from hachat.daemon.services import finish_unless, running
-from hachat.store.inbound import Inbound
+from hachat.store.inbound import Inbound, Queued
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
@@ -234,11 +234,11 @@ class Node:
             async with trio.open_nursery() as chat:
                 chat.start_soon(chat_states.show, connections)
                 for connection in connections:
-                    chat.start_soon(connection.run, Ingest(self._enqueue_message))
+                    chat.start_soon(connection.run, Ingest(self._enqueue_messages))
                 await drain.run()
                 chat.cancel_scope.cancel()
         finally:
             self._notifier.status("standby")
 
-    async def _enqueue_message(self, message: Message) -> bool:
-        return await self._inbound.enqueue(message, "chat")
+    async def _enqueue_messages(self, messages: Sequence[Message]) -> list[Queued]:
+        return await self._inbound.enqueue_all(messages, "chat")

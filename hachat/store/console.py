@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -102,13 +102,13 @@ async def take_lines(reader: Reader, keys: Keys, after: str) -> list[Typed]:
     return [Typed(entry, _seconds(entry), _decode(_lines, data)) for entry, data in entries]
 
 
-async def forget(link: Link, keys: Keys, entry: str) -> None:
-    """Drop a line that is queued.
+async def forget(link: Link, keys: Keys, entries: Sequence[str]) -> None:
+    """Drop lines that are queued; at least one.
 
     Raises:
         StoreError: Redis did not answer, or said no.
     """
-    await link.command("XDEL", keys.of("console:lines"), entry)
+    await link.command("XDEL", keys.of("console:lines"), *entries)
 
 
 async def post(link: Link, keys: Keys, reply: Reply) -> bool:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from hachat.core import wire
-from hachat.core.errors import QueueFull, StoreError, StoreRefused
+from hachat.core.errors import HachatError, QueueFull, StoreError, StoreRefused, WireError
 from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Reply
 from hachat.core.settings import QueueSettings
@@ -23,15 +23,19 @@ from hachat.store.keys import GROUP, LANES, Keys, Lane
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
 
-_ENQUEUE, _HEADS, _COMMIT, _HAND_BACK, _REAP = map(
-    load, ("enqueue", "heads", "commit", "hand_back", "reap")
-)
+_ENQUEUE, _COMMIT, _HAND_BACK, _REAP = map(load, ("enqueue", "commit", "hand_back", "reap"))
 
 BLOCK = 5.0
 """Seconds a read waits at the server before it asks again."""
 
+BATCH = 64
+"""Messages of one call; Redis serves nobody else until it has gone through all of them."""
+
 DEATHS = 3
 """Nodes a message may take along before it is given up."""
+
+
+_LATER = "try again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What became of a head: its replies, or why it is given up.
+    """What became of a conversation's head: its replies, or why it is given up; without a head, a first look.
 
     With `give_way`, other conversations come first when more is waiting in this one.
     """
 
     token: Token
-    head: Head
+    head: Head | None = None
     replies: Sequence[Reply] = ()
     give_way: bool = False
     give_up: str = ""
@@ -73,6 +77,9 @@ class Verdict(Enum):
     GONE = b"GONE"
     LOST = b"LOST"
 
+
+Queued: TypeAlias = bool | QueueFull | WireError | StoreError
+"""What became of a message that was to be queued: queued now, queued before, or why it could not be."""
 
 Committed: TypeAlias = tuple[Verdict, Head | None]
 """What became of a commit, and the head that waits now if the token is still held."""
@@ -95,23 +102,56 @@ class Inbound:
             WireError: it is too large.
             StoreError: Redis did not take it; asking again is safe.
         """
+        (outcome,) = await self.enqueue_all([value], lane)
+        if isinstance(outcome, HachatError):
+            raise outcome
+        return outcome
+
+    async def enqueue_all(self, values: Sequence[Value], lane: Lane) -> list[Queued]:
+        """Queue `values` in their order, and return for each what `enqueue` would return or raise.
+
+        After one that was refused for lack of room, none of the same conversation is queued either.
+
+        Raises:
+            StoreError: Redis did not answer; asking again is safe.
+        """
+        outcomes: list[Queued] = []
+        for start in range(0, len(values), BATCH):
+            some = values[start : start + BATCH]
+            if any(isinstance(outcome, QueueFull | StoreError) for outcome in outcomes):
+                outcomes += [QueueFull("messages before it could not be queued")] * len(some)
+            else:
+                outcomes += await self._enqueue(some, lane)
+        return outcomes
+
+    async def _enqueue(self, values: Sequence[Value], lane: Lane) -> list[Queued]:
         limits = self.limits
-        answer = await self._link.share(
-            _ENQUEUE,
-            (self._keys.ready(lane), self._keys.of("counters")),
-            (
-                *(lane, limits.depth, limits.mailbox, int(limits.dedupe * 1000)),
-                *(self._keys.seen(""), self._keys.mailbox("")),
-            ),
-            (value.source, value.conversation, value.id.encode() + b"|" + wire.encode(value)),
-        )
-        if answer == b"FULL":
-            raise QueueFull(f"{limits.depth} messages are waiting in lane {lane}; try again later")
-        if answer == b"BUSY":
-            raise QueueFull(
-                f"{limits.mailbox} messages are waiting in {value.conversation}; try again later"
+        arguments: list[str | bytes | int] = [lane, limits.depth, limits.mailbox]
+        arguments += (int(limits.dedupe * 1000), self._keys.seen(""), self._keys.mailbox(""))
+        faults: dict[int, WireError] = {}
+        for number, value in enumerate(values):
+            try:
+                arguments += (value.source, value.conversation, _mark(value))
+            except WireError as error:
+                faults[number] = error
+        answers = iter(
+            await self._link.script(
+                _ENQUEUE, (self._keys.ready(lane), self._keys.of("counters")), arguments
             )
-        return bool(answer == b"OK")
+        )
+        return [
+            faults.get(number) or self._read_answer(next(answers), value, lane)
+            for number, value in enumerate(values)
+        ]
+
+    def _read_answer(self, answer: Any, value: Value, lane: Lane) -> Queued:
+        if answer == b"FULL":
+            return QueueFull(f"{self.limits.depth} messages are waiting in lane {lane}; {_LATER}")
+        if answer == b"BUSY":
+            return QueueFull(
+                f"{self.limits.mailbox} messages are waiting in {value.conversation}; {_LATER}"
+            )
+        return refusal(answer) or answer == b"OK"
 
     async def prepare(self) -> None:
         """Make the consumer groups, which a new or emptied Redis does not have."""
@@ -153,26 +193,13 @@ class Inbound:
             ),
         )
 
-    async def heads(self, lane: Lane, tokens: Sequence[Token]) -> list[Head | StoreError | None]:
-        """Return the head of each conversation; where there is none, its token is given back.
-
-        A head that Redis cannot give is an error in its place.
-
-        Raises:
-            StoreError: Redis did not answer; asking again is safe.
-        """
-        arguments = [GROUP, self._consumer, self._keys.mailbox("")]
-        for token in tokens:
-            arguments += (token.entry, token.conversation)
-        answers = await self._link.script(_HEADS, (self._keys.ready(lane),), arguments)
-        return [refusal(answer) or _read_head(answer) for answer in answers]
-
     async def commit(
         self, lane: Lane, commits: Sequence[Commit]
     ) -> list[Committed | StoreError]:
         """Finish heads: queue their replies and remove them; what is given up is kept as a dead letter.
 
-        A commit that Redis refuses is an error in its place, and has changed nothing.
+        A conversation with nothing waiting is given back.  A commit that Redis refuses is an error in its place, and
+        has changed nothing.
 
         Raises:
             StoreError: Redis did not answer; asking again is safe.
@@ -240,13 +267,18 @@ def _read_head(item: bytes) -> Head | None:
     return Head(mark.decode("utf-8", "replace"), data) if item else None
 
 
+def _mark(value: Value | Reply) -> bytes:
+    """Return `value` as it stands in a list: scripts tell by the id in front whether it is the one they mean."""
+    return value.id.encode() + b"|" + wire.encode(value)
+
+
 def _write_commit(commit: Commit) -> Iterator[str | bytes | int]:
     yield commit.token.entry
     yield commit.token.conversation
-    yield commit.head.id
+    yield commit.head.id if commit.head else ""
     yield "1" if commit.give_way else ""
     yield commit.give_up
     yield len(commit.replies)
     for reply in commit.replies:
         yield reply.room
-        yield reply.id.encode() + b"|" + wire.encode(reply)
+        yield _mark(reply)

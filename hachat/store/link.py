@@ -2,8 +2,8 @@
 
 redis-py has no trio client, so its synchronous one runs in worker threads, its public API only:
 
-* `Link.command`, `Link.script` and `Link.share` go through a *pump*: whatever was asked while the last batch was on
-  its way becomes the next pipeline, so a thousand concurrent callers cost one thread call, not a thousand.
+* `Link.command` and `Link.script` go through a *pump*: whatever was asked while the last batch was on its way
+  becomes the next pipeline, so a thousand concurrent callers cost one thread call, not a thousand.
 * `Link.reader` gives a connection of its own for blocking commands.  Cancelling one sends `CLIENT UNBLOCK`:
   a read that was merely abandoned would swallow the next message.
 * `Link.line` gives a connection of its own whose every call may be cut short, for the lease.
@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
@@ -29,10 +29,10 @@ import redis.exceptions
 import trio
 
 from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.store.calls import Call, Request, combine
 from hachat.store.client import (
     Argument,
     Client,
+    Command,
     hang_up,
     make_client,
     run_pipeline,
@@ -64,6 +64,20 @@ _PUMPS = 2
 """Pipelines under way at once: while Redis works through one, the next is made up."""
 
 
+@dataclass(slots=True, eq=False)
+class _Request:
+    command: Command
+    otherwise: Command = ()  # what to ask when the server does not know the script
+    done: trio.Event = field(default_factory=trio.Event)
+    outcome: Any = None
+    abandoned: bool = False
+
+    def settle(self, outcome: Any) -> None:
+        if not self.done.is_set():
+            self.outcome = outcome
+            self.done.set()
+
+
 @dataclass(slots=True)
 class _Connection:
     """A pump's own connection, made when it is first needed and again when it was lost."""
@@ -77,7 +91,7 @@ class Link:
     def __init__(self, source: Source, *, timeout: float = 2.0) -> None:
         self.source = source
         self._timeout = timeout
-        self._queue: list[Request] = []
+        self._queue: list[_Request] = []
         self._idle: list[trio.Event] = []
         self._clients: WeakSet[Client] = WeakSet()
         self._ended = False
@@ -104,7 +118,7 @@ class Link:
             StoreUnavailable: no answer; whether it was carried out is unknown.
             StoreRefused: Redis said no.
         """
-        return await self._ask(Request(command))
+        return await self._ask(_Request(command))
 
     async def script(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
@@ -115,24 +129,10 @@ class Link:
             StoreUnavailable: no answer; whether it was carried out is unknown.
             StoreRefused: Redis said no.
         """
-        return await self._ask(Request((len(keys), *keys, *arguments), script))
-
-    async def share(
-        self,
-        script: Script,
-        keys: Sequence[str],
-        arguments: Sequence[Argument],
-        item: Sequence[Argument],
-    ) -> Any:
-        """Return the raw answer to `item` of a script that takes any number of them after its other arguments.
-
-        Items that are waiting at the same time, with the same keys and arguments, share one call.
-
-        Raises:
-            StoreUnavailable: no answer; whether it was carried out is unknown.
-            StoreRefused: Redis said no.
-        """
-        return await self._ask(Request((len(keys), *keys, *arguments), script, tuple(item)))
+        rest = (len(keys), *keys, *arguments)
+        return await self._ask(
+            _Request(("EVALSHA", script.sha, *rest), ("EVAL", script.text, *rest))
+        )
 
     async def open(self, patience: float) -> Client:
         """Return a client of one's own, which is closed when the master changes or the link ends.
@@ -164,7 +164,7 @@ class Link:
         finally:
             line.close()
 
-    async def _ask(self, request: Request) -> Any:
+    async def _ask(self, request: _Request) -> Any:
         if self._ended:
             raise StoreUnavailable("the link to Redis has ended; nothing was sent")
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -188,22 +188,21 @@ class Link:
             del self._queue[:_BATCH]
             await self._carry(connection, batch)
 
-    async def _carry(self, connection: _Connection, batch: list[Request]) -> None:
+    async def _carry(self, connection: _Connection, batch: list[_Request]) -> None:
         try:
-            calls = combine(batch)
-            outcomes = await self._exchange(connection, [call.make_command() for call in calls])
-            strangers: list[Call] = []
-            for call, outcome in zip(calls, outcomes, strict=True):
-                if isinstance(outcome, redis.exceptions.NoScriptError):
-                    strangers.append(call)
+            outcomes = await self._exchange(connection, [request.command for request in batch])
+            strangers: list[_Request] = []
+            for request, outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, redis.exceptions.NoScriptError) and request.otherwise:
+                    strangers.append(request)
                 else:
-                    call.settle(outcome)
+                    request.settle(outcome)
             # They did not run, so asking again is safe; EVAL makes the server learn them.
             outcomes = await self._exchange(
-                connection, [call.make_command(known=False) for call in strangers]
+                connection, [request.otherwise for request in strangers]
             )
-            for call, outcome in zip(strangers, outcomes, strict=True):
-                call.settle(outcome)
+            for request, outcome in zip(strangers, outcomes, strict=True):
+                request.settle(outcome)
         finally:
             for request in batch:
                 request.settle(StoreUnavailable("the link to Redis ended before the answer came"))

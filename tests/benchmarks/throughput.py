@@ -18,7 +18,7 @@ from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
 from hachat.bot.loading import load
 from hachat.bot.robot import Robot
-from hachat.chat.adapter import Facts, Ingest
+from hachat.chat.adapter import Facts, Ingest, deliver
 from hachat.cluster.pulse import Notifier
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.settings import LogSettings, Settings, WebSettings
@@ -50,7 +50,7 @@ class Crowd:
         self.seconds = 0.0
         self._messages = messages
         self._begun = self._answered = 0
-        self._speak, self._turns = trio.open_memory_channel[str](ROOMS)
+        self._hear, self._heard = trio.open_memory_channel[Message](ROOMS)
 
     async def serve(
         self, ingest: Ingest, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -59,11 +59,11 @@ class Crowd:
         task_status.started()
         began = time.perf_counter()
         for number in range(ROOMS):
-            self._speak.send_nowait(f"room-{number}")
-        async with trio.open_nursery() as rooms:
-            for _ in range(self._messages):
-                rooms.start_soon(ingest, self._make_line(await self._turns.receive()))
+            self._speak(f"room-{number}")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(deliver, self._heard, ingest)
             await self.done.wait()
+            nursery.cancel_scope.cancel()
         self.seconds = time.perf_counter() - began
         await trio.sleep_forever()
 
@@ -71,15 +71,15 @@ class Crowd:
         """Count an answer; the room may go on."""
         self._answered += 1
         if self._answered + ROOMS <= self._messages:
-            self._speak.send_nowait(reply.channel)
+            self._speak(reply.channel)
         if self._answered == self._messages:
             self.done.set()
 
-    def _make_line(self, room: str) -> Message:
+    def _speak(self, room: str) -> None:
         self._begun += 1
-        user = User("u1", "anna")
-        return Message(
-            f"m{self._begun}", Room(self.name, room), user, "hachat nothing", time.time()
+        id_, user = f"m{self._begun}", User("u1", "anna")
+        self._hear.send_nowait(
+            Message(id_, Room(self.name, room), user, "hachat nothing", time.time())
         )
 
 

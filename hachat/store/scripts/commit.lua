@@ -1,10 +1,11 @@
--- Finish messages at the heads of their mailboxes: each one's replies, removal and dead letter, all or nothing.
+-- Finish messages at the heads of their mailboxes: each one's replies, removal and dead letter, all or nothing; and
+-- look at the heads of others.
 --
 -- KEYS  1 ready (stream)  2 counters (hash)  3 outready (zset)  4 bell (list)  5 deaths (hash)  6 dead (stream)
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
---       7.. for each: token (entry of ready), conversation, id of the head, '1' to let other conversations go first
---       when more is waiting, reason to give the message up or '', number of replies, and for each of these:
---       room, '<id>|<envelope>'
+--       7.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
+--       conversations go first when more is waiting, reason to give the message up or '', number of replies, and for
+--       each of these: room, '<id>|<envelope>'
 -- =>    for each: what became of it, and the head that now waits or ''
 --       'MORE' is waiting and the token is still held | 'DONE' the token is given back
 --       'GONE' the token is held, but another head is waiting: that one was finished before
@@ -45,6 +46,7 @@ local function finish(token, conversation, id, give_way, reason, first, last)
   if not held[token] then return 'LOST', '' end
   local mailbox = ARGV[5] .. conversation
   local head, mark = redis.call('LINDEX', mailbox, 0), id .. '|'
+  if head and id == '' then return 'MORE', head end
   if head and string.sub(head, 1, #mark) ~= mark then return 'GONE', head end
   if head then
     -- Whatever may be refused comes first: an error leaves the message in its place and none of its replies queued.

@@ -7,10 +7,10 @@ becomes one short reply; only a cancel passes through.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 import structlog
 import trio
 
@@ -35,8 +35,7 @@ async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # no
     return False
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A method about to be run, and what it has said so far."""
 
     name: str

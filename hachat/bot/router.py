@@ -13,8 +13,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from hachat.bot.routes import ChatRoute
 from hachat.core.addressing import Address
@@ -30,8 +31,7 @@ _LITERAL = re.compile(r"(?:\\b)?([\w-]+)(?![\w?*{-])")
 _INNER = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\([^()]*\)")
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """A route and what it is to be called with; `fault` is why it cannot be, in words for the user."""
 
     route: ChatRoute

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+import msgspec
 import structlog
 import trio
 
@@ -53,8 +54,7 @@ class Visit:
     handled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True):
     """A message that was handled: what it was answered, or why it is given up; without a head, a visit that begins."""
 
     visit: Visit
@@ -177,8 +177,9 @@ class Worker:
     async def _keep_committing(self, handling: trio.Nursery) -> None:
         async for first in self._finished:
             batch = [first]
-            while len(batch) < BATCH and self._finished.statistics().current_buffer_used:
-                batch.append(self._finished.receive_nowait())
+            with suppress(trio.WouldBlock, trio.EndOfChannel):
+                while len(batch) < BATCH:
+                    batch.append(self._finished.receive_nowait())
             commits = [self._make_commit(finished) for finished in batch]
             answers = await retry(partial(self._queue.commit, self.lane, commits))
             for finished, answer in zip(batch, answers, strict=True):

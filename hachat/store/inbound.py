@@ -9,9 +9,10 @@ different conversations side by side on all nodes.  Every step is one script, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
+
+import msgspec
 
 from hachat.core import wire
 from hachat.core.errors import HachatError, QueueFull, StoreError, StoreRefused, WireError
@@ -38,8 +39,7 @@ DEATHS = 3
 _LATER = "try again later"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """The right to handle a conversation, held until it is given back."""
 
     lane: Lane
@@ -47,16 +47,14 @@ class Token:
     conversation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """A waiting message as it is stored."""
 
     id: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """What became of a conversation's head: its replies, or why it is given up; without a head, a first look.
 
     With `give_way`, other conversations come first when more is waiting in this one.

@@ -7,9 +7,9 @@ A turn records the intent to send before anything is sent, so that a successor c
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 import structlog
 
 from hachat.core.errors import Fenced
@@ -29,8 +29,7 @@ Outcome = Literal["sent", "defer", "doubt", "dead"]
 """What became of a send: done, not now, nobody knows, never."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """The head of a room that may send; `in_doubt` when an earlier attempt may have succeeded."""
 
     room: str
@@ -39,8 +38,7 @@ class Due:
     in_doubt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What became of a head; the room may send again `after` seconds, `reason` is for the dead letters."""
 
     due: Due

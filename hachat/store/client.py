@@ -223,11 +223,20 @@ def require_master(greeting: Greeting) -> None:
 
 def run_pipeline(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     """Send `commands` in one write and return a reply or redis-py's exception for each; blocks its thread."""
-    pipeline = client.pipeline(transaction=False)
-    for command in commands:
-        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it unannotated
-    replies: list[Any] = pipeline.execute(raise_on_error=False)
-    return replies
+    pool = client.connection_pool
+    connection = pool.get_connection()
+    try:
+        connection.send_packed_command(connection.pack_commands(commands))
+        return [_read_response(connection) for _ in commands]
+    finally:
+        pool.release(connection)
+
+
+def _read_response(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except redis.exceptions.ResponseError as error:
+        return error
 
 
 def translate(error: Exception) -> StoreError:

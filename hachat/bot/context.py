@@ -84,11 +84,15 @@ class Replies:
             self._closed = True
 
 
+async def _end_if_cancelled() -> None:
+    await trio.lowlevel.checkpoint_if_cancelled()
+
+
 class _Recorded:
     """A reply that has been recorded; awaiting it ends a handler that was cancelled."""
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return trio.lowlevel.checkpoint_if_cancelled().__await__()
+        return _end_if_cancelled().__await__()
 
 
 _RECORDED = _Recorded()

@@ -131,9 +131,7 @@ class Robot:
         failures: list[str],
     ) -> None:
         failures.append(route)
-        log.error(
-            "a handler failed", **self._facts(inbound), route=route, exc_info=_plain(faults)
-        )
+        log.error("a handler failed", **self._facts(inbound), route=route, exc_info=_plain(faults))
 
     def _refuse_stranger(self, inbound: Inbound) -> None:
         if isinstance(inbound, Webhook) and inbound.route not in self._hooks:

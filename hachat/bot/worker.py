@@ -188,9 +188,7 @@ class Worker:
     def _make_commit(self, finished: Finished) -> Commit:
         visit = finished.visit
         give_way = (
-            self._leaving
-            or visit.handled >= VISIT_MESSAGES
-            or trio.current_time() >= visit.until
+            self._leaving or visit.handled >= VISIT_MESSAGES or trio.current_time() >= visit.until
         )
         return Commit(visit.token, finished.head, finished.replies, give_way, finished.give_up)
 

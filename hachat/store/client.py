@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
+from hachat.store.threads import Thread
 
 Argument = str | bytes | int | float
 
@@ -98,8 +99,7 @@ class Client(redis.Redis):
         self.closed = False
         self.reconnects = True
         self._admit = admit
-        # Its own, so that nobody waits for the abandoned thread of another client.
-        self._threads = trio.CapacityLimiter(1)
+        self._thread = Thread("redis")
         super().__init__(
             socket_timeout=timeout,
             socket_connect_timeout=min(timeout, _LONGEST_CONNECT),
@@ -121,15 +121,11 @@ class Client(redis.Redis):
         When cancelled, `let_go` has a second to make the server answer; without an answer the connection is
         closed, because a reply that may still come must not be read as the answer to the next question.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        work = _Work(partial(self.exchange, commands))
+        answered = trio.Event()
         try:
-            return await trio.to_thread.run_sync(
-                work, abandon_on_cancel=True, limiter=self._threads
-            )
+            return await self._thread.run(partial(self.exchange, commands), answered)
         except trio.Cancelled:
-            answered = work.abandon()
-            if let_go is not None:
+            if let_go is not None and not answered.is_set():
                 with trio.move_on_after(_LET_GO, shield=True):
                     await let_go(answered)
             if not answered.is_set():
@@ -153,6 +149,7 @@ class Client(redis.Redis):
         """Close the socket for good, from any thread, even under one that is reading from it."""
         self.closed = True
         super().close()
+        self._thread.end()
 
     def _attempt(self, commands: Sequence[Command]) -> list[Any]:
         try:
@@ -180,32 +177,6 @@ class Client(redis.Redis):
             self._admit(self.greeting)
 
 
-class _Work:
-    """A thread's work that tells when it is over, but only once it was abandoned: telling costs a wake-up."""
-
-    def __init__(self, do: Callable[[], list[Any]]) -> None:
-        self._do = do
-        self._over = False
-        self._tell: Callable[[], None] | None = None
-
-    def __call__(self) -> list[Any]:
-        try:
-            return self._do()
-        finally:
-            self._over = True
-            if self._tell is not None:
-                self._tell()
-
-    def abandon(self) -> trio.Event:
-        """Return an event that is set when the thread is done."""
-        answered = trio.Event()
-        token = trio.lowlevel.current_trio_token()
-        self._tell = partial(token.run_sync_soon, answered.set)
-        if self._over:  # looked at after _tell is in place: the thread does it the other way round
-            answered.set()
-        return answered
-
-
 def make_client(timeout: float, admit: Admit | None = None, **options: Any) -> Client:
     """Return a client whose every call waits at most `timeout` seconds for the server; options are redis-py's."""
     return Client(timeout, admit, **options)
@@ -224,7 +195,7 @@ def require_master(greeting: Greeting) -> None:
 def run_pipeline(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     """Send `commands` in one write and return a reply or redis-py's exception for each; blocks its thread."""
     pool = client.connection_pool
-    connection = pool.get_connection()
+    connection: Any = pool.get_connection()
     try:
         connection.send_packed_command(connection.pack_commands(commands))
         return [_read_response(connection) for _ in commands]

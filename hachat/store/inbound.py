@@ -191,9 +191,7 @@ class Inbound:
             ),
         )
 
-    async def commit(
-        self, lane: Lane, commits: Sequence[Commit]
-    ) -> list[Committed | StoreError]:
+    async def commit(self, lane: Lane, commits: Sequence[Commit]) -> list[Committed | StoreError]:
         """Finish heads: queue their replies and remove them; what is given up is kept as a dead letter.
 
         A conversation with nothing waiting is given back.  A commit that Redis refuses is an error in its place, and

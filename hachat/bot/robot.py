@@ -1,7 +1,6 @@
-"""Runs what a message or a webhook is for, and keeps its errors from everybody else.
+"""Finds what a message or a webhook is for, and has it run.
 
-This is the one firewall between handlers and the daemon: whatever a handler raises is logged with the message's id and
-becomes one short reply; only a cancel passes through.
+A `Run` is what is to be done about one of them.  Finding it is arithmetic; carrying it out may take minutes.
 """
 
 from __future__ import annotations
@@ -10,21 +9,16 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
-import structlog
 import trio
 
 from hachat.bot.context import Bot, Context, Replies
 from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, HookRoute, Route
+from hachat.bot.run import Call, Run
 from hachat.bot.suggestion import suggest
 from hachat.core.addressing import Address, Addressing
 from hachat.core.errors import HandlerError
 from hachat.core.messages import Inbound, Message, Reply, Webhook
-
-log = structlog.get_logger(__name__)
-
-_CONTAINED = (Exception, SystemExit)  # a library that exits must not take the node along
 
 Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
 """Tells whether the sender of a message is in one of the groups."""
@@ -33,14 +27,6 @@ Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
 async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # noqa: ARG001 - a Permit
     """Let nobody in: a command that names groups is not to be run by accident."""
     return False
-
-
-class Call(msgspec.Struct, frozen=True):
-    """A method about to be run, and what it has said so far."""
-
-    name: str
-    run: Callable[[], Awaitable[None]]
-    replies: Replies
 
 
 class Robot:
@@ -68,6 +54,7 @@ class Robot:
             handlers=tuple(dict.fromkeys(route.handler for route in routes)),
             commands=tuple(route.usage for route in chat if route.addressed),
         )
+        self._own_id = name.casefold()
         self._router = Router(chat)
         self._hooks = {route.name: route for route in self.hooks}
         self._limiter = trio.CapacityLimiter(threads)
@@ -79,70 +66,39 @@ class Robot:
         self._addressing = Addressing(self.bot.name, aliases)
         self._timeout = timeout
 
-    async def handle(self, inbound: Inbound) -> list[Reply]:
-        """Run every route `inbound` is for, at the same time, and return what they said, route by route.
-
-        Replies made before a handler failed are kept.
+    def begin(self, inbound: Inbound) -> Run:
+        """Return what is to be done about `inbound`: every route it is for.
 
         Raises:
-            HandlerError: no handler here has the route a webhook was accepted for; of handlers themselves, nothing.
+            HandlerError: no handler here has the route a webhook was accepted for.
         """
-        self._refuse_stranger(inbound)
-        calls: list[Call] = []
-        failures: list[str] = []
-        with trio.CancelScope(deadline=trio.current_time() + self._timeout) as scope:
-            try:
-                calls += self._find(inbound)
-                await self._run(inbound, calls, failures)
-            except* _CONTAINED as faults:
-                self._note(inbound, "", faults, failures)
-        replies = [reply for call in calls for reply in call.replies]
-        if scope.cancelled_caught:
-            log.error(
-                "a handler took too long",
-                **self._facts(inbound),
-                routes=[call.name for call in calls],
-                seconds=self._timeout,
-            )
-            return replies + self._apologise(inbound, "that took too long")
-        return replies + (self._apologise(inbound, "that went wrong") if failures else [])
-
-    async def _run(self, inbound: Inbound, calls: Sequence[Call], failures: list[str]) -> None:
-        if len(calls) == 1:  # as nearly always; it needs no task of its own
-            await self._run_one(inbound, calls[0], failures)
-            return
-        async with trio.open_nursery() as nursery:
-            for call in calls:
-                nursery.start_soon(self._run_one, inbound, call, failures, name=call.name)
-
-    async def _run_one(self, inbound: Inbound, call: Call, failures: list[str]) -> None:
         try:
-            await call.run()
-        except* _CONTAINED as faults:
-            self._note(inbound, call.name, faults, failures)
-        finally:
-            call.replies.close()
+            calls = self._find(inbound)
+        except HandlerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a pattern may fail on what it is given; it is logged
+            run = Run(inbound, (), timeout=self._timeout, node=self.bot.node)
+            run.fail("", error)
+            return run
+        return Run(inbound, calls, timeout=self._timeout, node=self.bot.node)
 
-    def _note(
-        self,
-        inbound: Inbound,
-        route: str,
-        faults: BaseExceptionGroup[BaseException],
-        failures: list[str],
-    ) -> None:
-        failures.append(route)
-        log.error("a handler failed", **self._facts(inbound), route=route, exc_info=_plain(faults))
+    async def handle(self, inbound: Inbound) -> list[Reply]:
+        """Do what is to be done about `inbound` within the time it may take, and return what was said.
 
-    def _refuse_stranger(self, inbound: Inbound) -> None:
-        if isinstance(inbound, Webhook) and inbound.route not in self._hooks:
-            raise HandlerError(
-                f"no handler on node {self.bot.node} has the route {inbound.route}; load the same handlers on every node"
-            )
+        Raises:
+            HandlerError: as `begin` does; of handlers themselves, nothing.
+        """
+        run = self.begin(inbound)
+        with trio.move_on_after(run.timeout) as scope:
+            await run.carry_out()
+        if scope.cancelled_caught:
+            run.overrun()
+        return run.replies
 
     def _find(self, inbound: Inbound) -> list[Call]:
         if isinstance(inbound, Webhook):
             return self._find_hook(inbound)
-        if inbound.user.id.casefold() == self.bot.name.casefold():
+        if inbound.user.id.casefold() == self._own_id:
             return []
         address = self._addressing.read(inbound.text, private=inbound.room.private)
         matches = self._router.match(inbound.text, address)
@@ -152,7 +108,11 @@ class Robot:
         return [self._call_chat(inbound, match, prefix) for match in matches]
 
     def _find_hook(self, webhook: Webhook) -> list[Call]:
-        route = self._hooks[webhook.route]
+        route = self._hooks.get(webhook.route)
+        if route is None:
+            raise HandlerError(
+                f"no handler on node {self.bot.node} has the route {webhook.route}; load the same handlers on every node"
+            )
         replies = Replies(webhook.id, route.name)
         context = Context(webhook, replies, self.bot, text=webhook.body)
         return [Call(route.name, partial(self._invoke_hook, route, context), replies)]
@@ -195,18 +155,3 @@ class Robot:
             abandon_on_cancel=True,
             limiter=self._limiter,
         )
-
-    def _apologise(self, inbound: Inbound, what: str) -> list[Reply]:
-        if not isinstance(inbound, Message):
-            return []
-        replies = Replies(inbound.id, "robot")
-        replies.add(inbound.room.address, f"Sorry, {what} (id {inbound.id}).", inbound.thread)
-        return list(replies)
-
-    def _facts(self, inbound: Inbound) -> dict[str, str]:
-        return {"message": inbound.id, "node": self.bot.node}
-
-
-def _plain(faults: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the one error in a group of one, which reads better in a log."""
-    return faults.exceptions[0] if len(faults.exceptions) == 1 else faults

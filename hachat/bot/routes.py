@@ -52,6 +52,8 @@ class ChatRoute(Route):
         Raises:
             ValueError: a value is not of the kind the method asks for; says so to the user.
         """
+        if not self.kinds:
+            return {}
         said = {name: found[name] for name in self.kinds if found[name] is not None}
         return {name: _convert(name, text, self.kinds[name]) for name, text in said.items()}
 

@@ -1,31 +1,32 @@
 """Works through the inbound queue: takes conversations, has their messages handled, commits the replies.
 
 One worker serves one lane.  It holds at most `slots` conversations at once and asks for no more than it has room
-for, so that what it cannot start yet can be started elsewhere.
+for, so that what it cannot start yet can be started elsewhere.  Whatever is finished while Redis is being told of other
+things becomes the next *turn*: one script call that finishes messages and takes as many conversations as were given back.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from functools import partial
+from math import inf
 from typing import Protocol
 
-import msgspec
 import structlog
 import trio
 
+from hachat.bot.run import Run
 from hachat.core import wire
 from hachat.core.errors import HandlerError, StoreError, WireError
 from hachat.core.messages import Inbound, Message, Reply
-from hachat.store.inbound import BATCH, BLOCK, Commit, Committed, Head, Token, Verdict
+from hachat.store.inbound import BATCH, BLOCK, Commit, Committed, Head, Taken, Token, Verdict
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
 from hachat.store.retry import retry
 from hachat.store.trouble import report
+from hachat.tasks.hands import Hand, Hands
 
 log = structlog.get_logger(__name__)
 
@@ -38,29 +39,32 @@ VISIT_SECONDS = 0.25
 RELUCTANCE = 1.0
 """Seconds until a commit is repeated that Redis refused."""
 
+TICK = 0.25
+"""Seconds between two looks at what Redis has refused."""
+
 GOODBYE = 2.0
 """Seconds for committing what was finished, and again for handing unfinished conversations back."""
 
-Handle = Callable[[Inbound], Awaitable[list[Reply]]]
-"""Has a message handled and returns its replies; HandlerError says that nobody here can."""
+Begin = Callable[[Inbound], Run]
+"""Finds what is to be done about a message; HandlerError says that nobody here can do it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Visit:
-    """A conversation in hand: other conversations come first after `until` or once enough was handled."""
+    """A conversation in hand, and what becomes of its head; without a head it is yet to be looked for.
+
+    Other conversations come first after `until` or once enough was `handled`; what Redis refused is told again at
+    `again_at`.
+    """
 
     token: Token
     until: float
-    handled: int = 0
-
-
-class Finished(msgspec.Struct, frozen=True):
-    """A message that was handled: what it was answered, or why it is given up; without a head, a visit that begins."""
-
-    visit: Visit
     head: Head | None = None
+    handled: int = 0
+    run: Run | None = None
     replies: Sequence[Reply] = ()
     give_up: str = ""
+    again_at: float = inf
 
 
 class Readers(Protocol):
@@ -75,28 +79,30 @@ class Worker:
     """Serves one lane of the inbound queue on this node."""
 
     def __init__(
-        self, queue: Queue, readers: Readers, lane: Lane, slots: int, handle: Handle
+        self, queue: Queue, readers: Readers, lane: Lane, slots: int, begin: Begin
     ) -> None:
         self.lane: Lane = lane
         self._queue = queue
         self._readers = readers
-        self._handle = handle
-        self._slots = trio.CapacityLimiter(slots)
+        self._begin = begin
+        self._slots = slots
         self._visits: dict[str, Visit] = {}
-        # As many at most as conversations are in hand.
-        self._finish, self._finished = trio.open_memory_channel[Finished](math.inf)
-        self._freed = trio.Event()
-        self._leaving = False
+        self._asked = 0  # conversations a read that is under way may still bring
+        self._hands: Hands[Visit] = Hands(slots, self._handle, self._overrun)
+        self._finished: list[Visit] = []
+        self._news = trio.Event()
+        self._change = trio.lowlevel.ParkingLot()  # of the number of visits
+        self._leaving = self._closing = False
 
     @property
     def running(self) -> int:
-        """How many conversations are being handled."""
+        """How many conversations are in hand."""
         return len(self._visits)
 
     @property
     def free(self) -> int:
         """How many more conversations could be taken."""
-        return int(self._slots.total_tokens) - len(self._visits)
+        return max(0, self._slots - len(self._visits))
 
     async def run(
         self,
@@ -107,26 +113,29 @@ class Worker:
     ) -> None:
         """Work until `leaving` is set; then finish what runs within `grace` seconds and hand back the rest."""
         try:
-            async with trio.open_nursery() as committing:
+            async with trio.open_nursery() as turning:
                 async with trio.open_nursery() as handling:
-                    committing.start_soon(self._keep_committing, handling)
+                    turning.start_soon(run_until, self._keep_turning, self._keep_time)
+                    handling.start_soon(self._hands.run)
                     task_status.started()
-                    await run_until(leaving, self._take)
+                    await run_until(leaving.wait, self._take)
                     self._leaving = True
+                    self._hands.end()  # what nobody has begun is handed back with the rest
                     handling.cancel_scope.deadline = trio.current_time() + grace
-                self._finish.close()
-                committing.cancel_scope.deadline = trio.current_time() + GOODBYE
+                self._closing = True
+                self._news.set()
+                turning.cancel_scope.deadline = trio.current_time() + GOODBYE
         finally:
             with trio.move_on_after(GOODBYE, shield=True):
                 await self._hand_back()
 
     def adopt(self, tokens: Iterable[Token]) -> None:
         """Handle conversations that are ours: just read, or taken over from nodes that are gone."""
-        until = trio.current_time() + VISIT_SECONDS
         for token in tokens:
             if token.entry not in self._visits and not self._leaving:
-                self._visits[token.entry] = visit = Visit(token, until)
-                self._finish.send_nowait(Finished(visit))
+                self._finish(self._visit(token))
+
+    # Taking conversations.
 
     async def _take(self) -> None:
         while True:
@@ -135,85 +144,137 @@ class Worker:
                     await self._queue.prepare()
                     await self._find_unheard()
                     while True:
-                        await self._wait_for_slot()
-                        self.adopt(await self._queue.read(reader, self.lane, self.free))
+                        await self._read(reader)
             except StoreError as error:
                 report(log, "cannot read the inbound queue", error, lane=self.lane)
                 await trio.sleep(0.5)
 
+    async def _read(self, reader: Reader) -> None:
+        while not self.free:
+            await self._change.park()
+        self._asked = self.free
+        try:
+            self.adopt(await self._queue.read(reader, self.lane, self._asked))
+        finally:
+            self._asked = 0
+
     async def _find_unheard(self) -> None:
-        """Handle conversations that a read gave us whose answer was lost."""
+        """Handle conversations that Redis gave us in an answer that was lost."""
         known = set(self._visits)  # may be given back while we ask, and are then not ours any more
         held = await self._queue.held(self.lane)
         self.adopt(token for token in held if token.entry not in known)
 
-    async def _wait_for_slot(self) -> None:
-        while self.free <= 0:
-            self._freed = trio.Event()
-            await self._freed.wait()
+    def _visit(self, token: Token) -> Visit:
+        visit = Visit(token, trio.current_time() + VISIT_SECONDS)
+        self._visits[token.entry] = visit
+        self._change.unpark_all()
+        return visit
 
-    async def _handle_head(self, visit: Visit, head: Head) -> None:
-        replies, give_up = await self._answer(visit.token, head)
-        visit.handled += 1
-        self._finish.send_nowait(Finished(visit, head, replies, give_up))
+    # Handling heads.
 
-    async def _answer(self, token: Token, head: Head) -> tuple[list[Reply], str]:
-        """Return the replies to a message, or none and why it is given up."""
+    async def _handle(self, visit: Visit, hand: Hand) -> None:
+        assert visit.head is not None
         try:
-            value = wire.decode_inbound(head.data)
-            replies = await self._handle(value)
+            visit.run = self._begin(wire.decode_inbound(visit.head.data))
         except (WireError, HandlerError) as error:
-            log.error(
-                "message given up",
-                conversation=token.conversation,
-                message=head.id,
-                error=str(error),
-            )
-            return [], str(error)
-        if isinstance(value, Message) and value.receipt:
-            replies = [*replies, make_receipt(value)]
-        return replies, ""
+            self._give_up(visit, visit.head, error)
+            return
+        hand.allow(visit.run.timeout)
+        await visit.run.carry_out()
+        self._answer(visit, visit.run)
 
-    async def _keep_committing(self, handling: trio.Nursery) -> None:
-        async for first in self._finished:
-            batch = [first]
-            with suppress(trio.WouldBlock, trio.EndOfChannel):
-                while len(batch) < BATCH:
-                    batch.append(self._finished.receive_nowait())
-            commits = [self._make_commit(finished) for finished in batch]
-            answers = await retry(partial(self._queue.commit, self.lane, commits))
-            for finished, answer in zip(batch, answers, strict=True):
-                self._go_on(finished, answer, handling)
+    def _overrun(self, visit: Visit) -> None:
+        assert visit.run is not None
+        visit.run.overrun()
+        self._answer(visit, visit.run)
 
-    def _make_commit(self, finished: Finished) -> Commit:
-        visit = finished.visit
+    def _answer(self, visit: Visit, run: Run) -> None:
+        visit.replies, inbound = run.replies, run.inbound
+        if isinstance(inbound, Message) and inbound.receipt:
+            visit.replies = [*visit.replies, make_receipt(inbound)]
+        self._finish(visit)
+
+    def _give_up(self, visit: Visit, head: Head, error: Exception) -> None:
+        reason = visit.give_up = str(error)
+        conversation = visit.token.conversation
+        log.error("message given up", conversation=conversation, message=head.id, error=reason)
+        self._finish(visit)
+
+    def _finish(self, visit: Visit) -> None:
+        self._finished.append(visit)
+        self._news.set()
+
+    async def _keep_time(self) -> None:
+        while True:
+            while not self._visits:
+                await self._change.park()
+            await trio.sleep(TICK)
+            now = trio.current_time()
+            for visit in self._visits.values():
+                if visit.again_at <= now:
+                    visit.again_at = inf
+                    self._finish(visit)
+
+    # Telling Redis.
+
+    async def _keep_turning(self) -> None:
+        while self._finished or not self._closing:
+            if self._finished:
+                visits, self._finished = self._finished[:BATCH], self._finished[BATCH:]
+                await self._turn(visits)
+            else:
+                self._news = trio.Event()
+                await self._news.wait()
+
+    async def _turn(self, visits: Sequence[Visit]) -> None:
+        commits = [self._make_commit(visit) for visit in visits]
+        attempts = 0
+
+        async def turn() -> tuple[list[Committed | StoreError], list[Taken]]:
+            nonlocal attempts
+            attempts += 1
+            # What is given back makes room; a read that is under way has been promised the rest.
+            most = None if self._leaving else self._slots - len(self._visits) - self._asked
+            return await self._queue.turn(self.lane, commits, most)
+
+        answers, taken = await retry(turn)
+        for visit, answer in zip(visits, answers, strict=True):
+            self._go_on(visit, answer)
+        for token, head in taken:
+            self._go_to(self._visit(token), head)
+        if attempts > 1:
+            await retry(self._find_unheard)
+
+    def _make_commit(self, visit: Visit) -> Commit:
         give_way = (
             self._leaving or visit.handled >= VISIT_MESSAGES or trio.current_time() >= visit.until
         )
-        return Commit(visit.token, finished.head, finished.replies, give_way, finished.give_up)
+        return Commit(visit.token, visit.head, visit.replies, give_way, visit.give_up)
 
-    def _go_on(
-        self, finished: Finished, answer: Committed | StoreError, handling: trio.Nursery
-    ) -> None:
-        visit = finished.visit
+    def _go_on(self, visit: Visit, answer: Committed | StoreError) -> None:
         conversation = visit.token.conversation
         if isinstance(answer, StoreError):
             report(log, "cannot go on with a conversation yet", answer, conversation=conversation)
-            if not self._leaving:
-                handling.start_soon(self._finish_later, finished)
+            visit.again_at = trio.current_time() + RELUCTANCE
             return
         verdict, head = answer
         if verdict is Verdict.LOST:
             log.warning("another node took this conversation over", conversation=conversation)
         if head is None:
             del self._visits[visit.token.entry]
-            self._freed.set()
-        elif not self._leaving:
-            handling.start_soon(self._handle_head, visit, head)
+            self._change.unpark_all()
+        else:
+            self._go_to(visit, head)
 
-    async def _finish_later(self, finished: Finished) -> None:
-        await trio.sleep(RELUCTANCE)
-        self._finish.send_nowait(finished)
+    def _go_to(self, visit: Visit, head: Head | None) -> None:
+        visit.head, visit.run, visit.replies, visit.give_up = head, None, (), ""
+        if head is None:
+            self._finish(visit)
+        elif not self._leaving:
+            visit.handled += 1
+            self._hands.give([visit])
+
+    # Leaving.
 
     async def _hand_back(self) -> None:
         try:
@@ -238,10 +299,12 @@ def make_receipt(message: Message) -> Reply:
     )
 
 
-async def run_until(event: trio.Event, *tasks: Callable[[], Awaitable[None]]) -> None:
-    """Run `tasks` side by side until `event` is set."""
+async def run_until(
+    end: Callable[[], Awaitable[None]], *tasks: Callable[[], Awaitable[None]]
+) -> None:
+    """Run `tasks` side by side for as long as `end` runs."""
     async with trio.open_nursery() as nursery:
         for task in tasks:
             nursery.start_soon(task)
-        await event.wait()
+        await end()
         nursery.cancel_scope.cancel()

@@ -6,7 +6,7 @@ so that a slow or limited room holds up no other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
@@ -21,10 +21,11 @@ from hachat.store.inbound import BLOCK
 from hachat.store.link import Reader
 from hachat.store.outbound import Due, Outbound, Outcome, Report
 from hachat.store.trouble import report
+from hachat.tasks.hands import Hand, Hands
 
 log = structlog.get_logger(__name__)
 
-ROOMS = 32
+ROOMS = 64
 """Rooms served side by side."""
 
 PAUSE = 0.25
@@ -74,6 +75,7 @@ class Drain:
         self._term = term
         self._send_timeout = send_timeout
         self._on_doubt = on_doubt
+        self._hands: Hands[Due] = Hands(ROOMS, self._send, self._doubt)
         self._sending: set[str] = set()
         self._reports: list[Report] = []
         self._news = trio.Event()
@@ -87,8 +89,8 @@ class Drain:
         async with trio.open_nursery() as listening:
             listening.start_soon(self._listen)
             listening.start_soon(self._hear_of_leaving)
-            async with trio.open_nursery() as sends:
-                await self._keep_turning(sends)
+            listening.start_soon(self._hands.run)
+            await self._keep_turning()
             listening.cancel_scope.cancel()
 
     async def _listen(self) -> None:
@@ -106,7 +108,7 @@ class Drain:
         await self._term.leaving.wait()
         self._news.set()
 
-    async def _keep_turning(self, sends: trio.Nursery) -> None:
+    async def _keep_turning(self) -> None:
         stray = True  # rooms may have been taken without our hearing of it
         while self._sending or self._reports or not self._term.leaving.is_set():
             self._news = trio.Event()
@@ -114,7 +116,7 @@ class Drain:
                 if stray:
                     await self._outbound.inherit(self._sending)
                     stray = False
-                wait = await self._turn(sends)
+                wait = await self._turn()
             except StoreError as error:
                 report(log, "cannot reach the outbound queue", error)
                 stray, wait = True, PAUSE
@@ -123,7 +125,7 @@ class Drain:
                 with trio.move_on_after(wait):
                     await self._news.wait()
 
-    async def _turn(self, sends: trio.Nursery) -> float:
+    async def _turn(self) -> float:
         """Report what was sent, start to send what is due, and return for how many seconds nothing will be due."""
         most = ROOMS - len(self._sending) if self._may_send() else 0
         reports, self._reports = self._reports, []
@@ -134,23 +136,16 @@ class Drain:
         except StoreError:
             self._reports[:0] = reports
             raise
-        if taken:
-            self._sending.update(due.room for due in taken)
-            sends.start_soon(self._send_all, taken)
+        self._sending.update(due.room for due in taken)
+        self._hands.give(taken)
         return wait if most else PAUSE
 
-    async def _send_all(self, heads: Sequence[Due]) -> None:
-        with trio.move_on_after(self._send_timeout):
-            async with trio.open_nursery() as sends:
-                for due in heads:
-                    sends.start_soon(self._send, due)
+    async def _send(self, due: Due, hand: Hand) -> None:
+        hand.allow(self._send_timeout)
+        self._note(await self._attempt(due))
 
-    async def _send(self, due: Due) -> None:
-        result = Report(due, "doubt", 1.0, "no answer before the deadline")
-        try:
-            result = await self._attempt(due)
-        finally:
-            self._note(result)
+    def _doubt(self, due: Due) -> None:
+        self._note(Report(due, "doubt", 1.0, "no answer before the deadline"))
 
     def _note(self, result: Report) -> None:
         due = result.due

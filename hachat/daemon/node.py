@@ -78,8 +78,8 @@ class Node:
         self._inbound = Inbound(link, self._keys, f"{self.name}:{self.boot}", settings.queue)
         work = settings.worker
         self._workers = [
-            Worker(self._inbound, link, "chat", work.chat_slots, robot.handle),
-            Worker(self._inbound, link, "work", work.work_slots, robot.handle),
+            Worker(self._inbound, link, "chat", work.chat_slots, robot.begin),
+            Worker(self._inbound, link, "work", work.work_slots, robot.begin),
         ]
         self._recovery = Recovery(self._inbound, self._workers)
         self._heartbeat: Heartbeat | None = None

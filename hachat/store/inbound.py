@@ -8,7 +8,7 @@ different conversations side by side on all nodes.  Every step is one script, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -24,7 +24,7 @@ from hachat.store.keys import GROUP, LANES, Keys, Lane
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
 
-_ENQUEUE, _COMMIT, _HAND_BACK, _REAP = map(load, ("enqueue", "commit", "hand_back", "reap"))
+_ENQUEUE, _TURN, _HAND_BACK, _REAP = map(load, ("enqueue", "inbound_turn", "hand_back", "reap"))
 
 BLOCK = 5.0
 """Seconds a read waits at the server before it asks again."""
@@ -68,7 +68,7 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Verdict(Enum):
-    """What became of a commit; see `commit.lua`."""
+    """What became of a commit; see `inbound_turn.lua`."""
 
     MORE = b"MORE"
     DONE = b"DONE"
@@ -81,6 +81,10 @@ Queued: TypeAlias = bool | QueueFull | WireError | StoreError
 
 Committed: TypeAlias = tuple[Verdict, Head | None]
 """What became of a commit, and the head that waits now if the token is still held."""
+
+
+Taken: TypeAlias = tuple[Token, Head | None]
+"""A conversation that was taken, and its head; None if that is yet to be looked at."""
 
 
 class Inbound:
@@ -191,32 +195,48 @@ class Inbound:
             ),
         )
 
-    async def commit(self, lane: Lane, commits: Sequence[Commit]) -> list[Committed | StoreError]:
-        """Finish heads: queue their replies and remove them; what is given up is kept as a dead letter.
+    async def turn(
+        self, lane: Lane, commits: Sequence[Commit], most: int | None = None
+    ) -> tuple[list[Committed | StoreError], list[Taken]]:
+        """Finish heads, and take conversations that are ready: `most`, and one for each that is given back.
 
-        A conversation with nothing waiting is given back.  A commit that Redis refuses is an error in its place, and
-        has changed nothing.
+        To finish a head is to queue its replies and remove it; what is given up is kept as a dead letter.  A
+        conversation with nothing waiting is given back.  A commit that Redis refuses is an error in its place, and has
+        changed nothing.
+
+        Args:
+            lane: The lane of all of them.
+            commits: At most `BATCH`.
+            most: None to take nothing; below zero to take fewer than are given back.
+
+        Returns:
+            What became of each commit, and the conversations taken with their heads.
 
         Raises:
-            StoreError: Redis did not answer; asking again is safe.
+            StoreError: Redis did not answer.  Asking again is safe; `held` finds what may have been taken.
         """
         of = self._keys.of
         arguments: list[str | bytes | int] = [GROUP, self._consumer, lane, self.limits.outbox]
         arguments += (self._keys.mailbox(""), self._keys.outbox(""))
+        arguments += ("" if most is None else most, len(commits))
         for commit in commits:
-            arguments += _write_commit(commit)
-        answers = await self._link.script(
-            _COMMIT,
-            (
-                self._keys.ready(lane),
-                *map(of, ("counters", "outready", "bell", "deaths", "dead")),
-            ),
-            arguments,
+            _write_commit(commit, arguments)
+        names = ("counters", "outready", "bell", "deaths", "dead")
+        answer = await self._link.script(
+            _TURN, (self._keys.ready(lane), *map(of, names)), arguments
         )
-        return [
-            refusal(answer) or (Verdict(answer), _read_head(head))
-            for answer, head in zip(answers[::2], answers[1::2], strict=True)
+        end = 2 * len(commits)
+        answers = [
+            refusal(verdict) or (Verdict(verdict), _read_head(head))
+            for verdict, head in zip(answer[:end:2], answer[1:end:2], strict=True)
         ]
+        taken = [
+            (Token(lane, entry.decode(), conversation.decode()), _read_head(head))
+            for entry, conversation, head in zip(
+                *(answer[end + n :: 3] for n in range(3)), strict=True
+            )
+        ]
+        return answers, taken
 
     async def hand_back(self, lane: Lane) -> int:
         """Give back all tokens of a lane, for others to take at once; return how many there were."""
@@ -268,13 +288,15 @@ def _mark(value: Value | Reply) -> bytes:
     return value.id.encode() + b"|" + wire.encode(value)
 
 
-def _write_commit(commit: Commit) -> Iterator[str | bytes | int]:
-    yield commit.token.entry
-    yield commit.token.conversation
-    yield commit.head.id if commit.head else ""
-    yield "1" if commit.give_way else ""
-    yield commit.give_up
-    yield len(commit.replies)
-    for reply in commit.replies:
-        yield reply.room
-        yield _mark(reply)
+def _write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
+    head, replies = commit.head, commit.replies
+    arguments += (
+        commit.token.entry,
+        commit.token.conversation,
+        head.id if head else "",
+        "1" if commit.give_way else "",
+        commit.give_up,
+        len(replies),
+    )
+    for reply in replies:
+        arguments += (reply.room, _mark(reply))

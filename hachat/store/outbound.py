@@ -20,7 +20,7 @@ from hachat.store.scripts import load
 
 log = structlog.get_logger(__name__)
 
-_TURN, _INHERIT = map(load, ("turn", "inherit"))
+_TURN, _INHERIT = map(load, ("outbound_turn", "inherit"))
 
 HOLD = 30.0
 """Seconds after which a taken room is looked at again if nothing was heard of it."""

@@ -26,7 +26,7 @@ from hachat.daemon import logging
 from hachat.daemon.node import Node
 from hachat.store.link import Direct, Link
 
-ROOMS = 200
+ROOMS = 600
 """Rooms, with one message of each under way."""
 
 

@@ -12,18 +12,23 @@ local depth, mailbox_limit = tonumber(ARGV[2]), tonumber(ARGV[3])
 local before = tonumber(redis.call('HGET', counters, counter) or '0')
 local queued = 0
 
+local function refuse(seen, answer)
+  redis.call('DEL', seen)
+  return answer
+end
+
 local function enqueue(source, conversation, item)
   local seen, mailbox = ARGV[5] .. source, ARGV[6] .. conversation
-  local waiting = redis.call('LLEN', mailbox)
   -- First what Redis refuses when memory is short: then nothing has been written yet.
   if not redis.call('SET', seen, '', 'NX', 'PX', ARGV[4]) then return 'DUP' end
-  local refusal = before + queued >= depth and 'FULL' or waiting >= mailbox_limit and 'BUSY'
-  if refusal then
-    redis.call('DEL', seen)
-    return refusal
+  if before + queued >= depth then return refuse(seen, 'FULL') end
+  local waiting = redis.pcall('RPUSH', mailbox, item)
+  if type(waiting) == 'table' then return refuse(seen, waiting) end
+  if waiting > mailbox_limit then
+    redis.call('RPOP', mailbox)
+    return refuse(seen, 'BUSY')
   end
-  redis.call('RPUSH', mailbox, item)
-  if waiting == 0 then redis.call('XADD', ready, '*', 'c', conversation) end
+  if waiting == 1 then redis.call('XADD', ready, '*', 'c', conversation) end
   queued = queued + 1
   return 'OK'
 end

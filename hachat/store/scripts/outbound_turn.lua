@@ -16,15 +16,17 @@ local token, hold, outboxes = ARGV[1], ARGV[3], ARGV[4]
 local leads = redis.call('GET', KEYS[1]) == token
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local popped = 0
+local popped, settled, empty, later = 0, {}, {}, {}
 
--- Redis that is out of memory lets a script go on which began with a write that needs none, and what is sent frees some.
-if leads then redis.call('HDEL', intents, '') end
+-- One call for all of a kind; the lists are as short as a turn.
+local function call_for(list, command, key)
+  if #list > 0 then redis.call(command, key, unpack(list)) end
+end
 
 local function report(room, id, outcome, after, reason)
   if not leads and not (outcome == 'sent' and redis.call('HGET', intents, room) == token) then return end
   local outbox, mark = outboxes .. room, id .. '|'
-  local head = redis.call('LINDEX', outbox, 0)
+  local head, next = unpack(redis.call('LRANGE', outbox, 0, 1))
   if not head or string.sub(head, 1, #mark) ~= mark then return end
   if outcome == 'dead' then
     redis.call('XADD', KEYS[5], '*', 'kind', 'reply', 'origin', room, 'data', head, 'reason', reason)
@@ -32,42 +34,48 @@ local function report(room, id, outcome, after, reason)
   if outcome == 'sent' or outcome == 'dead' then
     redis.call('LPOP', outbox)
     popped = popped + 1
+    head = next
   end
-  if outcome == 'doubt' then redis.call('HSET', intents, room, 'doubt') else redis.call('HDEL', intents, room) end
-  if redis.call('EXISTS', outbox) == 1 then
-    redis.call('ZADD', outready, now + after, room)
+  if outcome == 'doubt' then redis.call('HSET', intents, room, 'doubt') else settled[#settled + 1] = room end
+  if head then
+    later[#later + 1] = now + after
+    later[#later + 1] = room
   else
-    redis.call('ZREM', outready, room)
+    empty[#empty + 1] = room
   end
 end
 
-local function take(room)
-  local head = redis.pcall('LINDEX', outboxes .. room, 0)
-  if not head then
-    redis.call('ZREM', outready, room)
-    redis.call('HDEL', intents, room)
-    return
-  end
-  -- A note of this very token is of a turn whose answer was lost, so nothing was sent.
-  local intent = redis.call('HGET', intents, room)
-  redis.call('HSET', intents, room, token)
-  redis.call('ZADD', outready, now + hold, room)
-  return head, intent and intent ~= token and '1' or ''
-end
-
+-- Redis that is out of memory lets a script go on which began with a write that needs none, and what is sent frees some.
+if leads then redis.call('HDEL', intents, '') end
 for i = 5, #ARGV, 5 do report(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
 if popped > 0 then redis.call('HINCRBY', counters, 'outgoing', -popped) end
+call_for(settled, 'HDEL', intents)
+call_for(later, 'ZADD', outready)
+call_for(empty, 'ZREM', outready)
 if not leads then return 'FENCED' end
 
-local taken = {-1}
-for _, room in ipairs(redis.call('ZRANGEBYSCORE', outready, '-inf', now, 'LIMIT', 0, ARGV[2])) do
-  local head, in_doubt = take(room)
+local rooms = redis.call('ZRANGEBYSCORE', outready, '-inf', now, 'LIMIT', 0, ARGV[2])
+local notes = #rooms > 0 and redis.call('HMGET', intents, unpack(rooms))
+local taken, noted, held, stale = {-1}, {}, {}, {}
+for i, room in ipairs(rooms) do
+  local head = redis.pcall('LINDEX', outboxes .. room, 0)
   if head then
+    -- A note of this very token is of a turn whose answer was lost, so nothing was sent.
     taken[#taken + 1] = room
     taken[#taken + 1] = head
-    taken[#taken + 1] = in_doubt
+    taken[#taken + 1] = notes[i] and notes[i] ~= token and '1' or ''
+    noted[#noted + 1] = room
+    noted[#noted + 1] = token
+    held[#held + 1] = now + hold
+    held[#held + 1] = room
+  else
+    stale[#stale + 1] = room
   end
 end
+call_for(noted, 'HSET', intents)
+call_for(held, 'ZADD', outready)
+call_for(stale, 'ZREM', outready)
+call_for(stale, 'HDEL', intents)
 local next = redis.call('ZRANGE', outready, 0, 0, 'WITHSCORES')
 if next[2] then taken[1] = math.max(0, tonumber(next[2]) - now) end
 return taken

@@ -1,0 +1,109 @@
+"""A few tasks for much work: most pieces take no time, and any of them may take long.
+
+A task and a deadline for each piece would cost more than most pieces do.  So one task goes on from piece to piece for as
+long as none makes it wait, and before each it calls another, to whom the rest falls if this one does.  Time is
+kept by one task for all of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from math import inf
+from typing import Generic, TypeVar
+
+import trio
+
+T = TypeVar("T")
+
+TICK = 0.05
+"""Seconds between two looks for work that takes too long."""
+
+
+class Hand:
+    """Whoever does a piece of work: it is cancelled at `late_at`, by trio's clock."""
+
+    __slots__ = ("late_at", "scope")
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.late_at = inf
+
+    def allow(self, seconds: float) -> None:
+        """Let the piece in hand take `seconds` from now; until it is told, it may take for ever."""
+        self.late_at = trio.current_time() + seconds
+
+
+class Hands(Generic[T]):
+    """Has `work` done on each item it is given, in their order, on `count` at once.
+
+    `late` is called with an item whose work was cancelled because its time was up, once it has ended.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        work: Callable[[T, Hand], Awaitable[None]],
+        late: Callable[[T], None],
+    ) -> None:
+        self._work = work
+        self._late = late
+        self._waiting: deque[T] = deque()
+        self._hands = [Hand() for _ in range(count)]
+        self._resting = trio.lowlevel.ParkingLot()
+        self._called = False
+        self._ending = False
+
+    def give(self, items: Iterable[T]) -> None:
+        """Have `items` worked on as soon as there are hands."""
+        self._waiting.extend(items)
+        self._call()
+
+    def end(self) -> None:
+        """Let `run` return once what was begun is done; nothing else is begun."""
+        self._ending = True
+        self._waiting.clear()
+        self._resting.unpark_all()
+
+    async def run(self) -> None:
+        """Work until `end` is called; cancelling it cancels the work, and nothing is late then."""
+        async with trio.open_nursery() as timing:
+            timing.start_soon(self._keep_time)
+            async with trio.open_nursery() as working:
+                for hand in self._hands:
+                    working.start_soon(self._serve, hand)
+            timing.cancel_scope.cancel()
+
+    async def _serve(self, hand: Hand) -> None:
+        item: T | None = None
+        while not self._ending:
+            with trio.CancelScope() as hand.scope:
+                # Work that ended well although it was late leaves a scope that would cut the next one short.
+                while not hand.scope.cancel_called and (item := await self._next()) is not None:
+                    await self._work(item, hand)
+                    hand.late_at = inf
+            hand.late_at = inf
+            if hand.scope.cancelled_caught and item is not None:
+                self._late(item)
+
+    async def _next(self) -> T | None:
+        while not self._waiting:
+            if self._ending:
+                return None
+            await self._resting.park()
+            self._called = False
+        item = self._waiting.popleft()
+        self._call()
+        return item
+
+    def _call(self) -> None:
+        if self._waiting and not self._called:
+            self._called = bool(self._resting.unpark())
+
+    async def _keep_time(self) -> None:
+        while True:
+            await trio.sleep(TICK)
+            now = trio.current_time()
+            for hand in self._hands:
+                if hand.late_at <= now:
+                    hand.scope.cancel()

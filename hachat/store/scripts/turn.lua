@@ -9,7 +9,7 @@
 --       or ''}
 --
 -- A report of another head than the room's was made before, and changes nothing.  A master that was deposed may still
--- report a send it truly made, as long as no other has taken the room: that spares the room a doubt.
+-- report a send it truly made, as long as nobody doubts it or has taken the room: that spares the room a doubt.
 
 local outready, intents, counters = KEYS[2], KEYS[3], KEYS[4]
 local token, hold, outboxes = ARGV[1], ARGV[3], ARGV[4]
@@ -24,8 +24,8 @@ if leads then redis.call('HDEL', intents, '') end
 local function report(room, id, outcome, after, reason)
   if not leads and not (outcome == 'sent' and redis.call('HGET', intents, room) == token) then return end
   local outbox, mark = outboxes .. room, id .. '|'
-  local head = redis.call('LINDEX', outbox, 0)
-  if not head or string.sub(head, 1, #mark) ~= mark then return end
+  local head = redis.pcall('LINDEX', outbox, 0)
+  if type(head) ~= 'string' or string.sub(head, 1, #mark) ~= mark then return end
   if outcome == 'dead' then
     redis.call('XADD', KEYS[5], '*', 'kind', 'reply', 'origin', room, 'data', head, 'reason', reason)
   end
@@ -48,11 +48,12 @@ local function take(room)
     redis.call('HDEL', intents, room)
     return
   end
-  -- A note of this very token is of a turn whose answer was lost, so nothing was sent.
+  -- A note of this very token is of a turn whose answer was lost, so nothing was sent; a doubt outlives such a turn.
   local intent = redis.call('HGET', intents, room)
-  redis.call('HSET', intents, room, token)
+  local in_doubt = intent and intent ~= token
+  redis.call('HSET', intents, room, in_doubt and 'doubt' or token)
   redis.call('ZADD', outready, now + hold, room)
-  return head, intent and intent ~= token and '1' or ''
+  return head, in_doubt and '1' or ''
 end
 
 for i = 5, #ARGV, 5 do report(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end

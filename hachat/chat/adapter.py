@@ -172,11 +172,13 @@ async def deliver(heard: trio.MemoryReceiveChannel[Message], ingest: Ingest) -> 
         async for message in heard:
             messages = [message, *_take_waiting(heard, TOGETHER - 1)]
             await ingest(*messages)
+            messages = []
     except trio.Cancelled:
         with trio.move_on_after(GOODBYE, shield=True) as goodbye:
-            while messages:  # the first may be queued already: then they are duplicates
+            # The first may be queued already: then they are duplicates.
+            while messages := messages or list(_take_waiting(heard, TOGETHER)):
                 await ingest(*messages)
-                messages = list(_take_waiting(heard, TOGETHER))
+                messages = []
         if goodbye.cancelled_caught:
             lost = heard.statistics().current_buffer_used + len(messages)
             log.warning("messages lost on leaving", at_most=lost)

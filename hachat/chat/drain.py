@@ -103,6 +103,7 @@ class Drain:
             except StoreError as error:
                 report(log, "cannot listen to the outbound queue", error)
                 await trio.sleep(PAUSE)
+                self._news.set()  # the bell may have rung unheard
 
     async def _hear_of_leaving(self) -> None:
         await self._term.leaving.wait()
@@ -131,13 +132,16 @@ class Drain:
         reports, self._reports = self._reports, []
         if not reports and not most:
             return PAUSE
+        sending = set(self._sending)
         try:
             taken, wait = await self._outbound.turn(reports, most)
         except StoreError:
             self._reports[:0] = reports
             raise
-        self._sending.update(due.room for due in taken)
-        self._hands.give(taken)
+        # A send that takes longer than rooms are held is under way all the same.
+        heads = [due for due in taken if due.room not in sending]
+        self._sending.update(due.room for due in heads)
+        self._hands.give(heads)
         return wait if most else PAUSE
 
     async def _send(self, due: Due, hand: Hand) -> None:

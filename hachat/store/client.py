@@ -121,6 +121,7 @@ class Client(redis.Redis):
         When cancelled, `let_go` has a second to make the server answer; without an answer the connection is
         closed, because a reply that may still come must not be read as the answer to the next question.
         """
+        await trio.lowlevel.checkpoint_if_cancelled()  # then nothing is sent, and nothing closed
         answered = trio.Event()
         try:
             return await self._thread.run(partial(self.exchange, commands), answered)

@@ -23,6 +23,12 @@ class _Call:
     token: trio.lowlevel.TrioToken
     abandoned: bool = False
 
+    def carry_out(self) -> None:
+        """Do it, in the thread, and let the loop know what came of it."""
+        result = outcome.capture(self.do)
+        with contextlib.suppress(trio.RunFinishedError):
+            self.token.run_sync_soon(self.hand_over, result)
+
     def hand_over(self, result: outcome.Outcome[Any]) -> None:
         self.over.set()
         if not self.abandoned:
@@ -30,12 +36,17 @@ class _Call:
 
 
 class Thread:
-    """A thread that starts with its first call and ends with `end`, or with the process."""
+    """A thread that starts with its first call and ends with `end`, or with the process.
+
+    `end` may come from any thread and at any time; a call behind it starts the thread again.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._started = False
+        self._serving = False
+        # No call may slip in behind the end of the thread it relies on.
+        self._lock = threading.Lock()
 
     async def run(self, do: Callable[[], T], over: trio.Event) -> T:
         """Return what `do` returns or raise what it raises; a call that is cancelled goes on without us.
@@ -43,12 +54,13 @@ class Thread:
         `over` is set once the thread is free for the next call; until then all others wait behind it.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        if not self._started:
-            self._started = True
-            threading.Thread(target=self._serve, name=self._name, daemon=True).start()
         lowlevel = trio.lowlevel
         call = _Call(do, over, lowlevel.current_task(), lowlevel.current_trio_token())
-        self._calls.put(call)
+        with self._lock:
+            if not self._serving:
+                threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+                self._serving = True
+            self._calls.put(call)
 
         def abandon(_: Callable[[], None]) -> trio.lowlevel.Abort:
             call.abandoned = True
@@ -59,10 +71,12 @@ class Thread:
 
     def end(self) -> None:
         """Let the thread end when its calls are done."""
-        self._calls.put(None)
+        with self._lock:
+            if self._serving:
+                self._serving = False
+                self._calls.put(None)
 
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
-            result = outcome.capture(call.do)
-            with contextlib.suppress(trio.RunFinishedError):
-                call.token.run_sync_soon(call.hand_over, result)
+            call.carry_out()
+            del call  # an idle thread keeps nothing of it alive

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from math import inf
-from typing import cast
+from typing import NamedTuple, cast
 
 import trio
 
@@ -14,14 +13,21 @@ from hachat.core.errors import Fenced, StoreError, StoreUnavailable
 from hachat.core.messages import Reply
 from hachat.core.wire import encode
 from hachat.store.link import Reader
-from hachat.store.outbound import Due, Outbound, Outcome
+from hachat.store.outbound import HOLD, Due, Outbound, Outcome, Report
+
+
+class Turn(NamedTuple):
+    """The ids of the replies that a turn reported, sorted, and of those that it took, in their order."""
+
+    reported: list[str]
+    taken: list[str]
 
 
 class Outboxes(Outbound):
     """Outboxes of rooms, and what was reported of their heads.
 
     `failures` holds, for each method, what its next calls raise after they have done their work.  `slow` is how long
-    each answer takes, but those to `wait`.
+    each answer takes, but those to `wait`.  `intents` says of each room that was taken whether its head is in doubt.
     """
 
     def __init__(self) -> None:
@@ -29,9 +35,10 @@ class Outboxes(Outbound):
         self.reports: list[tuple[str, Outcome]] = []
         self.reasons: dict[str, str] = {}
         self.failures: dict[str, list[StoreError]] = defaultdict(list)
-        self.intents: set[str] = set()
+        self.intents: dict[str, bool] = {}
         self.inherited: list[set[str]] = []
         self.takes: list[float] = []
+        self.turns: list[Turn] = []
         self.slow = 0.0
         self.fenced = False
         self._due: dict[str, float] = {}
@@ -47,53 +54,33 @@ class Outboxes(Outbound):
         if not self.waiting[room]:
             self._due[room] = trio.current_time()
         if in_doubt:
-            self.intents.add(room)
+            self.intents[room] = True
         self.waiting[room].append(Due(room, id_, data))
         self._bell.set()
 
     async def inherit(self, served: Collection[str] = ()) -> int:
         """Make the rooms due that were taken and are not served."""
         self.inherited.append(set(served))
-        stray = self.intents - set(served)
+        stray = self.intents.keys() - set(served)
         self._due |= dict.fromkeys(stray, trio.current_time())
         await self._answer("inherit")
         return len(stray)
 
-    async def take(self, most: int) -> tuple[Sequence[Due], float]:
-        """Take the heads of rooms that are due."""
+    async def turn(self, reports: Sequence[Report], most: int) -> tuple[list[Due], float]:
+        """Settle what is reported and take the heads of rooms that are due."""
+        for report in reports:
+            if not self.fenced or self._may_report_when_fenced(report):
+                self._settle(report)
         now = trio.current_time()
-        self.takes.append(now)
-        rooms = sorted(
-            (room for room in self._due if self._due[room] <= now), key=self._due.__getitem__
+        taken = [] if self.fenced else self._take(most, now)
+        if most:
+            self.takes.append(now)
+        self.turns.append(
+            Turn(sorted(report.due.id for report in reports), [due.id for due in taken])
         )
-        del rooms[most:]
-        taken = [
-            Due(room, head.id, head.data, room in self.intents)
-            for room in rooms
-            for head in self.waiting[room][:1]
-        ]
-        self.intents.update(rooms)
-        self._due |= dict.fromkeys(rooms, now + 30)
-        await self._answer("take")
-        return taken, min(self._due.values(), default=inf) - now
-
-    async def done(
-        self,
-        due: Due,
-        outcome: Outcome,
-        *,
-        after: float = 0.0,
-        reason: str = "",
-        more: bool = False,
-    ) -> Due | None:
-        """Note the report and return the next head, if it may be sent now."""
-        following = None
-        if self.waiting[due.room] and self.waiting[due.room][0].id == due.id:
-            following = self._settle(due, outcome, after, more=more)
-            self.reports.append((due.id, outcome))
-            self.reasons[due.id] = reason
-        await self._answer("done")
-        return following
+        wait = min(self._due.values(), default=now + HOLD) - now
+        await self._answer("turn")
+        return taken, max(0.0, wait)
 
     async def wait(self, reader: Reader, longest: float) -> None:
         """Return when something was put into an outbox, after `longest` seconds at the latest."""
@@ -107,17 +94,34 @@ class Outboxes(Outbound):
         """Stand for the connections, too."""
         yield cast("Reader", None)
 
-    def _settle(self, due: Due, outcome: Outcome, after: float, *, more: bool) -> Due | None:
-        waiting, finished = self.waiting[due.room], outcome in {"sent", "dead"}
-        if finished:
+    def _may_report_when_fenced(self, report: Report) -> bool:
+        return report.outcome == "sent" and self.intents.get(report.due.room) is False
+
+    def _settle(self, report: Report) -> None:
+        room, waiting = report.due.room, self.waiting[report.due.room]
+        if not waiting or waiting[0].id != report.due.id:
+            return
+        self.reports.append((report.due.id, report.outcome))
+        self.reasons[report.due.id] = report.reason
+        if report.outcome in {"sent", "dead"}:
             del waiting[0]
-            if more and waiting:
-                return waiting[0]
-        if outcome != "doubt":
-            self.intents.discard(due.room)
-        self._due[due.room] = trio.current_time() + after if waiting else inf
-        self._bell.set()
-        return None
+        self.intents.pop(room, None)
+        if report.outcome == "doubt":
+            self.intents[room] = True
+        self._due.pop(room, None)
+        if waiting:
+            self._due[room] = trio.current_time() + report.after
+
+    def _take(self, most: int, now: float) -> list[Due]:
+        rooms = sorted(
+            (room for room in self._due if self._due[room] <= now), key=self._due.__getitem__
+        )
+        taken: list[Due] = []
+        for room in rooms[:most]:
+            head, in_doubt = self.waiting[room][0], self.intents.setdefault(room, False)
+            self._due[room] = now + HOLD
+            taken.append(Due(room, head.id, head.data, in_doubt))
+        return taken
 
     async def _answer(self, method: str) -> None:
         if method != "wait":

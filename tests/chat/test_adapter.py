@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 
 import pytest
 import structlog
 import trio
+import trio.testing
 
-from hachat.chat.adapter import CONNECT, GOODBYE, Connection, Facts, Ingest, State, deliver
+from hachat.chat.adapter import (
+    CONNECT,
+    GOODBYE,
+    TOGETHER,
+    Connection,
+    Facts,
+    Ingest,
+    State,
+    deliver,
+)
 from hachat.core.errors import StoreUnavailable
 from hachat.core.messages import Message, Reply, Room, User
 
@@ -70,8 +81,8 @@ def drop_after(seconds: float) -> Act:
     return act
 
 
-async def swallow(message: Message) -> None:
-    """Take any message."""
+async def swallow(*messages: Message) -> None:
+    """Take any messages."""
 
 
 async def play(adapter: Scripted, seconds: float) -> list[State]:
@@ -158,62 +169,144 @@ async def test_started_at_once(autojump_clock: trio.testing.MockClock) -> None:
             nursery.cancel_scope.cancel()
 
 
+class Desk:
+    """An ingest that takes `seconds` for each call, and notes what it took together."""
+
+    def __init__(self, seconds: float = 0.01) -> None:
+        self.took: list[list[str]] = []
+        self._seconds = seconds
+
+    async def __call__(self, *messages: Message) -> None:
+        """Take them."""
+        await trio.sleep(self._seconds)
+        self.took.append([message.text for message in messages])
+
+    @property
+    def texts(self) -> list[str]:
+        """All that was taken, in its order."""
+        return [text for together in self.took for text in together]
+
+
 def message(text: str) -> Message:
     """Return a message of its own id."""
     return Message(text, Room("scripted", "room"), User("u"), text, 0.0)
 
 
+def hear(*texts: str) -> tuple[trio.MemorySendChannel[Message], trio.MemoryReceiveChannel[Message]]:
+    """Return a reader's channel, in which these messages wait."""
+    send, receive = trio.open_memory_channel[Message](1000)
+    for text in texts:
+        send.send_nowait(message(text))
+    return send, receive
+
+
+MANY = tuple(str(number) for number in range(2 * TOGETHER + 3))
+
+
 async def test_delivers_in_order(autojump_clock: trio.testing.MockClock) -> None:
     """What was heard is handed over in the order it was heard."""
-    taken: list[str] = []
-
-    async def ingest(message: Message) -> None:
-        await trio.sleep(0.01)
-        taken.append(message.text)
-
-    send, receive = trio.open_memory_channel[Message](10)
+    desk = Desk()
+    send, receive = hear()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(deliver, receive, ingest)
+        nursery.start_soon(deliver, receive, desk)
         with send:
             for text in "abc":
                 await send.send(message(text))
 
-    assert taken == ["a", "b", "c"]
+    assert desk.texts == ["a", "b", "c"]
+
+
+async def test_delivers_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    """A message that comes alone is handed over alone: it waits for no other."""
+    desk = Desk()
+    send, receive = hear()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(deliver, receive, desk)
+        with send:
+            for text in "abc":
+                await send.send(message(text))
+                await trio.sleep(1)
+
+    assert desk.took == [["a"], ["b"], ["c"]]
+
+
+async def test_delivers_together_what_came_together(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What was heard while the last messages were handed over goes with one call, in order."""
+    desk = Desk(seconds=1.0)
+    send, receive = hear()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(deliver, receive, desk)
+        with send:
+            await send.send(message("a"))
+            await trio.testing.wait_all_tasks_blocked()
+            for text in "bcd":
+                await send.send(message(text))
+
+    assert desk.took == [["a"], ["b", "c", "d"]]
+
+
+async def test_no_more_than_the_limit_together(autojump_clock: trio.testing.MockClock) -> None:
+    """However much has been heard, no call has more than the limit, and the rest follows."""
+    desk = Desk()
+    send, receive = hear(*MANY)
+    send.close()
+
+    await deliver(receive, desk)
+
+    assert desk.texts == list(MANY)
+    assert [len(together) for together in desk.took] == [TOGETHER, TOGETHER, 3]
 
 
 async def test_delivers_the_rest_when_cancelled(autojump_clock: trio.testing.MockClock) -> None:
-    """What was heard before the cancel is handed over after it, beginning with the one whose outcome is unknown."""
-    taken: list[str] = []
+    """What was heard before the cancel is handed over after it, beginning with what may not be queued yet."""
+    desk = Desk()
+    _, receive = hear(*MANY)
+    with trio.move_on_after(0.015) as scope:
+        await deliver(receive, desk)
 
-    async def ingest(message: Message) -> None:
-        await trio.sleep(0.01)
-        taken.append(message.text)
-
-    send, receive = trio.open_memory_channel[Message](10)
-    for text in "abc":
-        send.send_nowait(message(text))
-    with trio.move_on_after(0.015):
-        await deliver(receive, ingest)
-
-    assert taken == ["a", "b", "c"]
+    assert scope.cancelled_caught
+    assert desk.texts == list(MANY)
+    assert max(map(len, desk.took)) == TOGETHER
 
 
-async def test_goodbye_is_bounded(autojump_clock: trio.testing.MockClock) -> None:
+async def test_delivers_what_was_heard_before_it_began(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A delivery that is cancelled before its first message leaves none behind."""
+    desk = Desk()
+    _, receive = hear(*MANY)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await deliver(receive, desk)
+
+    assert desk.texts == list(MANY)
+
+
+async def test_nothing_is_delivered_twice_when_cancelled_at_rest(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What has been handed over is not handed over again on leaving."""
+    desk = Desk()
+    _, receive = hear("a", "b")
+    with trio.move_on_after(1.0):
+        await deliver(receive, desk)
+
+    assert desk.took == [["a", "b"]]
+
+
+@pytest.mark.parametrize("heard", [3, TOGETHER + 3], ids=["one call", "two calls"])
+async def test_goodbye_is_bounded(heard: int, autojump_clock: trio.testing.MockClock) -> None:
     """A cancelled delivery that cannot get rid of its messages ends all the same, and says what it lost."""
-
-    async def ingest(message: Message) -> None:
-        await trio.sleep_forever()
-
-    send, receive = trio.open_memory_channel[Message](10)
-    for text in "abc":
-        send.send_nowait(message(text))
+    _, receive = hear(*MANY[:heard])
     began = trio.current_time()
     with structlog.testing.capture_logs() as logs, trio.move_on_after(1.0):
-        await deliver(receive, ingest)
+        await deliver(receive, Desk(seconds=math.inf))
 
     assert trio.current_time() - began == pytest.approx(1.0 + GOODBYE)
     assert logs[-1]["event"] == "messages lost on leaving"
-    assert logs[-1]["at_least"] == 3
+    assert logs[-1]["at_most"] == heard
 
 
 async def test_store_trouble_is_expected_trouble(autojump_clock: trio.testing.MockClock) -> None:

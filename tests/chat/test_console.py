@@ -21,19 +21,21 @@ class Inbound:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.together: list[int] = []
         self.duplicates = 0
         self.failures = 0
 
-    async def __call__(self, message: Message) -> None:
-        """Queue `message`."""
+    async def __call__(self, *messages: Message) -> None:
+        """Queue `messages`."""
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("away")
-        known = {known.source for known in self.messages}
-        if message.source in known:
-            self.duplicates += 1
-        else:
-            self.messages.append(message)
+        self.together.append(len(messages))
+        for message in messages:
+            if message.source in {known.source for known in self.messages}:
+                self.duplicates += 1
+            else:
+                self.messages.append(message)
 
 
 async def wait_empty(link: Link, keys: Keys) -> None:
@@ -72,6 +74,22 @@ async def test_lines_become_messages(link: Link, keys: Keys, nursery: trio.Nurse
     nursery.cancel_scope.cancel()
 
 
+async def test_lines_that_wait_are_handed_over_together(
+    link: Link, keys: Keys, nursery: trio.Nursery
+) -> None:
+    """A master that finds many lines queues them at once, in their order, and forgets them all."""
+    inbound = Inbound()
+    texts = [str(number) for number in range(10)]
+    for text in texts:
+        await type_line(link, keys, new_line("ops", "ada", text))
+    await nursery.start(ConsoleAdapter(link, keys).serve, inbound)
+    await wait_empty(link, keys)
+
+    assert [message.text for message in inbound.messages] == texts
+    assert inbound.together == [len(texts)]
+    nursery.cancel_scope.cancel()
+
+
 async def test_line_outlives_a_failed_master(link: Link, keys: Keys) -> None:
     """A line whose message could not be queued ends the connection, and the next one queues it first."""
     inbound = Inbound()
@@ -107,14 +125,15 @@ async def test_line_typed_twice_is_one_message(
 
 
 async def test_strange_lines_are_dropped(link: Link, keys: Keys, nursery: trio.Nursery) -> None:
-    """Something else in the stream is forgotten and does not hold up what was typed."""
+    """Something else in the stream is forgotten and does not hold up what was typed before and after it."""
     inbound = Inbound()
+    await type_line(link, keys, new_line("ops", "ada", "before"))
     await link.command("XADD", keys.of("console:lines"), "*", "json", b"rubbish")
-    await type_line(link, keys, new_line("ops", "ada", "ping"))
+    await type_line(link, keys, new_line("ops", "ada", "after"))
     await nursery.start(ConsoleAdapter(link, keys).serve, inbound)
     await wait_empty(link, keys)
 
-    assert [message.text for message in inbound.messages] == ["ping"]
+    assert [message.text for message in inbound.messages] == ["before", "after"]
     nursery.cancel_scope.cancel()
 
 

@@ -13,9 +13,11 @@ import trio
 import trio.testing
 
 from hachat.chat.adapter import Facts, Ingest
-from hachat.chat.drain import ROOM_REPLIES, ROOMS, Drain, OnDoubt
+from hachat.chat.drain import PAUSE, ROOMS, Drain, OnDoubt
 from hachat.core.errors import Fenced, InDoubt, NotSent, Undeliverable
 from hachat.core.messages import Reply
+from hachat.store.inbound import BLOCK
+from hachat.store.outbound import HOLD
 from tests.chat.outboxes import AWAY, Outboxes
 from tests.waiting import until
 
@@ -63,9 +65,10 @@ class Service:
 
 
 class Office:
-    """A term that lasts until it is told otherwise."""
+    """A term that lasts until it is told otherwise, or its scope is cancelled."""
 
     def __init__(self) -> None:
+        self.scope = trio.CancelScope()
         self.leaving = trio.Event()
         self.left: Callable[[], float] = lambda: inf
 
@@ -77,7 +80,9 @@ class Office:
 class Stage:
     """A drain with all that it touches; `ended` is set once it has returned."""
 
-    def __init__(self, service: Service, on_doubt: OnDoubt) -> None:
+    def __init__(
+        self, service: Service, on_doubt: OnDoubt = "resend", send_timeout: float = SEND_TIMEOUT
+    ) -> None:
         self.service = service
         self.queue = Outboxes()
         self.term = Office()
@@ -87,22 +92,25 @@ class Stage:
             self.queue,
             {"t": service},
             self.term,
-            send_timeout=SEND_TIMEOUT,
+            send_timeout=send_timeout,
             on_doubt=on_doubt,
         )
 
     async def run(self) -> None:
-        """Run the drain and note its end."""
-        await self.drain.run()
+        """Run the drain for as long as the term lasts, and note its end."""
+        with self.term.scope:
+            await self.drain.run()
         self.ended.set()
 
 
 @asynccontextmanager
 async def draining(
-    service: Service | None = None, on_doubt: OnDoubt = "resend"
+    service: Service | None = None,
+    on_doubt: OnDoubt = "resend",
+    send_timeout: float = SEND_TIMEOUT,
 ) -> AsyncIterator[Stage]:
     """Run a drain beside the block, and stop it after the block."""
-    stage = Stage(service or Service(), on_doubt)
+    stage = Stage(service or Service(), on_doubt, send_timeout)
     with structlog.testing.capture_logs():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stage.run)
@@ -131,7 +139,7 @@ async def test_a_room_s_replies_leave_one_by_one_and_in_order(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """However many replies wait in a room, each is sent after the one before it has ended."""
-    texts = [str(number) for number in range(3 * ROOM_REPLIES)]
+    texts = [str(number) for number in range(40)]
     async with draining() as stage:
         stage.queue.put("t/a", *texts)
         await until(lambda: len(stage.service.ended) == len(texts), within=60)
@@ -139,6 +147,23 @@ async def test_a_room_s_replies_leave_one_by_one_and_in_order(
     assert stage.service.began == texts
     assert stage.service.most_in_a_room == 1
     assert stage.queue.reports == [(text, "sent") for text in texts]
+
+
+async def test_a_turn_takes_one_reply_of_each_room(autojump_clock: trio.testing.MockClock) -> None:
+    """A room's next reply comes only with a later turn, the one that reports what became of the last."""
+    async with draining() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.turns.clear()
+        stage.queue.put("t/a", "a1", "a2", "a3")
+        stage.queue.put("t/b", "b1")
+        await until(lambda: len(stage.queue.reports) == 4)
+
+    assert stage.queue.turns == [
+        ([], ["a1", "b1"]),
+        (["a1", "b1"], ["a2"]),
+        (["a2"], ["a3"]),
+        (["a3"], []),
+    ]
 
 
 async def test_many_rooms_are_served_side_by_side(autojump_clock: trio.testing.MockClock) -> None:
@@ -157,15 +182,13 @@ async def test_many_rooms_are_served_side_by_side(autojump_clock: trio.testing.M
 async def test_a_room_with_much_to_say_lets_others_go_first(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """With every place taken, a room gives its place up after its turn, and a newcomer is heard."""
+    """With every place taken, a room gives its place up after one reply, and a newcomer is heard."""
     async with draining(Service(seconds=1.0)) as stage:
         for number in range(ROOMS):
-            stage.queue.put(
-                f"t/{number}", *(f"{number}.{turn}" for turn in range(2 * ROOM_REPLIES))
-            )
+            stage.queue.put(f"t/{number}", *(f"{number}.{turn}" for turn in range(10)))
         await until(lambda: stage.service.began)
         stage.queue.put("t/new", "hello")
-        await until(lambda: "hello" in stage.service.ended, within=ROOM_REPLIES + 5)
+        await until(lambda: "hello" in stage.service.ended, within=2.5)
 
 
 async def test_a_deferred_room_holds_up_no_other(autojump_clock: trio.testing.MockClock) -> None:
@@ -187,7 +210,7 @@ async def test_a_deferred_room_holds_up_no_other(autojump_clock: trio.testing.Mo
     [
         (refuse(NotSent("not now")), "defer", "not now"),
         (refuse(InDoubt("who knows")), "doubt", "who knows"),
-        (hang, "doubt", "no answer within 2.0 s"),
+        (hang, "doubt", "no answer before the deadline"),
         (refuse(Undeliverable("no such room")), "dead", "no such room"),
         (refuse(KeyError("a mistake")), "dead", "the adapter failed: KeyError('a mistake')"),
     ],
@@ -204,6 +227,37 @@ async def test_each_failure_has_its_outcome(
 
     assert stage.queue.reports[0] == ("a1", outcome)
     assert reason in stage.queue.reasons["a1"]
+
+
+async def test_a_service_that_hangs_takes_no_other_room_along(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Of replies taken together the one that is not answered is in doubt at its deadline; the other rooms go on."""
+    async with draining() as stage:
+        stage.service.acts["a1"] = hang
+        stage.queue.put("t/a", "a1")
+        stage.queue.put("t/b", "b1", "b2", "b3")
+        await until(lambda: ("a1", "doubt") in stage.queue.reports)
+        assert trio.current_time() == pytest.approx(SEND_TIMEOUT, abs=0.1)
+
+    assert stage.queue.reports == [
+        ("b1", "sent"),
+        ("b2", "sent"),
+        ("b3", "sent"),
+        ("a1", "doubt"),
+    ]
+
+
+async def test_a_long_send_is_not_begun_again(autojump_clock: trio.testing.MockClock) -> None:
+    """A room whose send takes longer than rooms are held is looked at again, but not sent to."""
+    async with draining(Service(seconds=2.5 * HOLD), send_timeout=3 * HOLD) as stage:
+        stage.queue.put("t/a", "a1", "a2")
+        await until(lambda: stage.service.ended, within=3 * HOLD)
+        await until(lambda: len(stage.service.began) == 2)
+
+    assert stage.service.began == ["a1", "a2"]
+    assert stage.service.most_in_a_room == 1
+    assert stage.queue.reports == [("a1", "sent")]
 
 
 async def test_an_unknown_adapter_is_a_dead_letter(autojump_clock: trio.testing.MockClock) -> None:
@@ -267,7 +321,7 @@ async def test_an_earlier_doubt_outlives_a_send_that_did_not_happen(
         await until(lambda: stage.queue.reports)
 
     assert stage.queue.reports == [("a1", "doubt")]
-    assert stage.queue.intents == {"t/a"}
+    assert stage.queue.intents == {"t/a": True}
 
 
 async def test_nothing_is_started_that_could_outlive_the_lease(
@@ -281,6 +335,7 @@ async def test_nothing_is_started_that_could_outlive_the_lease(
         stage.queue.put("t/a", "a1")
         with trio.move_on_after(10):
             await until(lambda: stage.queue.takes, within=inf)
+        assert not stage.queue.takes
         assert not stage.service.began
         stage.term.left = lambda: inf
         await until(lambda: stage.service.ended)
@@ -301,6 +356,18 @@ async def test_what_was_taken_just_before_the_lease_ran_short_is_put_back(
     assert not stage.service.began
     assert stage.queue.reports == [("a1", "defer")]
     assert not stage.queue.intents
+
+
+async def test_leaving_with_nothing_under_way_is_immediate(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A drain that waits for something to do hears that its term ends."""
+    async with draining() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        stage.term.leaving.set()
+        await stage.ended.wait()
+        assert trio.current_time() == began
 
 
 async def test_leaving_waits_for_what_is_under_way_and_starts_nothing(
@@ -338,20 +405,61 @@ async def test_leaving_during_a_take_puts_the_rooms_back(
     assert stage.queue.reports == [("a1", "defer")]
 
 
-async def test_a_take_outlives_the_cancel_by_no_more_than_the_lease(
-    autojump_clock: trio.testing.MockClock,
+@pytest.mark.parametrize("waits_for", ["a take", "a report"])
+async def test_a_silent_redis_keeps_no_drain_beyond_its_term(
+    waits_for: str, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """A Redis that is silent cannot keep a drain whose term has ended."""
+    """When the term's scope falls, the drain ends at once, whatever it has asked and not been told."""
     async with draining() as stage:
         await trio.testing.wait_all_tasks_blocked()
-        stage.queue.slow = inf
-        stage.term.left = lambda: 3.0
+        if waits_for == "a take":
+            stage.queue.slow = inf
+            stage.queue.put("t/a", "a1")
+            await until(lambda: "t/a" in stage.queue.intents)
+        else:
+            stage.queue.put("t/a", "a1")
+            await until(lambda: stage.service.began)
+            stage.queue.slow = inf
+            await until(lambda: stage.queue.reports)
+        stage.term.leaving.set()
+        stage.term.scope.deadline = ends = trio.current_time() + 3.0
+        await stage.ended.wait()
+        assert trio.current_time() <= ends
+
+
+async def test_leaving_with_nothing_to_report_asks_no_second_time(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A Redis that is away does not keep a drain that owes it nothing."""
+    async with draining() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.slow = 1.0
+        stage.queue.failures["turn"] = [AWAY] * 100
         stage.queue.put("t/a", "a1")
         await until(lambda: "t/a" in stage.queue.intents)
         stage.term.leaving.set()
         began = trio.current_time()
         await stage.ended.wait()
-        assert trio.current_time() - began <= 3.0
+        assert trio.current_time() - began <= 1.0 + PAUSE
+
+    assert not stage.service.began
+
+
+async def test_leaving_reports_to_a_redis_that_comes_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What was sent is reported before the drain returns, as long as the term lasts."""
+    async with draining(Service(seconds=1.0)) as stage:
+        stage.queue.put("t/a", "a1", "a2")
+        await until(lambda: stage.service.began)
+        stage.term.leaving.set()
+        stage.queue.failures["inherit"] = [AWAY] * 5
+        stage.queue.failures["turn"] = [AWAY]
+        await stage.ended.wait()
+
+    assert not any(stage.queue.failures.values())
+    assert stage.queue.reports == [("a1", "sent")]
+    assert not stage.queue.intents
 
 
 async def test_a_take_whose_answer_was_lost_is_found_again(
@@ -360,25 +468,75 @@ async def test_a_take_whose_answer_was_lost_is_found_again(
     """Rooms that were taken without our hearing of it are sent to soon, and not only after their time is up."""
     async with draining() as stage:
         await trio.testing.wait_all_tasks_blocked()
-        stage.queue.failures["take"] = [AWAY]
+        stage.queue.failures["turn"] = [AWAY]
         stage.queue.put("t/a", "a1")
         await until(lambda: stage.service.ended, within=5)
 
     assert stage.queue.reports == [("a1", "sent")]
 
 
-async def test_trouble_with_reading_leaves_what_is_under_way_alone(
+async def test_a_doubt_outlives_a_take_whose_answer_was_lost(
     autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What a predecessor may have sent is still in doubt when it is taken a second time."""
+    async with draining(on_doubt="skip") as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.failures["turn"] = [AWAY]
+        stage.queue.put("t/a", "a1", in_doubt=True)
+        await until(lambda: stage.queue.reports, within=5)
+
+    assert not stage.service.began
+    assert stage.queue.reports == [("a1", "sent")]
+
+
+async def test_a_bell_whose_answer_was_lost_is_made_up_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """After trouble with listening the drain looks for itself whether something is due."""
+    async with draining() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.failures["wait"] = [AWAY]
+        stage.queue.put("t/a", "a1")
+        await until(lambda: stage.service.ended, within=1)
+
+
+async def test_what_is_put_during_a_turn_is_not_overlooked(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A bell that rings while an answer is on its way leads to another turn."""
+    async with draining() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.queue.slow = 1.0
+        stage.queue.put("t/a", "a1")
+        await until(lambda: "t/a" in stage.queue.intents)
+        stage.queue.put("t/b", "b1")
+        await until(lambda: "b1" in stage.service.ended, within=3)
+
+
+async def test_a_drain_without_work_asks_for_none(autojump_clock: trio.testing.MockClock) -> None:
+    """While nothing is due and no bell rings, Redis is asked again only once the read for the bell has ended."""
+    async with draining() as stage:
+        await trio.sleep(BLOCK - 0.1)
+        assert len(stage.queue.turns) == 1
+        await trio.sleep(BLOCK)
+        assert len(stage.queue.turns) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "inherited"), [("wait", [set()]), ("turn", [set(), {"t/a"}])], ids=["wait", "turn"]
+)
+async def test_trouble_with_redis_leaves_what_is_under_way_alone(
+    asked: str, inherited: list[set[str]], autojump_clock: trio.testing.MockClock
 ) -> None:
     """A connection that breaks during a send does not make the same reply due a second time."""
     async with draining(Service(seconds=1.5)) as stage:
         stage.queue.put("t/a", "a1", "a2")
         await until(lambda: stage.service.began)
-        stage.queue.failures["wait"] = [AWAY]
+        stage.queue.failures[asked] = [AWAY]
         stage.queue.put("t/b", "b1")
         await until(lambda: len(stage.service.ended) == 3, within=10)
 
-    assert len(stage.queue.inherited) == 2
+    assert stage.queue.inherited == inherited
     assert sorted(stage.service.began) == ["a1", "a2", "b1"]
     assert stage.service.most_in_a_room == 1
 
@@ -388,29 +546,52 @@ async def test_a_report_is_repeated_and_the_send_is_not(
 ) -> None:
     """A send whose report was not answered is reported again until it is, and the room is free afterwards."""
     async with draining() as stage:
-        stage.queue.failures["done"] = [AWAY, AWAY]
         stage.queue.put("t/a", "a1")
-        await until(lambda: stage.queue.reports)
-        await until(lambda: not stage.queue.failures["done"])
+        await until(lambda: stage.service.began)
+        stage.queue.turns.clear()
+        stage.queue.failures["turn"] = [AWAY, AWAY]
+        await until(lambda: len(stage.queue.turns) == 3)
+        assert [turn.reported for turn in stage.queue.turns] == [["a1"]] * 3
         stage.queue.put("t/a", "a2")
         await until(lambda: "a2" in stage.service.ended)
 
     assert stage.service.began == ["a1", "a2"]
+    assert stage.queue.reports[0] == ("a1", "sent")
 
 
-@pytest.mark.parametrize("texts", [(), ("a1",)], ids=["taking", "reporting"])
+async def test_a_report_whose_answer_was_lost_delays_no_next_reply(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The reply that was taken by the same turn as the lost report was made is found and sent soon, once."""
+    async with draining() as stage:
+        stage.queue.put("t/a", "a1", "a2")
+        await until(lambda: stage.service.began)
+        stage.queue.failures["turn"] = [AWAY]
+        await until(lambda: "a2" in stage.service.ended)
+        await until(lambda: len(stage.queue.reports) == 2)
+
+    assert stage.service.began == ["a1", "a2"]
+    assert stage.queue.reports == [("a1", "sent"), ("a2", "sent")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "reports"), [("taking", []), ("reporting", [("a1", "sent")])], ids=str
+)
 async def test_a_lost_lease_ends_it(
-    texts: tuple[str, ...], autojump_clock: trio.testing.MockClock
+    asked: str, reports: list[tuple[str, str]], autojump_clock: trio.testing.MockClock
 ) -> None:
     """Once Redis refuses the token, whatever was asked of it, the drain ends with Fenced."""
-    stage = Stage(Service(seconds=1.0), "resend")
+    stage = Stage(Service(seconds=1.0))
 
     async def lose_the_lease() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stage.run)
-            stage.queue.put("t/a", *texts)
+            if asked == "reporting":
+                stage.queue.put("t/a", "a1")
             await trio.testing.wait_all_tasks_blocked()
             stage.queue.fenced = True
+            if asked == "taking":
+                stage.queue.put("t/a", "a1")
 
     with (
         structlog.testing.capture_logs(),
@@ -420,3 +601,5 @@ async def test_a_lost_lease_ends_it(
         await lose_the_lease()
 
     assert caught.group_contains(Fenced)
+    assert stage.queue.reports == reports
+    assert stage.service.began == [id_ for id_, _ in reports]

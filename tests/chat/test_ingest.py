@@ -12,31 +12,39 @@ from structlog.typing import EventDict
 from hachat.chat.ingest import Ingest
 from hachat.core.errors import QueueFull, StoreRefused, StoreUnavailable, WireError
 from hachat.core.messages import Message, Room, User
+from hachat.store.inbound import Queued
 
-MESSAGE = Message("m1", Room("t", "a"), User("u"), "hi", 1.0)
+
+def message(id_: str, room: str = "a") -> Message:
+    """Return a message."""
+    return Message(id_, Room("t", room), User("u"), "hi", 1.0)
+
+
+MESSAGE = message("m1")
+FULL = QueueFull("100 messages are waiting")
 
 
 class Queue:
     """A queue that answers each call with the next of its answers; an exception is raised."""
 
-    def __init__(self, answers: Sequence[bool | Exception]) -> None:
-        self.asked: list[Message] = []
+    def __init__(self, *answers: list[Queued] | Exception) -> None:
+        self.asked: list[list[Message]] = []
         self._answers = list(answers)
 
-    async def enqueue(self, message: Message) -> bool:
+    async def enqueue(self, messages: Sequence[Message]) -> list[Queued]:
         """Answer."""
         await trio.lowlevel.checkpoint()
-        self.asked.append(message)
+        self.asked.append(list(messages))
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
 
-async def ingest(queue: Queue) -> list[EventDict]:
-    """Ingest the message and return what was logged."""
+async def ingest(queue: Queue, *messages: Message) -> list[EventDict]:
+    """Ingest the messages, or the one, and return what was logged."""
     with structlog.testing.capture_logs() as logs, trio.fail_after(600):
-        await Ingest(queue.enqueue)(MESSAGE)
+        await Ingest(queue.enqueue)(*messages or (MESSAGE,))
     return logs
 
 
@@ -46,7 +54,18 @@ async def test_a_message_is_queued_once(autojump_clock: trio.testing.MockClock) 
 
     await ingest(queue)
 
-    assert queue.asked == [MESSAGE]
+    assert queue.asked == [[MESSAGE]]
+    assert trio.current_time() == 0
+
+
+async def test_messages_are_queued_together(autojump_clock: trio.testing.MockClock) -> None:
+    """What was heard together is one question to the queue, in the order it was heard."""
+    queue = Queue([True, True, True])
+    messages = [message("m1", "a"), message("m2", "b"), message("m3", "a")]
+
+    await ingest(queue, *messages)
+
+    assert queue.asked == [messages]
     assert trio.current_time() == 0
 
 
@@ -56,30 +75,53 @@ async def test_a_duplicate_is_as_good_as_queued(autojump_clock: trio.testing.Moc
 
     logs = await ingest(queue)
 
-    assert queue.asked == [MESSAGE]
+    assert queue.asked == [[MESSAGE]]
     assert [entry["log_level"] for entry in logs] == ["debug"]
 
 
 async def test_a_full_queue_is_waited_out(autojump_clock: trio.testing.MockClock) -> None:
     """It does not return before the message is queued, says why, and asks more seldom each time."""
-    full = [QueueFull("100 messages are waiting")] * 10
-    queue = Queue([*full, True])
+    full: list[Queued] = [FULL]
+    queue = Queue(*[full] * 10, [True])
 
     logs = await ingest(queue)
 
-    assert len(queue.asked) == 11
+    assert queue.asked == [[MESSAGE]] * 11
     assert 10 < trio.current_time() < 40
     assert logs[0]["event"] == "not reading on"
-    assert logs[0]["error"] == "100 messages are waiting"
+    assert (logs[0]["room"], logs[0]["error"]) == ("t/a", "100 messages are waiting")
+
+
+async def test_only_what_was_refused_is_offered_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Of messages heard together, those without room are offered until there is some, in their order."""
+    queue = Queue([True, FULL, False, FULL, FULL], [FULL, True, FULL], [True, True])
+    first, second, third, fourth, fifth = (message(f"m{number}") for number in range(5))
+
+    logs = await ingest(queue, first, second, third, fourth, fifth)
+
+    assert queue.asked == [
+        [first, second, third, fourth, fifth],
+        [second, fourth, fifth],
+        [second, fifth],
+    ]
+    waits = [entry for entry in logs if entry["event"] == "not reading on"]
+    assert [entry["messages"] for entry in waits] == [3, 2]
 
 
 async def test_a_lost_redis_is_waited_out(autojump_clock: trio.testing.MockClock) -> None:
-    """The same message is offered until Redis takes it, whether it was silent or refused."""
-    queue = Queue([StoreUnavailable("away"), StoreRefused("out of memory"), True])
+    """The same messages are offered until Redis takes them, whether it was silent or refused."""
+    queue = Queue(
+        StoreUnavailable("away"),
+        StoreRefused("out of memory"),
+        [StoreRefused("wrong type")],
+        [True],
+    )
 
     await ingest(queue)
 
-    assert queue.asked == [MESSAGE] * 3
+    assert queue.asked == [[MESSAGE]] * 4
 
 
 async def test_too_large_a_message_is_dropped_and_told(
@@ -90,6 +132,19 @@ async def test_too_large_a_message_is_dropped_and_told(
 
     (entry,) = await ingest(queue)
 
-    assert queue.asked == [MESSAGE]
+    assert queue.asked == [[MESSAGE]]
     assert entry["event"] == "message refused"
     assert (entry["room"], entry["error"]) == ("t/a", "m1: 300000 bytes")
+
+
+async def test_too_large_a_message_takes_no_other_along(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Of messages heard together only the one is dropped, and its neighbours are queued."""
+    queue = Queue([FULL, WireError("m2: 300000 bytes"), True], [True])
+    messages = [message("m1"), message("m2", "b"), message("m3")]
+
+    logs = await ingest(queue, *messages)
+
+    assert queue.asked == [messages, messages[:1]]
+    assert [entry["room"] for entry in logs if entry["event"] == "message refused"] == ["t/b"]

@@ -51,7 +51,7 @@ async def test_lines_wait_until_forgotten(link: Link, keys: Keys) -> None:
     typed = await take(link, keys)
     assert [typed[0].line, typed[1].line] == [first, second]
 
-    await forget(link, keys, typed[0].entry)
+    await forget(link, keys, [typed[0].entry])
 
     assert [typed.line for typed in await take(link, keys)] == [second]
     assert await take(link, keys, typed[0].entry) == typed[1:]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 import trio
 import trio.testing
 
 from hachat.core.errors import Fenced
 from hachat.core.messages import Reply
 from hachat.core.wire import encode
+from hachat.store.embedded import Server
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.outbound import Due, Outbound
+from hachat.store.outbound import HOLD, Due, Outbound, Outcome, Report
+from tests.store.links import running
+from tests.waiting import until
 
 TOKEN = "n1/b1/0.1"
+LATER = "n2/b2/0.2"
 
 
 async def put(link: Link, keys: Keys, room: str, *texts: str) -> None:
@@ -32,10 +37,50 @@ async def outbound(link: Link, keys: Keys) -> Outbound:
     return Outbound(link, keys, TOKEN)
 
 
+async def succeed(link: Link, keys: Keys) -> Outbound:
+    """Return the queue in the name of a successor."""
+    await link.command("SET", keys.of("lease"), LATER)
+    return Outbound(link, keys, LATER)
+
+
+async def take(outbound: Outbound) -> list[Due]:
+    """Take all heads that are due."""
+    taken, _ = await outbound.turn([], 10)
+    return taken
+
+
 async def take_one(outbound: Outbound) -> Due:
     """Take the one head that is due."""
-    (due,), _ = await outbound.take(10)
+    (due,) = await take(outbound)
     return due
+
+
+async def tell(
+    outbound: Outbound, due: Due, outcome: Outcome = "sent", after: float = 0.0, reason: str = ""
+) -> None:
+    """Report what became of a head, and take none."""
+    taken, _ = await outbound.turn([Report(due, outcome, after, reason)], 0)
+    assert taken == []
+
+
+async def left(link: Link, keys: Keys, room: str) -> int:
+    """Return how many replies wait in a room."""
+    length: int = await link.command("LLEN", keys.outbox(room))
+    return length
+
+
+async def outgoing(link: Link, keys: Keys) -> bytes:
+    """Return how many replies are counted as waiting."""
+    count: bytes = await link.command("HGET", keys.of("counters"), "outgoing")
+    return count
+
+
+def marks(taken: list[Due]) -> list[tuple[str, bool]]:
+    """Return of each head its id and whether it is in doubt."""
+    return [(due.id, due.in_doubt) for due in taken]
+
+
+# Taking
 
 
 async def test_one_head_of_each_room_is_taken(outbound: Outbound, link: Link, keys: Keys) -> None:
@@ -43,15 +88,62 @@ async def test_one_head_of_each_room_is_taken(outbound: Outbound, link: Link, ke
     await put(link, keys, "t/a", "a1", "a2")
     await put(link, keys, "t/b", "b1")
 
-    taken, _ = await outbound.take(10)
-    again, wait = await outbound.take(10)
+    taken, _ = await outbound.turn([], 10)
+    again, wait = await outbound.turn([], 10)
 
     assert [(due.room, due.id, due.in_doubt) for due in taken] == [
         ("t/a", "m/a1", False),
         ("t/b", "m/b1", False),
     ]
     assert again == []
-    assert 0 < wait <= 30
+    assert 0 < wait <= HOLD
+
+
+async def test_no_more_rooms_are_taken_than_asked_for(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """Those due for longest come first, and the answer says that others are due already."""
+    for score, room in enumerate(("t/c", "t/a", "t/b")):
+        await put(link, keys, room, room)
+        await link.command("ZADD", keys.of("outready"), score, room)
+
+    taken, wait = await outbound.turn([], 2)
+
+    assert [due.room for due in taken] == ["t/c", "t/a"]
+    assert wait == 0
+    assert [due.room for due in await take(outbound)] == ["t/b"]
+
+
+async def test_an_empty_queue_has_nothing_to_wait_for(outbound: Outbound) -> None:
+    """Without any room the next look is due as late as it ever is."""
+    assert await outbound.turn([], 10) == ([], HOLD)
+
+
+async def test_a_room_that_cannot_be_read_hides_no_other(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """An outbox that is no list is told, left for a while, and taken once it has been put right."""
+    await put(link, keys, "t/a", "a1")
+    await put(link, keys, "t/b", "b1")
+    await put(link, keys, "t/c", "c1")
+    await link.command("SET", keys.outbox("t/b"), "rubbish")
+
+    with structlog.testing.capture_logs() as logs:
+        taken, wait = await outbound.turn([], 10)
+
+    assert [due.room for due in taken] == ["t/a", "t/c"]
+    assert 0 < wait <= HOLD
+    ((event, room, error),) = [(entry["event"], entry["room"], entry["error"]) for entry in logs]
+    assert (event, room) == ("cannot read a room's outbox", "t/b")
+    assert "WRONGTYPE" in error
+
+    await link.command("DEL", keys.outbox("t/b"))
+    await put(link, keys, "t/b", "b2")
+    await outbound.inherit({"t/a", "t/c"})
+    assert marks(await take(outbound)) == [("m/b2", False)]
+
+
+# Reporting
 
 
 async def test_sent_replies_leave_in_order_and_leave_nothing(
@@ -59,35 +151,47 @@ async def test_sent_replies_leave_in_order_and_leave_nothing(
 ) -> None:
     """Each report pops the head it names; an emptied room leaves no key."""
     await put(link, keys, "t/a", "a1", "a2")
-    first = await take_one(outbound)
 
-    second = await outbound.done(first, "sent", more=True)
+    await tell(outbound, first := await take_one(outbound))
+    await tell(outbound, second := await take_one(outbound))
 
-    assert second is not None
-    assert second.id == "m/a2"
-    assert await outbound.done(second, "sent", more=True) is None
+    assert [first.id, second.id] == ["m/a1", "m/a2"]
     assert await link.command("EXISTS", *map(keys.of, ("outready", "intent", "outbox:t/a"))) == 0
-    assert await link.command("HGET", keys.of("counters"), "outgoing") == b"0"
+    assert await outgoing(link, keys) == b"0"
 
 
-async def test_a_room_that_gave_way_wakes_the_drain(
+async def test_a_turn_reports_and_takes(outbound: Outbound, link: Link, keys: Keys) -> None:
+    """The turn that hears of a room's reply takes its next one, in no doubt, and those of other rooms that are due."""
+    await put(link, keys, "t/a", "a1", "a2")
+    await put(link, keys, "t/b", "b1")
+    first, other = await take(outbound)
+    await put(link, keys, "t/c", "c1")
+
+    taken, wait = await outbound.turn([Report(first), Report(other)], 10)
+
+    assert sorted(marks(taken)) == [("m/a2", False), ("m/c1", False)]
+    assert 0 < wait <= HOLD
+    assert await outgoing(link, keys) == b"2"
+
+
+async def test_a_report_says_when_its_room_is_due(
     outbound: Outbound, link: Link, keys: Keys
 ) -> None:
     """What is left in a room is not kept waiting until the drain looks again by itself."""
     await put(link, keys, "t/a", "a1", "a2")
 
-    await outbound.done(await take_one(outbound), "sent")
+    _, at_once = await outbound.turn([Report(await take_one(outbound))], 0)
+    _, later = await outbound.turn([Report(await take_one(outbound), "defer", 5.0)], 10)
 
-    assert await link.command("LLEN", keys.of("bell")) == 1
+    assert at_once == 0
+    assert 4 < later <= 5
 
 
-async def test_without_more_the_room_is_due_again(
-    outbound: Outbound, link: Link, keys: Keys
-) -> None:
+async def test_a_reported_room_is_due_again(outbound: Outbound, link: Link, keys: Keys) -> None:
     """A room that gave way is taken again with its next reply, and that one is in no doubt."""
     await put(link, keys, "t/a", "a1", "a2")
 
-    assert await outbound.done(await take_one(outbound), "sent") is None
+    await tell(outbound, await take_one(outbound))
 
     due = await take_one(outbound)
     assert (due.id, due.in_doubt) == ("m/a2", False)
@@ -100,10 +204,74 @@ async def test_a_repeated_report_pops_nothing_more(
     await put(link, keys, "t/a", "a1", "a2")
     due = await take_one(outbound)
 
-    await outbound.done(due, "sent")
-    await outbound.done(due, "sent")
+    await tell(outbound, due)
+    await tell(outbound, due)
 
-    assert await link.command("LLEN", keys.outbox("t/a")) == 1
+    assert await left(link, keys, "t/a") == 1
+    assert await outgoing(link, keys) == b"1"
+
+
+async def test_a_mix_of_outcomes(outbound: Outbound, link: Link, keys: Keys) -> None:
+    """Each report of a turn has its own room's effect, whatever the others are."""
+    for name in "abcd":
+        await put(link, keys, f"t/{name}", f"{name}1", f"{name}2")
+    sent, deferred, doubted, dead = await take(outbound)
+
+    taken, wait = await outbound.turn(
+        [
+            Report(sent),
+            Report(deferred, "defer", 20.0, "slow down"),
+            Report(doubted, "doubt", 0.0, "who knows"),
+            Report(dead, "dead", 0.0, "no such room"),
+        ],
+        10,
+    )
+
+    assert sorted(marks(taken)) == [("m/a2", False), ("m/c1", True), ("m/d2", False)]
+    assert 19 < wait <= 20
+    assert [await left(link, keys, f"t/{name}") for name in "abcd"] == [1, 2, 2, 1]
+    assert await outgoing(link, keys) == b"6"
+    assert await link.command("XLEN", keys.of("dead")) == 1
+
+
+async def test_a_repeated_turn_changes_nothing_twice(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """A turn whose answer was lost may be repeated whole; what it took comes back when asked for, in no new doubt."""
+    for name in "abcd":
+        await put(link, keys, f"t/{name}", f"{name}1", f"{name}2", f"{name}3")
+    sent, deferred, doubted, dead = await take(outbound)
+    reports = [
+        Report(sent),
+        Report(deferred, "defer", 20.0),
+        Report(doubted, "doubt", 0.0),
+        Report(dead, "dead", 0.0, "no such room"),
+    ]
+
+    lost, _ = await outbound.turn(reports, 10)
+    await outbound.inherit()
+    again, _ = await outbound.turn(reports, 10)
+
+    assert sorted(marks(lost)) == [("m/a2", False), ("m/c1", True), ("m/d2", False)]
+    assert sorted(marks(again)) == sorted(marks(lost))
+    assert [await left(link, keys, f"t/{name}") for name in "abcd"] == [2, 3, 3, 2]
+    assert await outgoing(link, keys) == b"10"
+    assert await link.command("XLEN", keys.of("dead")) == 1
+
+
+async def test_a_report_of_a_room_that_cannot_be_read_spoils_no_other(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """What became of the other heads of the turn is noted all the same."""
+    await put(link, keys, "t/a", "a1")
+    await put(link, keys, "t/b", "b1")
+    broken, sound = await take(outbound)
+    await link.command("SET", keys.outbox("t/a"), "rubbish")
+
+    await outbound.turn([Report(broken), Report(sound)], 0)
+
+    assert await left(link, keys, "t/b") == 0
+    assert await outgoing(link, keys) == b"1"
 
 
 async def test_a_deferred_room_waits_and_no_other_does(
@@ -111,14 +279,11 @@ async def test_a_deferred_room_waits_and_no_other_does(
 ) -> None:
     """Deferral moves one room's time and leaves its head in place, in no doubt."""
     await put(link, keys, "t/a", "a1")
-    due = await take_one(outbound)
-    await outbound.done(due, "defer", after=0.15)
+    await tell(outbound, await take_one(outbound), "defer", after=0.15)
     await put(link, keys, "t/b", "b1")
 
-    assert [due.room for due in (await outbound.take(10))[0]] == ["t/b"]
-    with trio.fail_after(5):
-        while not (later := (await outbound.take(10))[0]):
-            await trio.lowlevel.checkpoint()
+    assert [due.room for due in await take(outbound)] == ["t/b"]
+    later = await until(lambda: take(outbound))
     assert [(due.room, due.in_doubt) for due in later] == [("t/a", False)]
 
 
@@ -128,10 +293,26 @@ async def test_an_unknown_outcome_leaves_the_head_in_doubt(
     """After a send of which nobody knows, the same head comes again, marked."""
     await put(link, keys, "t/a", "a1")
 
-    await outbound.done(await take_one(outbound), "doubt")
+    await tell(outbound, await take_one(outbound), "doubt")
 
     due = await take_one(outbound)
     assert (due.id, due.in_doubt) == ("m/a1", True)
+
+
+async def test_a_doubt_outlives_a_turn_whose_answer_was_lost(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """That nobody heard of a turn settles no doubt that was there before it; an outcome does."""
+    await put(link, keys, "t/a", "a1", "a2")
+    await tell(outbound, await take_one(outbound), "doubt")
+
+    due = await take_one(outbound)
+    for _ in range(3):
+        assert await outbound.inherit() == 1
+        due = await take_one(outbound)
+        assert (due.id, due.in_doubt) == ("m/a1", True)
+
+    assert marks((await outbound.turn([Report(due)], 10))[0]) == [("m/a2", False)]
 
 
 async def test_a_permanent_refusal_becomes_a_dead_letter(
@@ -140,26 +321,55 @@ async def test_a_permanent_refusal_becomes_a_dead_letter(
     """The room goes on, and what was given up is kept with its reason."""
     await put(link, keys, "t/a", "a1", "a2")
 
-    await outbound.done(await take_one(outbound), "dead", reason="no such room")
+    await tell(outbound, await take_one(outbound), "dead", reason="no such room")
 
     ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
     assert fields[3] == b"t/a"
     assert fields[7] == b"no such room"
     assert (await take_one(outbound)).id == "m/a2"
+    assert await outgoing(link, keys) == b"1"
+
+
+async def test_a_full_redis_is_emptied(own_server: Server, keys: Keys) -> None:
+    """When Redis takes no more, replies still leave it."""
+    async with running(own_server) as link:
+        await link.command("SET", keys.of("lease"), TOKEN)
+        outbound = Outbound(link, keys, TOKEN)
+        await put(link, keys, "t/a", "a1", "a2")
+        await put(link, keys, "t/b", "b1")
+        await link.command("CONFIG", "SET", "maxmemory", 1)
+
+        sent, dead = await take(outbound)
+        taken, _ = await outbound.turn([Report(sent), Report(dead, "dead", 0.0, "gone")], 10)
+
+        assert marks(taken) == [("m/a2", False)]
+        assert await outgoing(link, keys) == b"1"
+
+
+# One master after the other
 
 
 async def test_a_deposed_master_is_refused(outbound: Outbound, link: Link, keys: Keys) -> None:
     """Once the lease holds another token, nothing can be taken, inherited or deferred under the old one."""
     await put(link, keys, "t/a", "a1")
     due = await take_one(outbound)
-    await link.command("SET", keys.of("lease"), "n2/b2/0.2")
+    await put(link, keys, "t/b", "b1")
+    successor = await succeed(link, keys)
 
     with pytest.raises(Fenced):
-        await outbound.take(10)
+        await take(outbound)
     with pytest.raises(Fenced):
         await outbound.inherit()
-    with pytest.raises(Fenced):
-        await outbound.done(due, "defer")
+    for outcome in ("defer", "doubt", "dead"):
+        with pytest.raises(Fenced):
+            await outbound.turn([Report(due, outcome)], 10)
+
+    assert [await left(link, keys, room) for room in ("t/a", "t/b")] == [1, 1]
+    assert await outgoing(link, keys) == b"2"
+    assert await link.command("EXISTS", keys.of("dead")) == 0
+    assert marks(await take(successor)) == [("m/b1", False)]
+    assert await successor.inherit({"t/b"}) == 1
+    assert marks(await take(successor)) == [("m/a1", True)]
 
 
 async def test_a_deposed_master_may_report_a_send_it_made(
@@ -170,14 +380,44 @@ async def test_a_deposed_master_may_report_a_send_it_made(
     due = await take_one(outbound)
     await link.command("DEL", keys.of("lease"))
 
-    assert await outbound.done(due, "sent", more=True) is None
+    with pytest.raises(Fenced):
+        await tell(outbound, due)
 
-    await link.command("SET", keys.of("lease"), "n2/b2/0.2")
-    successor = Outbound(link, keys, "n2/b2/0.2")
+    assert await left(link, keys, "t/a") == 1
+    successor = await succeed(link, keys)
     due = await take_one(successor)
     assert (due.id, due.in_doubt) == ("m/a2", False)
     with pytest.raises(Fenced):
-        await outbound.done(due, "sent")
+        await tell(outbound, due)
+    assert await left(link, keys, "t/a") == 1
+
+
+async def test_a_deposed_master_reports_only_what_nobody_doubts(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """Of the sends it reports with one turn, those count that are in no doubt and that no other master has taken."""
+    await put(link, keys, "t/taken", "t1")
+    taken = await take_one(outbound)
+    successor = await succeed(link, keys)
+    await successor.inherit()
+    assert marks(await take(successor)) == [("m/t1", True)]
+    await link.command("SET", keys.of("lease"), TOKEN)
+    await put(link, keys, "t/doubted", "d1")
+    await tell(outbound, await take_one(outbound), "doubt")
+    doubted = await take_one(outbound)
+    await put(link, keys, "t/sure", "s1")
+    await put(link, keys, "t/unsent", "u1")
+    sure, unsent = await take(outbound)
+    await link.command("SET", keys.of("lease"), LATER)
+
+    with pytest.raises(Fenced):
+        await outbound.turn(
+            [Report(taken), Report(doubted), Report(unsent, "defer"), Report(sure)], 10
+        )
+
+    assert await successor.inherit() == 3
+    assert sorted(marks(await take(successor))) == [("m/d1", True), ("m/t1", True), ("m/u1", True)]
+    assert await outgoing(link, keys) == b"3"
 
 
 async def test_a_successor_inherits_what_is_in_doubt(
@@ -186,14 +426,24 @@ async def test_a_successor_inherits_what_is_in_doubt(
     """The head a dead master may have sent comes to its successor at once, marked as in doubt."""
     await put(link, keys, "t/a", "a1")
     await take_one(outbound)
-    await link.command("SET", keys.of("lease"), "n2/b2/0.2")
-    successor = Outbound(link, keys, "n2/b2/0.2")
+    successor = await succeed(link, keys)
 
-    assert (await successor.take(10))[0] == []
+    assert await take(successor) == []
     assert await successor.inherit() == 1
 
     due = await take_one(successor)
     assert (due.id, due.in_doubt) == ("m/a1", True)
+
+
+async def test_what_is_served_is_not_inherited(outbound: Outbound, link: Link, keys: Keys) -> None:
+    """A master that looks for rooms it has not heard of leaves those alone that it is sending to."""
+    await put(link, keys, "t/a", "a1")
+    await put(link, keys, "t/b", "b1")
+    await take(outbound)
+
+    assert await outbound.inherit({"t/a"}) == 1
+
+    assert marks(await take(outbound)) == [("m/b1", False)]
 
 
 async def test_the_bell_wakes_a_waiting_drain(outbound: Outbound, link: Link, keys: Keys) -> None:

@@ -1,4 +1,4 @@
--- A master makes rooms due at once that somebody may have been sending to: its predecessor, or itself by a `take`
+-- A master makes rooms due at once that somebody may have been sending to: its predecessor, or itself by a turn
 -- whose answer was lost.
 --
 -- KEYS  1 lease (string)  2 outready (zset)  3 intent (hash)

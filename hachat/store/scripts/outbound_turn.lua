@@ -9,7 +9,7 @@
 --       or ''}
 --
 -- A report of another head than the room's was made before, and changes nothing.  A master that was deposed may still
--- report a send it truly made, as long as no other has taken the room: that spares the room a doubt.
+-- report a send it truly made, as long as nobody doubts it or has taken the room: that spares the room a doubt.
 
 local outready, intents, counters = KEYS[2], KEYS[3], KEYS[4]
 local token, hold, outboxes = ARGV[1], ARGV[3], ARGV[4]
@@ -26,7 +26,7 @@ end
 local function report(room, id, outcome, after, reason)
   if not leads and not (outcome == 'sent' and redis.call('HGET', intents, room) == token) then return end
   local outbox, mark = outboxes .. room, id .. '|'
-  local head, next = unpack(redis.call('LRANGE', outbox, 0, 1))
+  local head, next = unpack(redis.pcall('LRANGE', outbox, 0, 1))
   if not head or string.sub(head, 1, #mark) ~= mark then return end
   if outcome == 'dead' then
     redis.call('XADD', KEYS[5], '*', 'kind', 'reply', 'origin', room, 'data', head, 'reason', reason)
@@ -60,12 +60,13 @@ local taken, noted, held, stale = {-1}, {}, {}, {}
 for i, room in ipairs(rooms) do
   local head = redis.pcall('LINDEX', outboxes .. room, 0)
   if head then
-    -- A note of this very token is of a turn whose answer was lost, so nothing was sent.
+    -- A note of this very token is of a turn whose answer was lost, so nothing was sent; a doubt outlives such a turn.
+    local in_doubt = notes[i] and notes[i] ~= token
     taken[#taken + 1] = room
     taken[#taken + 1] = head
-    taken[#taken + 1] = notes[i] and notes[i] ~= token and '1' or ''
+    taken[#taken + 1] = in_doubt and '1' or ''
     noted[#noted + 1] = room
-    noted[#noted + 1] = token
+    noted[#noted + 1] = in_doubt and 'doubt' or token
     held[#held + 1] = now + hold
     held[#held + 1] = room
   else

@@ -36,9 +36,10 @@ class Heard:
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[Message](1000)
 
-    async def __call__(self, message: Message) -> None:
-        """Queue `message`."""
-        await self._send.send(message)
+    async def __call__(self, *messages: Message) -> None:
+        """Queue `messages`."""
+        for message in messages:
+            await self._send.send(message)
 
     async def next(self) -> Message:
         """Return the next message."""

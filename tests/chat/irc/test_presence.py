@@ -56,8 +56,8 @@ class Server:
                 return
 
 
-async def swallow(message: Message) -> None:
-    """Take any message."""
+async def swallow(*messages: Message) -> None:
+    """Take any messages."""
 
 
 def chat(number: int) -> str:
@@ -131,9 +131,9 @@ async def test_ping_is_answered_while_nothing_can_be_queued(
     """While the reader waits for the queue it answers the PING it cannot see, and loses nothing."""
     heard: list[str] = []
 
-    async def ingest(message: Message) -> None:
+    async def ingest(*messages: Message) -> None:
         await trio.sleep_until(server._began + 100)
-        heard.append(message.text)
+        heard.extend(message.text for message in messages)
 
     server = Server()
     await server.run(nursery, ingest)
@@ -152,9 +152,9 @@ async def test_what_was_read_is_queued_before_leaving(
     """A message that was read before the cancel is queued, for the server will not say it again."""
     queued: list[str] = []
 
-    async def ingest(message: Message) -> None:
+    async def ingest(*messages: Message) -> None:
         await trio.sleep(0.1)
-        queued.append(message.text)
+        queued.extend(message.text for message in messages)
 
     server = Server()
     async with trio.open_nursery() as nursery:

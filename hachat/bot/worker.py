@@ -7,7 +7,7 @@ things becomes the next *turn*: one script call that finishes messages and takes
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from math import inf
@@ -27,6 +27,7 @@ from hachat.store.link import Reader
 from hachat.store.retry import retry
 from hachat.store.trouble import report
 from hachat.tasks.hands import Hand, Hands
+from hachat.tasks.services import run_until
 
 log = structlog.get_logger(__name__)
 
@@ -297,14 +298,3 @@ def make_receipt(message: Message) -> Reply:
         text=message.event,
         about=message.id,
     )
-
-
-async def run_until(
-    end: Callable[[], Awaitable[None]], *tasks: Callable[[], Awaitable[None]]
-) -> None:
-    """Run `tasks` side by side for as long as `end` runs."""
-    async with trio.open_nursery() as nursery:
-        for task in tasks:
-            nursery.start_soon(task)
-        await end()
-        nursery.cancel_scope.cancel()

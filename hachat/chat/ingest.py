@@ -50,7 +50,6 @@ class Ingest:
         """Return those that could not be queued yet, and why."""
         refused: list[tuple[Message, HachatError]] = []
         outcomes = await retry(partial(self._enqueue, messages))
-        log.debug("heard", messages=messages, outcomes=outcomes)
         for message, outcome in zip(messages, outcomes, strict=True):
             if isinstance(outcome, WireError):
                 log.warning("message refused", room=message.room.address, error=str(outcome))

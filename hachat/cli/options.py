@@ -13,9 +13,9 @@ import trio
 from hachat.core.errors import StoreUnavailable
 from hachat.core.settings import Settings
 from hachat.daemon.configuration import load
-from hachat.daemon.services import running
 from hachat.daemon.sources import make_source
 from hachat.store.link import Link
+from hachat.tasks.services import running
 
 FAILED = 1
 """Exit code: it went wrong for a reason that none of the others names."""

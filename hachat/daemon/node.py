@@ -39,7 +39,6 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
-from hachat.daemon.services import finish_unless, running
 from hachat.store.inbound import Inbound, Queued
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
@@ -47,6 +46,7 @@ from hachat.store.link import Link
 from hachat.store.members import Member, Members
 from hachat.store.outbound import Outbound
 from hachat.store.status import Status, read_status
+from hachat.tasks.services import finish_unless, running
 from hachat.web.server import make_app, serve
 
 log = structlog.get_logger(__name__)

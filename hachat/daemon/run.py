@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -52,7 +53,16 @@ def run(settings: Settings, folder: Path, reload: Reload) -> int:
     `folder` is where the settings file lies; a `handlers` folder beside it is loaded.
     """
     faulthandler.enable()  # the watchdog's SIGABRT then shows where the loop was stuck
-    return trio.run(Daemon(settings, folder, reload).run)
+    daemon = Daemon(settings, folder, reload)
+    spare_collector()
+    return trio.run(daemon.run)
+
+
+def spare_collector() -> None:
+    """Let the garbage collector search less often, and not again and again through what was loaded to stay."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def load_plugins(settings: Settings, folder: Path, builtins: Sequence[Handler] = ()) -> Plugins:

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
-from hachat.store.threads import Thread
+from hachat.tasks.threads import Thread
 
 Argument = str | bytes | int | float
 

@@ -12,9 +12,9 @@ from typing import cast
 import trio
 
 from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.core.messages import Message, Reply, Room, User
+from hachat.core.messages import Message, Room, User
 from hachat.core.wire import encode
-from hachat.store.inbound import Head, Inbound, Token, Verdict
+from hachat.store.inbound import Commit, Committed, Head, Inbound, Taken, Token, Verdict
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
 
@@ -23,21 +23,12 @@ AWAY = StoreUnavailable("away")
 
 
 @dataclass
-class Commit:
-    """A commit as it was asked for."""
-
-    message: str
-    replies: Sequence[Reply]
-    give_way: bool
-    give_up: str
-
-
-@dataclass
 class Mailboxes(Inbound):
     """Mailboxes, tokens of the chat lane, and what was committed.
 
-    `failures` holds, for each method, what its next calls raise *after* they have done their work; `reapable` is what
-    a take-over would find.
+    `failures` holds, for each method, what its next calls raise *after* they have done their work, `refusals` what the
+    next commits of a head are refused with, `verdicts` what they are answered; `reapable` is what a take-over would
+    find.  `commits` are those of heads that were finished, `looks` counts the others.
     """
 
     boxes: dict[str, list[Head]] = field(default_factory=lambda: defaultdict(list))
@@ -46,9 +37,11 @@ class Mailboxes(Inbound):
     commits: list[Commit] = field(default_factory=list)
     failures: dict[str, list[StoreError]] = field(default_factory=lambda: defaultdict(list))
     verdicts: list[Verdict] = field(default_factory=list)
+    refusals: list[StoreError] = field(default_factory=list)
     handed_back: list[Token] = field(default_factory=list)
     reads: list[int] = field(default_factory=list)
     reapable: list[Token] = field(default_factory=list)
+    mosts: list[int | None] = field(default_factory=list)
     looks: int = 0
     _news: trio.Event = field(default_factory=trio.Event)
     _entries: itertools.count[int] = field(default_factory=itertools.count)
@@ -93,34 +86,19 @@ class Mailboxes(Inbound):
         await self._answer("held")
         return tokens
 
-    async def heads(self, conversation: str, count: int) -> list[Head]:
-        """Look into a mailbox."""
-        self.looks += 1
-        heads = self.boxes[conversation][:count]
-        await self._answer("heads")
-        return heads
-
-    async def commit(
-        self,
-        token: Token,
-        head: Head,
-        replies: Sequence[Reply],
-        *,
-        give_way: bool = False,
-        give_up: str = "",
-    ) -> Verdict:
-        """Finish a head, or answer the next of `verdicts`."""
-        verdict = self.verdicts.pop(0) if self.verdicts else self._finish(token, head)
-        if verdict is Verdict.MORE:
-            self.commits.append(Commit(head.id, replies, give_way, give_up))
-            verdict = self._go_on(token, give_way=give_way)
-        await self._answer("commit")
-        return verdict
-
-    async def close(self, token: Token) -> None:
-        """Give back the token of an empty mailbox."""
-        self._give_back(token)
-        await self._answer("close")
+    async def turn(
+        self, lane: Lane, commits: Sequence[Commit], most: int | None = None
+    ) -> tuple[list[Committed | StoreError], list[Taken]]:
+        """Finish heads and take conversations."""
+        held = len(self.pending)
+        answers = [self._commit(commit) for commit in commits]
+        self.mosts.append(most)
+        room = 0 if most is None else max(0, most + held - len(self.pending))
+        tokens, self.ready = self.ready[:room], self.ready[room:]
+        self.pending += tokens
+        taken: list[Taken] = [(token, self.boxes[token.conversation][0]) for token in tokens]
+        await self._answer("turn")
+        return answers, taken
 
     async def hand_back(self, lane: Lane) -> int:
         """Give back all that is pending."""
@@ -140,24 +118,32 @@ class Mailboxes(Inbound):
         """Stand for the connections, too."""
         yield cast("Reader", None)
 
-    def _finish(self, token: Token, head: Head) -> Verdict:
-        if token not in self.pending:
-            return Verdict.LOST
-        box = self.boxes[token.conversation]
-        if box[:1] != [head]:
-            return Verdict.GONE
-        del box[0]
-        return Verdict.MORE
+    def _commit(self, commit: Commit) -> Committed | StoreError:
+        box = self.boxes[commit.token.conversation]
+        if commit.head is None:
+            self.looks += 1
+        elif self.refusals:
+            return self.refusals.pop(0)
+        elif self.verdicts:
+            verdict = self.verdicts.pop(0)
+            return verdict, box[0] if verdict is Verdict.GONE else None
+        if commit.token not in self.pending:
+            return Verdict.LOST, None
+        if commit.head is not None and box[:1] not in ([], [commit.head]):
+            return Verdict.GONE, box[0]
+        if commit.head is not None and box:
+            self.commits.append(commit)
+            del box[0]
+        return self._go_on(commit, box)
 
-    def _go_on(self, token: Token, *, give_way: bool) -> Verdict:
-        more = bool(self.boxes[token.conversation])
-        if more and not give_way:
-            return Verdict.MORE
-        self._give_back(token)
-        if more:
-            self.ready.append(self.make_token(token.conversation))
+    def _go_on(self, commit: Commit, box: list[Head]) -> Committed:
+        if box and not (commit.head and commit.give_way):
+            return Verdict.MORE, box[0]
+        self._give_back(commit.token)
+        if box:
+            self.ready.append(self.make_token(commit.token.conversation))
             self._news.set()
-        return Verdict.DONE
+        return Verdict.DONE, None
 
     def _give_back(self, token: Token) -> None:
         if token in self.pending:

@@ -37,11 +37,11 @@ def test_reply_is_recorded_at_once() -> None:
     ]
 
 
-async def test_reply_is_a_checkpoint() -> None:
-    """Awaiting a reply lets others run, and can be cancelled with the reply kept."""
+async def test_reply_ends_what_was_cancelled() -> None:
+    """Awaiting a reply costs no turn of the loop, but a handler whose time is up ends there, the reply kept."""
     context, replies = make()
-    with trio.testing.assert_checkpoints():
-        await context.reply("one")
+    with trio.testing.assert_no_checkpoints():
+        context.reply("one")
     with trio.CancelScope() as scope:
         scope.cancel()
         await context.reply("two")

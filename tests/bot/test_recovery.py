@@ -10,21 +10,28 @@ import trio
 import trio.testing
 
 from hachat.bot.recovery import Recovery
+from hachat.bot.run import Run
 from hachat.bot.worker import Worker
-from hachat.core.messages import Inbound, Reply
+from hachat.core.messages import Inbound
+from hachat.store.inbound import Token
 from hachat.store.keys import Lane
 from tests.bot.mailboxes import AWAY, Mailboxes
 from tests.waiting import until
 
 
-async def handle(inbound: Inbound) -> list[Reply]:
+def begin(inbound: Inbound) -> Run:
     """Handle nothing."""
     raise AssertionError(inbound)
 
 
+def adopted(worker: Worker) -> list[Token]:
+    """Return what a worker has in hand."""
+    return [visit.token for visit in worker._visits.values()]
+
+
 def worker(queue: Mailboxes, lane: Lane, slots: int) -> Worker:
     """Return a worker that is not running and thus keeps what it adopts."""
-    return Worker(queue, queue, lane, slots, handle)
+    return Worker(queue, queue, lane, slots, begin)
 
 
 @asynccontextmanager
@@ -51,7 +58,7 @@ async def test_each_worker_adopts_the_tokens_of_its_lane(
         await until(lambda: not queue.reapable)
         await trio.testing.wait_all_tasks_blocked()
 
-    assert (chat._orphans, work._orphans) == (tokens[:1], tokens[1:])
+    assert (adopted(chat), adopted(work)) == (tokens[:1], tokens[1:])
 
 
 async def test_no_more_is_taken_over_than_fits(autojump_clock: trio.testing.MockClock) -> None:
@@ -61,7 +68,8 @@ async def test_no_more_is_taken_over_than_fits(autojump_clock: trio.testing.Mock
     queue.reapable = [queue.make_token(f"t/{number}") for number in range(3)]
     async with recovering(queue, chat) as recovery:
         recovery.notice(["n2:b2"])
-        await until(lambda: len(chat._orphans) == 2)
+        await until(lambda: chat.running == 2)
+        chat._visits.clear()
         recovery.notice(["n2:b2"])
         await until(lambda: not queue.reapable)
 
@@ -86,4 +94,4 @@ async def test_redis_being_away_is_no_end(autojump_clock: trio.testing.MockClock
         await until(lambda: not queue.failures["reap"])
         queue.reapable = [queue.make_token("t/a")]
         recovery.notice(["n2:b2"])
-        await until(lambda: chat._orphans)
+        await until(lambda: chat.running)

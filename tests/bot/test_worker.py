@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from math import inf
-from typing import Any
 
 import pytest
 import structlog
 import trio
 import trio.testing
 
-from hachat.bot.worker import VISIT_MESSAGES, VISIT_SECONDS, Worker, make_receipt, run_until
-from hachat.core.errors import HandlerError
+from hachat.bot.context import Replies
+from hachat.bot.run import Call, Run
+from hachat.bot.worker import (
+    RELUCTANCE,
+    VISIT_MESSAGES,
+    VISIT_SECONDS,
+    Worker,
+    make_receipt,
+)
+from hachat.core.errors import HandlerError, StoreRefused
 from hachat.core.messages import Inbound, Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.store.inbound import Inbound as Queue
@@ -35,11 +43,17 @@ class Handler:
         self.running: Counter[str] = Counter()
         self.most_in_a_room = 0
         self.most = 0
+        self.timeout = 300.0
         self._seconds = seconds
 
-    async def __call__(self, inbound: Inbound) -> list[Reply]:
-        """Handle one message."""
+    def __call__(self, inbound: Inbound) -> Run:
+        """Return what is to be done about one message."""
         assert isinstance(inbound, Message)
+        replies = Replies(inbound.id, "echo")
+        calls = [Call("echo", partial(self._echo, inbound, replies), replies)]
+        return Run(inbound, calls, timeout=self.timeout)
+
+    async def _echo(self, inbound: Message, replies: Replies) -> None:
         self.began.append(inbound.text)
         self.running[inbound.conversation] += 1
         self.most_in_a_room = max(self.most_in_a_room, *self.running.values())
@@ -49,7 +63,7 @@ class Handler:
         finally:
             self.running[inbound.conversation] -= 1
         self.ended.append(inbound.text)
-        return [Reply(f"{inbound.id}/echo/1", inbound.room.address, inbound.text)]
+        replies.add(inbound.room.address, inbound.text)
 
 
 class Stage:
@@ -92,7 +106,7 @@ async def working(
 
 def committed(stage: Stage) -> list[str]:
     """Return the ids of the messages that were committed."""
-    return [commit.message for commit in stage.queue.commits]
+    return [commit.head.id for commit in stage.queue.commits if commit.head]
 
 
 async def test_messages_of_a_conversation_are_handled_in_order(
@@ -176,7 +190,7 @@ async def test_what_nobody_here_can_handle_is_given_up(
     """A message that the robot refuses becomes a dead letter with the robot's reason."""
 
     class Stranger(Handler):
-        async def __call__(self, inbound: Inbound) -> list[Reply]:
+        def __call__(self, inbound: Inbound) -> Run:
             raise HandlerError("no such route")
 
     async with working(Stranger()) as stage:
@@ -186,16 +200,16 @@ async def test_what_nobody_here_can_handle_is_given_up(
     assert [commit.give_up for commit in stage.queue.commits] == ["no such route"]
 
 
-async def test_a_head_that_is_gone_makes_it_look_again(
+async def test_a_head_that_is_gone_makes_room_for_the_next(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """When the mailbox has moved on, it is read anew and the conversation goes on with what is there."""
+    """When the mailbox has moved on, the conversation goes on with what is there."""
     async with working() as stage:
         stage.queue.verdicts = [Verdict.GONE]
         stage.queue.put("a", "a1")
         await stage.until_idle()
 
-    assert stage.queue.looks == 2
+    assert stage.handler.began == ["a1", "a1"]
     assert committed(stage) == ["a1"]
     assert stage.queue.pending == []
 
@@ -230,12 +244,75 @@ async def test_a_commit_is_repeated_and_the_handler_is_not(
 ) -> None:
     """While Redis does not answer, the same replies are committed again and again, and nothing is run twice."""
     async with working() as stage:
-        stage.queue.failures["commit"] = [AWAY] * 5
+        stage.queue.failures["turn"] = [AWAY] * 5
         stage.queue.put("a", "a1", "a2")
         await stage.until_idle()
 
     assert stage.handler.began == ["a1", "a2"]
     assert committed(stage) == ["a1", "a2"]
+
+
+async def test_a_refused_commit_is_repeated_and_holds_up_no_other(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What Redis refuses is told again a little later; meanwhile the other rooms go on, and nothing is run twice."""
+    async with working() as stage:
+        stage.queue.refusals = [StoreRefused("no"), StoreRefused("no")]
+        stage.queue.put("a", "a1")
+        await until(lambda: not stage.queue.refusals)
+        refused = trio.current_time()
+        stage.queue.put("b", "b1")
+        await until(lambda: committed(stage) == ["b1"])
+        assert trio.current_time() - refused < RELUCTANCE / 2
+        await stage.until_idle()
+
+    assert stage.handler.began == ["a1", "b1"]
+    assert committed(stage) == ["b1", "a1"]
+
+
+async def test_what_a_lost_turn_has_taken_is_found(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Conversations that came with an answer nobody heard are handled all the same, once."""
+    async with working(slots=1) as stage:
+        stage.queue.put("a", "a1")
+        stage.queue.put("b", "b1")
+        await until(lambda: stage.handler.began)
+        stage.queue.failures["turn"] = [AWAY, AWAY]
+        await stage.until_idle()
+
+    assert stage.handler.began == committed(stage) == ["a1", "b1"]
+
+
+async def test_a_turn_takes_what_it_has_room_for(autojump_clock: trio.testing.MockClock) -> None:
+    """A node that is busy takes the next conversations as it gives back others, and never more than it has slots."""
+    async with working(Handler(1.0), slots=3) as stage:
+        for number in range(30):
+            stage.queue.put(f"r{number}", f"m{number}")
+        await until(lambda: stage.handler.most == 3)
+        reads = len(stage.queue.reads)
+        await until(lambda: len(committed(stage)) == 27, within=20)
+        assert len(stage.queue.reads) == reads
+        await stage.until_idle()
+
+    assert stage.handler.most == 3
+    assert stage.worker.free == 3
+
+
+async def test_what_takes_too_long_is_cut_short(autojump_clock: trio.testing.MockClock) -> None:
+    """The handler is cancelled, its user told, and the conversation goes on; others have noticed nothing."""
+    async with working() as stage:
+        stage.handler.timeout = 30.0
+        stage.handler.lasts |= {"slow": inf, "long": 29.0}
+        stage.queue.put("a", "slow", "after")
+        stage.queue.put("b", "long")
+        await stage.until_idle()
+
+    assert stage.handler.ended == ["long", "after"]
+    assert committed(stage) == ["long", "slow", "after"]
+    assert [reply.text for reply in stage.queue.commits[1].replies] == [
+        "Sorry, that took too long (id slow)."
+    ]
 
 
 async def test_tokens_of_a_lost_answer_are_adopted_once(
@@ -318,7 +395,9 @@ async def test_a_receipt_comes_after_the_replies(autojump_clock: trio.testing.Mo
         await stage.until_idle()
 
     said = {
-        commit.message: [reply.op for reply in commit.replies] for commit in stage.queue.commits
+        commit.head.id: [reply.op for reply in commit.replies]
+        for commit in stage.queue.commits
+        if commit.head
     }
     assert said == {"a1": ["say", "receipt"], "b1": ["say"]}
 
@@ -328,28 +407,6 @@ def test_a_receipt_names_the_event() -> None:
     message = Message("m1", Room("t", "a"), User("u"), "hi", 1.0, event="e1")
 
     assert make_receipt(message) == Reply("m1/receipt", "t/a", "e1", op="receipt", about="m1")
-
-
-async def test_tasks_run_until_the_event(autojump_clock: trio.testing.MockClock) -> None:
-    """All of them stop when it is set, and not before."""
-    event, ended = trio.Event(), Counter[str]()
-
-    def task(name: str) -> Callable[[], Any]:
-        async def work() -> None:
-            try:
-                await trio.sleep_forever()
-            finally:
-                ended[name] += 1
-
-        return work
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run_until, event, task("a"), task("b"))
-        await trio.testing.wait_all_tasks_blocked()
-        assert not ended
-        event.set()
-
-    assert ended == {"a": 1, "b": 1}
 
 
 async def test_a_conversation_on_a_real_server(link: Link, keys: Keys) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import trio
 
-from hachat.core.errors import QueueFull
+from hachat.core.errors import QueueFull, StoreError, StoreRefused
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
-from hachat.store.inbound import DEATHS, Inbound, Token, Verdict
+from hachat.store.inbound import DEATHS, Commit, Head, Inbound, Token, Verdict
 from hachat.store.keys import GROUP, Keys
 from hachat.store.link import Link
 
@@ -36,6 +37,23 @@ async def take(inbound: Inbound, link: Link, count: int = 10) -> list[Token]:
         return await inbound.read(reader, "chat", count)
 
 
+async def heads(link: Link, keys: Keys, conversation: str = "test/ops") -> list[Head]:
+    """Return what waits in a mailbox."""
+    items = await link.command("LRANGE", keys.mailbox(conversation), 0, -1)
+    pairs = [item.partition(b"|")[::2] for item in items]
+    return [Head(mark.decode(), data) for mark, data in pairs]
+
+
+async def commit(
+    inbound: Inbound, token: Token, head: Head | None, replies: Sequence[Reply] = (), **options: Any
+) -> Verdict:
+    """Commit one head and return the verdict."""
+    (answer,), taken = await inbound.turn("chat", [Commit(token, head, replies, **options)])
+    assert not isinstance(answer, StoreError)
+    assert not taken
+    return answer[0]
+
+
 async def die(link: Link, keys: Keys, consumer: str) -> None:
     """Let a node's lease of life run out."""
     await link.command("ZADD", keys.of("nodes"), 1, consumer)
@@ -56,12 +74,12 @@ async def inbound(link: Link, keys: Keys) -> Inbound:
     return made
 
 
-async def test_a_message_comes_out_as_it_went_in(inbound: Inbound, link: Link) -> None:
+async def test_a_message_comes_out_as_it_went_in(inbound: Inbound, link: Link, keys: Keys) -> None:
     """What is queued can be read back whole by whoever holds the conversation's token."""
     assert await inbound.enqueue(message(1), "chat")
 
     (token,) = await take(inbound, link)
-    (head,) = await inbound.heads(token.conversation, 8)
+    (head,) = await heads(link, keys, token.conversation)
 
     assert token.conversation == "test/ops"
     assert decode_inbound(head.data) == message(1)
@@ -73,8 +91,8 @@ async def test_an_event_is_queued_once(inbound: Inbound, link: Link, keys: Keys)
     assert not await inbound.enqueue(message(1), "chat")
 
     (token,) = await take(inbound, link)
-    (head,) = await inbound.heads(token.conversation, 8)
-    await inbound.commit(token, head, ())
+    (head,) = await heads(link, keys, token.conversation)
+    await commit(inbound, token, head, ())
 
     assert not await inbound.enqueue(message(1), "chat")
     assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"0"
@@ -106,7 +124,7 @@ async def test_a_full_mailbox_refuses_its_own_conversation_only(link: Link, keys
 
 
 async def test_a_conversation_has_one_token_while_it_is_not_empty(
-    inbound: Inbound, link: Link
+    inbound: Inbound, link: Link, keys: Keys
 ) -> None:
     """However many messages wait in a room, one node at a time may handle them."""
     for number in range(5):
@@ -115,7 +133,7 @@ async def test_a_conversation_has_one_token_while_it_is_not_empty(
     tokens = await take(inbound, link)
 
     assert len(tokens) == 1
-    assert [head.id for head in await inbound.heads("test/ops", 8)] == [
+    assert [head.id for head in await heads(link, keys)] == [
         "m0",
         "m1",
         "m2",
@@ -131,25 +149,27 @@ async def test_commit_answers_more_until_the_mailbox_is_empty(
     for number in range(2):
         await inbound.enqueue(message(number), "chat")
     (token,) = await take(inbound, link)
-    first, second = await inbound.heads(token.conversation, 8)
+    first, second = await heads(link, keys, token.conversation)
 
-    assert await inbound.commit(token, first, ()) is Verdict.MORE
-    assert await inbound.commit(token, second, ()) is Verdict.DONE
+    assert await commit(inbound, token, first, ()) is Verdict.MORE
+    assert await commit(inbound, token, second, ()) is Verdict.DONE
 
     assert await link.command("XLEN", keys.ready("chat")) == 0
     assert await leftovers(link, keys) == {"counters"}
 
 
-async def test_giving_way_puts_the_token_at_the_tail(inbound: Inbound, link: Link) -> None:
+async def test_giving_way_puts_the_token_at_the_tail(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
     """With `give_way` another conversation comes first, and the rest of this one afterwards."""
     other = Room("test", "dev")
     for number in range(2):
         await inbound.enqueue(message(number), "chat")
     await inbound.enqueue(message(2, room=other), "chat")
     (token,) = await take(inbound, link, 1)
-    (first, _) = await inbound.heads(token.conversation, 8)
+    (first, _) = await heads(link, keys, token.conversation)
 
-    assert await inbound.commit(token, first, (), give_way=True) is Verdict.DONE
+    assert await commit(inbound, token, first, (), give_way=True) is Verdict.DONE
 
     assert [token.conversation for token in await take(inbound, link)] == ["test/dev", "test/ops"]
 
@@ -159,13 +179,13 @@ async def test_a_repeated_commit_changes_nothing(inbound: Inbound, link: Link, k
     for number in range(2):
         await inbound.enqueue(message(number), "chat")
     (token,) = await take(inbound, link)
-    first, second = await inbound.heads(token.conversation, 8)
+    first, second = await heads(link, keys, token.conversation)
     reply = Reply("m0/r/0", "test/ops", "hi")
 
-    assert await inbound.commit(token, first, [reply]) is Verdict.MORE
-    assert await inbound.commit(token, first, [reply]) is Verdict.GONE
+    assert await commit(inbound, token, first, [reply]) is Verdict.MORE
+    assert await commit(inbound, token, first, [reply]) is Verdict.GONE
 
-    assert await inbound.heads(token.conversation, 8) == [second]
+    assert await heads(link, keys, token.conversation) == [second]
     assert await link.command("LLEN", keys.outbox("test/ops")) == 1
 
 
@@ -173,14 +193,14 @@ async def test_a_commit_without_the_token_is_lost(inbound: Inbound, link: Link, 
     """Who does not hold the token changes nothing, whatever it has handled."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)
-    (head,) = await inbound.heads(token.conversation, 8)
+    (head,) = await heads(link, keys, token.conversation)
 
     assert (
-        await queue(link, keys, "n2:b2").commit(token, head, [Reply("m1/r/0", "test/ops", "hi")])
+        await commit(queue(link, keys, "n2:b2"), token, head, [Reply("m1/r/0", "test/ops", "hi")])
         is Verdict.LOST
     )
 
-    assert await inbound.heads(token.conversation, 8) == [head]
+    assert await heads(link, keys, token.conversation) == [head]
     assert await link.command("EXISTS", keys.outbox("test/ops")) == 0
 
 
@@ -190,13 +210,13 @@ async def test_replies_wait_in_the_order_they_were_made(
     """Replies of one commit stand in their rooms' outboxes in order, and the rooms are due."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)
-    (head,) = await inbound.heads(token.conversation, 8)
+    (head,) = await heads(link, keys, token.conversation)
     replies = [
         Reply(f"m1/r/{n}", room, f"text {n}")
         for n, room in enumerate(["test/ops", "test/dev", "test/ops"])
     ]
 
-    await inbound.commit(token, head, replies)
+    await commit(inbound, token, head, replies)
 
     waiting = await link.command("LRANGE", keys.outbox("test/ops"), 0, -1)
     assert [item.partition(b"|")[0] for item in waiting] == [b"m1/r/0", b"m1/r/2"]
@@ -214,10 +234,10 @@ async def test_a_reply_that_does_not_fit_becomes_a_dead_letter(link: Link, keys:
     await small.prepare()
     await small.enqueue(message(1), "chat")
     (token,) = await take(small, link)
-    (head,) = await small.heads(token.conversation, 8)
+    (head,) = await heads(link, keys, token.conversation)
 
-    await small.commit(
-        token, head, [Reply("m1/r/0", "test/ops", "a"), Reply("m1/r/1", "test/ops", "b")]
+    await commit(
+        small, token, head, [Reply("m1/r/0", "test/ops", "a"), Reply("m1/r/1", "test/ops", "b")]
     )
 
     assert await link.command("LLEN", keys.outbox("test/ops")) == 1
@@ -232,9 +252,9 @@ async def test_a_message_given_up_is_kept_with_its_reason(
     """What cannot be handled leaves the mailbox for the dead letters, bytes and all."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)
-    (head,) = await inbound.heads(token.conversation, 8)
+    (head,) = await heads(link, keys, token.conversation)
 
-    assert await inbound.commit(token, head, (), give_up="no such thing") is Verdict.DONE
+    assert await commit(inbound, token, head, (), give_up="no such thing") is Verdict.DONE
 
     ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
     assert fields[3] == b"test/ops"
@@ -248,15 +268,15 @@ async def test_a_dead_node_s_conversations_are_taken_over(
     """When a node's lease of life has run out, another holds its tokens, and its own late commit is lost."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)
-    (head,) = await inbound.heads(token.conversation, 8)
+    (head,) = await heads(link, keys, token.conversation)
     await die(link, keys, "n1:b1")
     second = queue(link, keys, "n2:b2")
 
     assert await second.reap(10) == [token]
     assert await second.reap(10) == []
 
-    assert await inbound.commit(token, head, ()) is Verdict.LOST
-    assert await second.commit(token, head, ()) is Verdict.DONE
+    assert await commit(inbound, token, head, ()) is Verdict.LOST
+    assert await commit(second, token, head, ()) is Verdict.DONE
     assert await link.command("ZSCORE", keys.of("nodes"), "n1:b1") is None
     assert await link.command("HEXISTS", keys.of("gone"), "n1:b1") == 1
     assert await leftovers(link, keys) == {"counters", "gone"}
@@ -298,7 +318,7 @@ async def test_a_message_that_takes_nodes_along_is_given_up(
         holder = f"n{turn}:later"
         (token,) = await queue(link, keys, holder).reap(10)
 
-    (head,) = await inbound.heads(token.conversation, 8)
+    (head,) = await heads(link, keys, token.conversation)
     assert head.id == "m1"
     ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
     assert fields[5].startswith(b"m0|")
@@ -316,9 +336,9 @@ async def test_progress_clears_the_count_of_deaths(
     await die(link, keys, "n1:b1")
     second = queue(link, keys, "n2:b2")
     (token,) = await second.reap(10)
-    first, _ = await second.heads(token.conversation, 8)
+    first, _ = await heads(link, keys, token.conversation)
 
-    await second.commit(token, first, ())
+    await commit(second, token, first, ())
 
     assert await link.command("EXISTS", keys.of("deaths")) == 0
 
@@ -355,14 +375,115 @@ async def test_an_empty_conversation_s_token_is_closed(
     """A token with nothing behind it is given back, one with something is not."""
     await inbound.enqueue(message(1), "chat")
     (token,) = await take(inbound, link)
-    await inbound.close(token)
+    assert await commit(inbound, token, None) is Verdict.MORE
     assert await inbound.held("chat") == [token]
 
     await link.command("DEL", keys.mailbox("test/ops"))
-    await inbound.close(token)
+    assert await commit(inbound, token, None) is Verdict.DONE
 
     assert await inbound.held("chat") == []
     assert await link.command("XLEN", keys.ready("chat")) == 0
+
+
+async def test_messages_queued_together_are_each_judged(link: Link, keys: Keys) -> None:
+    """Of one call some are queued, some were before, and some do not fit; only the first leave a trace."""
+    small = queue(link, keys, mailbox=2)
+    dev = Room("test", "dev")
+    values = [message(1), message(1), message(2), message(3), message(4), message(5, room=dev)]
+
+    outcomes = await small.enqueue_all(values, "chat")
+
+    assert [outcome if isinstance(outcome, bool) else type(outcome) for outcome in outcomes] == [
+        *(True, False, True),
+        *(QueueFull, QueueFull),
+        True,
+    ]
+    assert [head.id for head in await heads(link, keys)] == ["m1", "m2"]
+    assert await link.command("EXISTS", keys.seen(message(3).source)) == 0
+    assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"3"
+
+
+async def test_a_mailbox_that_is_none_refuses_its_own_messages_only(link: Link, keys: Keys) -> None:
+    """Whatever else stands in a mailbox's place, other rooms are served and the event may come again."""
+    await link.command("SET", keys.mailbox("test/ops"), "rubbish")
+    small = queue(link, keys)
+
+    refused, queued = await small.enqueue_all(
+        [message(1), message(2, room=Room("test", "dev"))], "chat"
+    )
+
+    assert isinstance(refused, StoreRefused)
+    assert queued is True
+    assert await link.command("EXISTS", keys.seen(message(1).source)) == 0
+
+
+async def test_a_turn_takes_as_many_as_it_gives_back(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """`most` counts what is taken beyond the conversations that end with the turn; None takes nothing."""
+    for number in range(6):
+        await inbound.enqueue(message(number, room=Room("test", f"r{number}")), "chat")
+
+    _, first = await inbound.turn("chat", (), 2)
+    commits = [Commit(token, head) for token, head in first]
+    answers, second = await inbound.turn("chat", commits, 1)
+    _, none = await inbound.turn("chat", [Commit(*second[0])], -1)
+    _, rest = await inbound.turn("chat", (), 10)
+
+    assert answers == [(Verdict.DONE, None)] * 2
+    assert [head.id for _, head in [*first, *second, *rest] if head] == [f"m{n}" for n in range(6)]
+    assert (len(second), none) == (3, [])
+    assert await inbound.turn("chat", [Commit(*second[1])]) == ([(Verdict.DONE, None)], [])
+
+
+async def test_what_is_taken_and_empty_is_given_back(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """A conversation whose messages are gone is not handed to anybody."""
+    await inbound.enqueue(message(1), "chat")
+    await link.command("DEL", keys.mailbox("test/ops"))
+
+    assert await inbound.turn("chat", (), 5) == ([], [])
+
+    assert await inbound.held("chat") == []
+    assert await link.command("XLEN", keys.ready("chat")) == 0
+
+
+async def test_a_commit_that_is_refused_holds_up_no_other(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """Where one reply cannot be queued nothing of its message is done, and the rest of the turn is."""
+    await inbound.enqueue(message(1), "chat")
+    await inbound.enqueue(message(2, room=Room("test", "dev")), "chat")
+    _, [(first, head), (second, other)] = await inbound.turn("chat", (), 5)
+    await link.command("SET", keys.outbox("test/bad"), "rubbish")
+    replies = [Reply("m1/r/1", "test/ops", "a"), Reply("m1/r/2", "test/bad", "b")]
+
+    (refused, done), _ = await inbound.turn(
+        "chat", [Commit(first, head, replies), Commit(second, other)]
+    )
+
+    assert isinstance(refused, StoreRefused)
+    assert done == (Verdict.DONE, None)
+    assert [waiting.id for waiting in await heads(link, keys)] == ["m1"]
+    assert await link.command("EXISTS", keys.outbox("test/ops")) == 0
+    assert await inbound.held("chat") == [first]
+
+
+async def test_a_turn_survives_the_loss_of_the_group(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """After a FLUSHALL each commit is an error of its own, nothing is taken, and the group can be made again."""
+    await inbound.enqueue(message(1), "chat")
+    _, [(token, head)] = await inbound.turn("chat", (), 5)
+    await link.command("DEL", keys.ready("chat"))
+
+    (refused,), taken = await inbound.turn("chat", [Commit(token, head)], 5)
+
+    assert isinstance(refused, StoreRefused)
+    assert taken == []
+    await inbound.prepare()
+    assert await commit(inbound, token, head) is Verdict.LOST
 
 
 async def test_racing_nodes_handle_every_message_once_and_in_order(link: Link, keys: Keys) -> None:
@@ -377,16 +498,17 @@ async def test_racing_nodes_handle_every_message_once_and_in_order(link: Link, k
 
     async def work(consumer: str, scope: trio.CancelScope) -> None:
         node = queue(link, keys, consumer)
-        async with link.reader(1) as reader:
-            while True:
-                for token in await node.read(reader, "chat", 3):
-                    for head in await node.heads(token.conversation, 4):
-                        verdict = await node.commit(token, head, (), give_way=True)
-                        assert verdict is Verdict.DONE
-                        done[token.conversation].append(head.id)
-                        break
-                if sum(map(len, done.values())) == rooms * each:
-                    scope.cancel()
+        commits: list[Commit] = []
+        while sum(map(len, done.values())) < rooms * each:
+            answers, taken = await node.turn("chat", commits, most=3 - len(commits))
+            for finished, answer in zip(commits, answers, strict=True):
+                assert not isinstance(answer, StoreError)
+                assert answer == (Verdict.DONE, None)
+                assert finished.head is not None
+                done[finished.token.conversation].append(finished.head.id)
+            assert len(taken) <= 3
+            commits = [Commit(token, head, give_way=True) for token, head in taken]
+        scope.cancel()
 
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:

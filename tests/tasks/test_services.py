@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import trio
 import trio.testing
 
-from hachat.daemon.services import finish_unless, running
+from hachat.tasks.services import finish_unless, run_until, running
 
 
 class Recorder:
@@ -77,3 +81,25 @@ async def test_a_task_that_finishes_is_told_from_one_that_was_stopped(
 
     assert await finish_unless(event, quick)
     assert not await finish_unless(event, slow)
+
+
+async def test_tasks_run_until_the_event(autojump_clock: trio.testing.MockClock) -> None:
+    """All of them stop when it is set, and not before."""
+    event, ended = trio.Event(), Counter[str]()
+
+    def task(name: str) -> Callable[[], Any]:
+        async def work() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                ended[name] += 1
+
+        return work
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_until, event.wait, task("a"), task("b"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert not ended
+        event.set()
+
+    assert ended == {"a": 1, "b": 1}

@@ -45,3 +45,14 @@ async def finish_unless(event: trio.Event, task: Callable[[], Awaitable[None]]) 
         finished = True
         nursery.cancel_scope.cancel()
     return finished
+
+
+async def run_until(
+    end: Callable[[], Awaitable[None]], *tasks: Callable[[], Awaitable[None]]
+) -> None:
+    """Run `tasks` side by side for as long as `end` runs."""
+    async with trio.open_nursery() as nursery:
+        for task in tasks:
+            nursery.start_soon(task)
+        await end()
+        nursery.cancel_scope.cancel()

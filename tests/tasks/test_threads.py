@@ -14,7 +14,7 @@ import pytest
 import trio
 import trio.testing
 
-from hachat.store.threads import Thread
+from hachat.tasks.threads import Thread
 from tests.waiting import until, until_sync
 
 T = TypeVar("T")

@@ -55,4 +55,6 @@ class Ingest:
                 log.warning("message refused", room=message.room.address, error=str(outcome))
             elif isinstance(outcome, HachatError):
                 refused.append((message, outcome))
+            else:
+                log.debug("heard", room=message.room.address, message=message.id, new=outcome)
         return refused

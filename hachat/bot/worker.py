@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from math import inf
 from typing import Protocol
 
 import structlog
@@ -40,9 +39,6 @@ VISIT_SECONDS = 0.25
 RELUCTANCE = 1.0
 """Seconds until a commit is repeated that Redis refused."""
 
-TICK = 0.25
-"""Seconds between two looks at what Redis has refused."""
-
 GOODBYE = 2.0
 """Seconds for committing what was finished, and again for handing unfinished conversations back."""
 
@@ -54,8 +50,7 @@ Begin = Callable[[Inbound], Run]
 class Visit:
     """A conversation in hand, and what becomes of its head; without a head it is yet to be looked for.
 
-    Other conversations come first after `until` or once enough was `handled`; what Redis refused is told again at
-    `again_at`.
+    Other conversations come first after `until` or once enough was `handled`.
     """
 
     token: Token
@@ -65,7 +60,6 @@ class Visit:
     run: Run | None = None
     replies: Sequence[Reply] = ()
     give_up: str = ""
-    again_at: float = inf
 
 
 class Readers(Protocol):
@@ -92,7 +86,7 @@ class Worker:
         self._hands: Hands[Visit] = Hands(slots, self._handle, self._overrun)
         self._finished: list[Visit] = []
         self._news = trio.Event()
-        self._change = trio.lowlevel.ParkingLot()  # of the number of visits
+        self._freed = trio.lowlevel.ParkingLot()
         self._leaving = self._closing = False
 
     @property
@@ -116,7 +110,7 @@ class Worker:
         try:
             async with trio.open_nursery() as turning:
                 async with trio.open_nursery() as handling:
-                    turning.start_soon(run_until, self._keep_turning, self._keep_time)
+                    turning.start_soon(self._keep_turning)
                     handling.start_soon(self._hands.run)
                     task_status.started()
                     await run_until(leaving.wait, self._take)
@@ -152,7 +146,7 @@ class Worker:
 
     async def _read(self, reader: Reader) -> None:
         while not self.free:
-            await self._change.park()
+            await self._freed.park()
         self._asked = self.free
         try:
             self.adopt(await self._queue.read(reader, self.lane, self._asked))
@@ -168,7 +162,6 @@ class Worker:
     def _visit(self, token: Token) -> Visit:
         visit = Visit(token, trio.current_time() + VISIT_SECONDS)
         self._visits[token.entry] = visit
-        self._change.unpark_all()
         return visit
 
     # Handling heads.
@@ -205,29 +198,20 @@ class Worker:
         self._finished.append(visit)
         self._news.set()
 
-    async def _keep_time(self) -> None:
-        while True:
-            while not self._visits:
-                await self._change.park()
-            await trio.sleep(TICK)
-            now = trio.current_time()
-            for visit in self._visits.values():
-                if visit.again_at <= now:
-                    visit.again_at = inf
-                    self._finish(visit)
-
     # Telling Redis.
 
     async def _keep_turning(self) -> None:
-        while self._finished or not self._closing:
-            if self._finished:
-                visits, self._finished = self._finished[:BATCH], self._finished[BATCH:]
-                await self._turn(visits)
-            else:
-                self._news = trio.Event()
-                await self._news.wait()
+        async with trio.open_nursery() as later:
+            while self._finished or not self._closing:
+                if self._finished:
+                    visits, self._finished = self._finished[:BATCH], self._finished[BATCH:]
+                    await self._turn(visits, later)
+                else:
+                    self._news = trio.Event()
+                    await self._news.wait()
+            later.cancel_scope.cancel()
 
-    async def _turn(self, visits: Sequence[Visit]) -> None:
+    async def _turn(self, visits: Sequence[Visit], later: trio.Nursery) -> None:
         commits = [self._make_commit(visit) for visit in visits]
         attempts = 0
 
@@ -240,7 +224,7 @@ class Worker:
 
         answers, taken = await retry(turn)
         for visit, answer in zip(visits, answers, strict=True):
-            self._go_on(visit, answer)
+            self._go_on(visit, answer, later)
         for token, head in taken:
             self._go_to(self._visit(token), head)
         if attempts > 1:
@@ -252,18 +236,18 @@ class Worker:
         )
         return Commit(visit.token, visit.head, visit.replies, give_way, visit.give_up)
 
-    def _go_on(self, visit: Visit, answer: Committed | StoreError) -> None:
+    def _go_on(self, visit: Visit, answer: Committed | StoreError, later: trio.Nursery) -> None:
         conversation = visit.token.conversation
         if isinstance(answer, StoreError):
             report(log, "cannot go on with a conversation yet", answer, conversation=conversation)
-            visit.again_at = trio.current_time() + RELUCTANCE
+            later.start_soon(self._finish_later, visit)
             return
         verdict, head = answer
         if verdict is Verdict.LOST:
             log.warning("another node took this conversation over", conversation=conversation)
         if head is None:
             del self._visits[visit.token.entry]
-            self._change.unpark_all()
+            self._freed.unpark_all()
         else:
             self._go_to(visit, head)
 
@@ -274,6 +258,10 @@ class Worker:
         elif not self._leaving:
             visit.handled += 1
             self._hands.give([visit])
+
+    async def _finish_later(self, visit: Visit) -> None:
+        await trio.sleep(RELUCTANCE)
+        self._finish(visit)
 
     # Leaving.
 

@@ -16,22 +16,33 @@ import trio
 
 T = TypeVar("T")
 
-TICK = 0.05
-"""Seconds between two looks for work that takes too long."""
+
+class Clock:
+    """When somebody should look for work that takes too long, by trio's clock; `news` is parked on meanwhile."""
+
+    __slots__ = ("look_at", "news")
+
+    def __init__(self) -> None:
+        self.look_at = inf
+        self.news = trio.lowlevel.ParkingLot()
 
 
 class Hand:
     """Whoever does a piece of work: it is cancelled at `late_at`, by trio's clock."""
 
-    __slots__ = ("late_at", "scope")
+    __slots__ = ("_clock", "late_at", "scope")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.scope = trio.CancelScope()
         self.late_at = inf
+        self._clock = clock
 
     def allow(self, seconds: float) -> None:
         """Let the piece in hand take `seconds` from now; until it is told, it may take for ever."""
         self.late_at = trio.current_time() + seconds
+        if self.late_at < self._clock.look_at:
+            self._clock.look_at = self.late_at
+            self._clock.news.unpark_all()
 
 
 class Hands(Generic[T]):
@@ -49,7 +60,8 @@ class Hands(Generic[T]):
         self._work = work
         self._late = late
         self._waiting: deque[T] = deque()
-        self._hands = [Hand() for _ in range(count)]
+        self._clock = Clock()
+        self._hands = [Hand(self._clock) for _ in range(count)]
         self._resting = trio.lowlevel.ParkingLot()
         self._called = False
         self._ending = False
@@ -101,9 +113,16 @@ class Hands(Generic[T]):
             self._called = bool(self._resting.unpark())
 
     async def _keep_time(self) -> None:
+        clock = self._clock
         while True:
-            await trio.sleep(TICK)
+            with trio.CancelScope(deadline=clock.look_at):
+                await clock.news.park()
             now = trio.current_time()
-            for hand in self._hands:
-                if hand.late_at <= now:
-                    hand.scope.cancel()
+            if now >= clock.look_at:
+                for hand in self._hands:
+                    if hand.late_at <= now:
+                        hand.scope.cancel()
+                # Not whenever something ends, but only when it would have been late: the work that ends in time is cheap.
+                clock.look_at = min(
+                    (hand.late_at for hand in self._hands if hand.late_at > now), default=inf
+                )

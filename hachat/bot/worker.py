@@ -126,9 +126,10 @@ class Worker:
 
     def adopt(self, tokens: Iterable[Token]) -> None:
         """Handle conversations that are ours: just read, or taken over from nodes that are gone."""
+        until = trio.current_time() + VISIT_SECONDS
         for token in tokens:
             if token.entry not in self._visits and not self._leaving:
-                self._finish(self._visit(token))
+                self._finish(self._visit(token, until))
 
     # Taking conversations.
 
@@ -159,8 +160,8 @@ class Worker:
         held = await self._queue.held(self.lane)
         self.adopt(token for token in held if token.entry not in known)
 
-    def _visit(self, token: Token) -> Visit:
-        visit = Visit(token, trio.current_time() + VISIT_SECONDS)
+    def _visit(self, token: Token, until: float) -> Visit:
+        visit = Visit(token, until)
         self._visits[token.entry] = visit
         return visit
 
@@ -212,7 +213,8 @@ class Worker:
             later.cancel_scope.cancel()
 
     async def _turn(self, visits: Sequence[Visit], later: trio.Nursery) -> None:
-        commits = [self._make_commit(visit) for visit in visits]
+        now = trio.current_time()
+        commits = [self._make_commit(visit, now) for visit in visits]
         attempts = 0
 
         async def turn() -> tuple[list[Committed | StoreError], list[Taken]]:
@@ -225,15 +227,14 @@ class Worker:
         answers, taken = await retry(turn)
         for visit, answer in zip(visits, answers, strict=True):
             self._go_on(visit, answer, later)
+        until = trio.current_time() + VISIT_SECONDS
         for token, head in taken:
-            self._go_to(self._visit(token), head)
+            self._go_to(self._visit(token, until), head)
         if attempts > 1:
             await retry(self._find_unheard)
 
-    def _make_commit(self, visit: Visit) -> Commit:
-        give_way = (
-            self._leaving or visit.handled >= VISIT_MESSAGES or trio.current_time() >= visit.until
-        )
+    def _make_commit(self, visit: Visit, now: float) -> Commit:
+        give_way = self._leaving or visit.handled >= VISIT_MESSAGES or now >= visit.until
         return Commit(visit.token, visit.head, visit.replies, give_way, visit.give_up)
 
     def _go_on(self, visit: Visit, answer: Committed | StoreError, later: trio.Nursery) -> None:

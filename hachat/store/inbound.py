@@ -76,6 +76,8 @@ class Verdict(Enum):
     LOST = b"LOST"
 
 
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
+
 Queued: TypeAlias = bool | QueueFull | WireError | StoreError
 """What became of a message that was to be queued: queued now, queued before, or why it could not be."""
 
@@ -227,7 +229,7 @@ class Inbound:
         )
         end = 2 * len(commits)
         answers = [
-            refusal(verdict) or (Verdict(verdict), _read_head(head))
+            refusal(verdict) or (_VERDICTS[verdict], _read_head(head))
             for verdict, head in zip(answer[:end:2], answer[1:end:2], strict=True)
         ]
         taken = [

@@ -24,8 +24,8 @@ from tests.benchmarks.idle import measure_idle
 from tests.benchmarks.throughput import measure_ancestors, measure_hachat
 from tests.whole.oracle import Account
 
-MESSAGES = 20_000
-ROUNDS = 3
+MESSAGES = 10_000
+ROUNDS = 9
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from hachat.bot.run import Call, Run
 from hachat.bot.suggestion import suggest
 from hachat.core.addressing import Address, Addressing
 from hachat.core.errors import HandlerError
-from hachat.core.messages import Inbound, Message, Reply, Webhook
+from hachat.core.messages import Inbound, Job, Message, Reply, Webhook
 
 Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
 """Tells whether the sender of a message is in one of the groups."""
@@ -98,6 +98,8 @@ class Robot:
     def _find(self, inbound: Inbound) -> list[Call]:
         if isinstance(inbound, Webhook):
             return self._find_hook(inbound)
+        if isinstance(inbound, Job):
+            raise HandlerError(f"no handler on node {self.bot.node} has the route {inbound.route}")
         if inbound.user.id.casefold() == self._own_id:
             return []
         address = self._addressing.read(inbound.text, private=inbound.room.private)

@@ -7,8 +7,12 @@ chat service gives them, never by a display name, because display names change a
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
+from zlib import crc32
 
 import msgspec
+
+LINES = 32
+"""Conversations into which the webhooks of one route are spread."""
 
 Operation = Literal["say", "receipt"]
 """What the master is asked to do: say a text, or tell the sender that a message has been dealt with."""
@@ -39,7 +43,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     """Something said in a room.
 
     `at` is Unix seconds.  `event` is the service's id for it, by which a second delivery is recognised.
-    `receipt` asks that the room be told when the message has been dealt with.
+    `receipt` asks that the room be told when the message has been dealt with.  `key` names the conversation where that
+    is not the room.  Of the routes that failed `attempt` times only those in `only` are to be run; none means all.
     """
 
     id: str
@@ -50,12 +55,15 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     event: str = ""
     thread: str = ""
     receipt: bool = False
+    key: str = ""
+    attempt: int = 0
+    only: tuple[str, ...] = ()
     v: int = 1
 
     @property
     def conversation(self) -> str:
         """Messages of one conversation start in the order they came."""
-        return self.room.address
+        return self.key or self.room.address
 
     @property
     def source(self) -> str:
@@ -80,12 +88,13 @@ class Webhook(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     query: dict[str, str] = {}
     headers: dict[str, str] = {}
     event: str = ""
+    attempt: int = 0
     v: int = 1
 
     @property
     def conversation(self) -> str:
-        """One for each webhook: HTTP promises no order, so none waits for another."""
-        return f"hook/{self.id}"
+        """One of a few for each route: HTTP promises no order, but a flood on one route must not hold up the others."""
+        return f"hook/{self.route}/{crc32(self.id.encode()) % LINES}"
 
     @property
     def source(self) -> str:
@@ -93,7 +102,32 @@ class Webhook(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
         return f"hook:{self.route}:{self.event or self.id}"
 
 
-Inbound: TypeAlias = Message | Webhook
+class Job(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="job"):
+    """Something that has become due, on its way to a handler.
+
+    `route` names the handler's route, `at` is the Unix time for which it was meant, `data` what it was given, as JSON.
+    `id` is the job's own; of a schedule, `<schedule>@<Unix milliseconds of the slot>`.
+    """
+
+    id: str
+    route: str
+    at: float
+    data: str = ""
+    attempt: int = 0
+    v: int = 1
+
+    @property
+    def conversation(self) -> str:
+        """Jobs of one route wait for one another."""
+        return f"job/{self.route}"
+
+    @property
+    def source(self) -> str:
+        """What a second delivery of the same job has in common with the first."""
+        return f"job:{self.id}"
+
+
+Inbound: TypeAlias = Message | Webhook | Job
 """What the inbound queue carries."""
 
 
@@ -101,7 +135,8 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something the master is to do in a room.
 
     `id` is `<message id>/<route>/<n>`: the same for a second run of the same handler, so that nothing is said twice.
-    `room` is an address (`Room.address`), `about` the id of the message that caused it.
+    `room` is an address (`Room.address`), `about` the id of the message that caused it, and `origin` the address of the
+    room that is told if it can never be delivered.
     """
 
     id: str
@@ -110,6 +145,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     op: Operation = "say"
     thread: str = ""
     about: str = ""
+    origin: str = ""
     v: int = 1
 
     @property

@@ -130,7 +130,9 @@ class Inbound:
 
     async def _enqueue(self, values: Sequence[Value], lane: Lane) -> list[Queued]:
         limits = self.limits
-        arguments: list[str | bytes | int] = [lane, limits.depth, limits.mailbox]
+        # A flood of webhooks fills a few conversations, and may fill the lane with them.
+        mailbox = limits.mailbox if lane == "chat" else limits.depth
+        arguments: list[str | bytes | int] = [lane, limits.depth, mailbox]
         arguments += (int(limits.dedupe * 1000), self._keys.seen(""), self._keys.mailbox(""))
         faults: dict[int, WireError] = {}
         for number, value in enumerate(values):

@@ -17,6 +17,12 @@ mailbox:<conversation>  list                `<id>|<envelope>`, oldest first, onl
 seen:<source>           string, PX          an event that was queued; a second delivery is recognised by it
 counters                hash                `waiting:<lane>` and `outgoing`: how many messages and replies are queued
 deaths                  hash                message id -> how many nodes died while handling it
+detached                hash                entry of ready -> the conversation it stands for instead of the one it names
+said                    hash                message id -> ids of replies queued before its commit, and routes begun, each a line
+jobs                    zset                job id -> due, Redis milliseconds
+jobdata                 hash                job id -> `<lane>|<length of conversation>|<conversation><id>|<envelope>`
+slots                   hash                schedule -> the last slot that was fired, Unix milliseconds
+trail                   stream, ~10000      what became of messages and replies, by their ids: one entry for each turn
 outbox:<room>           list                `<id>|<envelope>` of one room, oldest first, only while non-empty
 outready                zset                room -> not before, Redis milliseconds
 intent                  hash                room -> token of the master that may be sending the room's head, or `doubt`

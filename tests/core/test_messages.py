@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 import pytest
 
-from hachat.core.messages import Inbound, Message, Reply, Room, User, Webhook
+from hachat.core.messages import LINES, Inbound, Job, Message, Reply, Room, User, Webhook
 
 ROOM = Room("irc", "#ops/night", "Ops at night")
 
@@ -32,10 +34,29 @@ def test_a_reply_finds_its_adapter_and_channel() -> None:
     assert (reply.adapter, reply.channel) == ("irc", "#ops/night")
 
 
-def test_a_room_is_a_conversation_and_a_webhook_is_one_of_its_own() -> None:
-    """Messages of a room wait for each other, webhooks for nobody."""
+def test_a_room_is_a_conversation_unless_a_key_names_another() -> None:
+    """Messages of a room wait for each other; by its key one waits for others instead."""
     assert message().conversation == "irc/#ops/night"
-    assert webhook().conversation == "hook/w1"
+    assert msgspec.structs.replace(message(), key="irc/#ops/night@u1").conversation == (
+        "irc/#ops/night@u1"
+    )
+
+
+def test_webhooks_of_a_route_spread_over_a_few_conversations() -> None:
+    """So that neither does one wait for all others, nor do a thousand of one route stand before another's."""
+    webhooks = [msgspec.structs.replace(webhook(), id=f"w{number}") for number in range(1000)]
+    spread = Counter(one.conversation for one in webhooks)
+
+    assert len(spread) == LINES
+    assert max(spread.values()) < 3 * 1000 / LINES
+    assert all(name.startswith("hook/deploy.deployed/") for name in spread)
+
+
+def test_jobs_of_a_route_are_one_conversation() -> None:
+    """A schedule that has fallen behind does not run beside itself, and each job is known by its id."""
+    job = Job("backup@1700000000000", "ops.backup", 1_700_000_000.0)
+
+    assert (job.conversation, job.source) == ("job/ops.backup", "job:backup@1700000000000")
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hachat.bot.context import Context
-    from hachat.bot.handler import Handler, command, hear, hook
+    from hachat.bot.handler import Handler, command, every, hear, hook, job
 
 __version__ = "0.1.0"
 
-__all__ = ["Context", "Handler", "__version__", "command", "hear", "hook"]
+__all__ = ["Context", "Handler", "__version__", "command", "every", "hear", "hook", "job"]
 
 _HOMES = {
     "Context": "hachat.bot.context",
     "Handler": "hachat.bot.handler",
     "command": "hachat.bot.handler",
+    "every": "hachat.bot.handler",
     "hear": "hachat.bot.handler",
     "hook": "hachat.bot.handler",
+    "job": "hachat.bot.handler",
 }
 
 if not TYPE_CHECKING:  # a type checker would take it for a promise of every name

@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 import trio
 
-from hachat.core.messages import Inbound, Message, Reply, Room, User, Webhook
+from hachat.bot.timers import Timers
+from hachat.core.messages import Inbound, Job, Message, Reply, Room, User, Webhook
 from hachat.core.wire import clean_text, encode
 
 MAX_REPLIES = 200
@@ -89,7 +90,7 @@ async def _end_if_cancelled() -> None:
 
 
 class _Recorded:
-    """A reply that has been recorded; awaiting it ends a handler that was cancelled."""
+    """What has been recorded, a reply or a timer; awaiting it ends a handler that was cancelled."""
 
     def __await__(self) -> Generator[Any, Any, None]:
         return _end_if_cancelled().__await__()
@@ -99,7 +100,7 @@ _RECORDED = _Recorded()
 
 
 class Context:
-    """One message or webhook, as one handler's method meets it.
+    """One message, webhook or job, as one handler's method meets it.
 
     `text` is what was said without the bot's name, `match` what the pattern found in it, `prefix` what people write
     before a command in this place (`hachat `, `!` or nothing), `bot` who is running this and where.
@@ -110,6 +111,7 @@ class Context:
         inbound: Inbound,
         replies: Replies,
         bot: Bot,
+        timers: Timers,
         *,
         text: str = "",
         prefix: str = "",
@@ -121,10 +123,11 @@ class Context:
         self.prefix = prefix
         self.match = match
         self._replies = replies
+        self._timers = timers
 
     @property
     def id(self) -> str:
-        """The id of the message or webhook, as in the logs."""
+        """The id of the message, webhook or job, as in the logs."""
         return self.inbound.id
 
     @property
@@ -132,13 +135,13 @@ class Context:
         """The message as it was said.
 
         Raises:
-            TypeError: a webhook was received instead.
+            TypeError: something else was received.
         """
         if isinstance(self.inbound, Message):
             return self.inbound
         raise TypeError(
-            f"{self._replies.route} was called by a webhook, which has no message, user or room; "
-            "use ctx.webhook, and ctx.say to speak in a room"
+            f"{self._replies.route} was called by a {self._kind}, which has no message, user or room; "
+            f"use ctx.{self._kind}, and ctx.say to speak in a room"
         )
 
     @property
@@ -146,11 +149,22 @@ class Context:
         """The request as it was accepted.
 
         Raises:
-            TypeError: a message was received instead.
+            TypeError: something else was received.
         """
         if isinstance(self.inbound, Webhook):
             return self.inbound
-        raise TypeError(f"{self._replies.route} was called by a message; use ctx.message")
+        raise TypeError(f"{self._replies.route} was called by a {self._kind}; use ctx.{self._kind}")
+
+    @property
+    def job(self) -> Job:
+        """What has become due, and when.
+
+        Raises:
+            TypeError: something else was received.
+        """
+        if isinstance(self.inbound, Job):
+            return self.inbound
+        raise TypeError(f"{self._replies.route} was called by a {self._kind}; use ctx.{self._kind}")
 
     @property
     def user(self) -> User:
@@ -186,7 +200,7 @@ class Context:
         Raises:
             ValueError: the text is blank.
             RuntimeError: the handler has ended.
-            TypeError: a webhook has no room to answer in.
+            TypeError: a webhook or a job has no room to answer in.
         """
         self._replies.add(self.room.address, text, self.message.thread)
         return _RECORDED
@@ -205,3 +219,38 @@ class Context:
             )
         self._replies.add(address, text)
         return _RECORDED
+
+    def after(
+        self, delay: str | float, method: str, *, data: object = None, name: str = ""
+    ) -> Awaitable[None]:
+        """Have `method` run once, on some node, after `delay`: seconds, or a duration such as `10m`.
+
+        The timer is set when the handler has ended well, together with its replies; one that fails sets none.
+
+        Args:
+            delay: When, from then on.
+            method: A method of this handler that is marked with `@job` or `@every`, or `<handler>.<method>`.
+            data: What the method is given: anything that can be written as JSON.
+            name: By which the timer can be cancelled; another one that is set under it takes its place.
+
+        Raises:
+            ValueError: one of them cannot be used; says which and why.
+            TypeError: the data cannot be written as JSON.
+            RuntimeError: the handler has ended.
+        """
+        self._timers.set(delay, method, data, name)
+        return _RECORDED
+
+    def cancel(self, name: str) -> Awaitable[None]:
+        """Take back the timer `name` of this handler, if it still waits, once the handler has ended well.
+
+        Raises:
+            ValueError: the name is empty.
+            RuntimeError: the handler has ended.
+        """
+        self._timers.cancel(name)
+        return _RECORDED
+
+    @property
+    def _kind(self) -> str:
+        return type(self.inbound).__name__.lower()

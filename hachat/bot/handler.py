@@ -16,6 +16,7 @@ import msgspec
 
 from hachat.bot.context import Usage
 from hachat.core.errors import HandlerError
+from hachat.core.slots import Missed, Schedule, parse_schedule
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +45,14 @@ class HookDeclaration:
     path: str
 
 
-Declaration: TypeAlias = ChatDeclaration | HookDeclaration
+@dataclass(frozen=True)
+class JobDeclaration:
+    """Something that becomes due: at the slots of a schedule, or when a timer says so."""
+
+    schedule: Schedule | None = None
+
+
+Declaration: TypeAlias = ChatDeclaration | HookDeclaration | JobDeclaration
 
 
 class Handler:
@@ -145,6 +153,39 @@ class Hooks:
 
 hook = Hooks()
 """`@hook.post("/deployed")` and so on; a request is answered once it is safely queued, and handled by any node."""
+
+
+def every(when: str | float, *, tz: str = "UTC", missed: Missed = "latest") -> Callable[[F], F]:
+    """Run the method again and again, each time on one node of the cluster.
+
+    Args:
+        when: Seconds, a duration (`5m`), a friendly form (`weekdays 09:00`), or the five fields of a cron line.
+        tz: The time zone of the wall clock: `Europe/Berlin`.
+        missed: Which of the times are made up for at which no node was there: none (`skip`), the `latest`, or `all`.
+
+    Raises:
+        HandlerError: the schedule or the method cannot be used; says which and why.
+    """
+
+    def declare(function: F) -> F:
+        where = f"@every on {_where('every', function)}"
+        try:
+            schedule = parse_schedule(when, tz, missed)
+        except HandlerError as error:
+            raise HandlerError(f"{where}: {error}") from error
+        return _declare(function, JobDeclaration(schedule))
+
+    return declare
+
+
+def job(function: F) -> F:
+    """Let `ctx.after` run the method.
+
+    Raises:
+        HandlerError: it stands on what is no method.
+    """
+    _where("job", function)
+    return _declare(function, JobDeclaration())
 
 
 def _where(decorator: str, function: object) -> str:

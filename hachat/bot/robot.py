@@ -1,4 +1,4 @@
-"""Finds what a message or a webhook is for, and has it run.
+"""Finds what a message, a webhook or a job is for, and has it run.
 
 A `Run` is what is to be done about one of them.  Finding it is arithmetic; carrying it out may take minutes.
 """
@@ -13,9 +13,10 @@ import trio
 
 from hachat.bot.context import Bot, Context, Replies
 from hachat.bot.router import Match, Router
-from hachat.bot.routes import ChatRoute, HookRoute, Route
+from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, Route
 from hachat.bot.run import Call, Run
 from hachat.bot.suggestion import suggest
+from hachat.bot.timers import Timers
 from hachat.core.addressing import Address, Addressing
 from hachat.core.errors import HandlerError
 from hachat.core.messages import Inbound, Job, Message, Reply, Webhook
@@ -48,6 +49,7 @@ class Robot:
     ) -> None:
         chat = [route for route in routes if isinstance(route, ChatRoute)]
         self.hooks: Sequence[HookRoute] = [r for r in routes if isinstance(r, HookRoute)]
+        self.jobs: Sequence[JobRoute] = [r for r in routes if isinstance(r, JobRoute)]
         self.bot = Bot(
             name=name,
             node=node,
@@ -57,6 +59,8 @@ class Robot:
         self._own_id = name.casefold()
         self._router = Router(chat)
         self._hooks = {route.name: route for route in self.hooks}
+        self._jobs = {route.method: route for route in reversed(self.jobs)}
+        self._jobs |= {route.name: route for route in self.jobs}
         self._limiter = trio.CapacityLimiter(threads)
         self._permit = permit
         self.configure(aliases, timeout)
@@ -70,7 +74,7 @@ class Robot:
         """Return what is to be done about `inbound`: every route it is for.
 
         Raises:
-            HandlerError: no handler here has the route a webhook was accepted for.
+            HandlerError: no handler here has the route a webhook or a job is for.
         """
         try:
             calls = self._find(inbound)
@@ -83,7 +87,11 @@ class Robot:
         return Run(inbound, calls, timeout=self._timeout, node=self.bot.node)
 
     async def handle(self, inbound: Inbound) -> list[Reply]:
-        """Do what is to be done about `inbound` within the time it may take, and return what was said.
+        """Do what `carry_out` does, and return what was said; raises as that does."""
+        return (await self.carry_out(inbound)).replies
+
+    async def carry_out(self, inbound: Inbound) -> Run:
+        """Do what is to be done about `inbound` within the time it may take, and return how that went.
 
         Raises:
             HandlerError: as `begin` does; of handlers themselves, nothing.
@@ -93,13 +101,28 @@ class Robot:
             await run.carry_out()
         if scope.cancelled_caught:
             run.overrun()
-        return run.replies
+        return run
+
+    def find_job(self, handler: str, method: str) -> JobRoute:
+        """Return the route that `handler` means by `method`: a method of its own, or `<handler>.<method>`.
+
+        Raises:
+            LookupError: there is none; says so.
+        """
+        own = f"{handler}.{method}"
+        route = self._jobs.get(method if "." in method else own)
+        if route is None:
+            raise LookupError(
+                f"{method!r} is no method that timers can run; mark the method with @job, and name it as "
+                "'method' or, of another handler, as 'handler.method'"
+            )
+        return route
 
     def _find(self, inbound: Inbound) -> list[Call]:
         if isinstance(inbound, Webhook):
             return self._find_hook(inbound)
         if isinstance(inbound, Job):
-            raise HandlerError(f"no handler on node {self.bot.node} has the route {inbound.route}")
+            return self._find_due(inbound)
         if inbound.user.id.casefold() == self._own_id:
             return []
         address = self._addressing.read(inbound.text, private=inbound.room.private)
@@ -112,19 +135,37 @@ class Robot:
     def _find_hook(self, webhook: Webhook) -> list[Call]:
         route = self._hooks.get(webhook.route)
         if route is None:
-            raise HandlerError(
-                f"no handler on node {self.bot.node} has the route {webhook.route}; load the same handlers on every node"
-            )
-        replies = Replies(webhook.id, route.name)
-        context = Context(webhook, replies, self.bot, text=webhook.body)
-        return [Call(route.name, partial(self._invoke_hook, route, context), replies)]
+            raise self._miss(webhook.route)
+        replies, timers = self._record(webhook, route)
+        context = Context(webhook, replies, self.bot, timers, text=webhook.body)
+        return [Call(route.name, partial(self._invoke_hook, route, context), replies, timers)]
+
+    def _find_due(self, job: Job) -> list[Call]:
+        route = self._jobs.get(job.route)
+        if route is None:
+            raise self._miss(job.route)
+        replies, timers = self._record(job, route)
+        context = Context(job, replies, self.bot, timers)
+        return [Call(route.name, partial(self._invoke_job, route, context), replies, timers)]
+
+    def _miss(self, route: str) -> HandlerError:
+        return HandlerError(
+            f"no handler on node {self.bot.node} has the route {route}; load the same handlers on every node"
+        )
+
+    def _record(self, inbound: Inbound, route: Route) -> tuple[Replies, Timers]:
+        """Return where a route's replies and timers are recorded."""
+        return (
+            Replies(inbound.id, route.name),
+            Timers(route.name, route.handler, self.find_job),
+        )
 
     def _call_chat(self, message: Message, match: Match, prefix: str) -> Call:
-        replies = Replies(message.id, match.route.name)
+        replies, timers = self._record(message, match.route)
         context = Context(
-            message, replies, self.bot, text=match.text, prefix=prefix, match=match.found
+            message, replies, self.bot, timers, text=match.text, prefix=prefix, match=match.found
         )
-        return Call(match.route.name, partial(self._invoke_chat, match, context), replies)
+        return Call(match.route.name, partial(self._invoke_chat, match, context), replies, timers)
 
     def _answer_unknown(self, message: Message, address: Address) -> Call:
         replies = Replies(message.id, "robot")
@@ -146,6 +187,9 @@ class Robot:
     async def _invoke_hook(self, route: HookRoute, context: Context) -> None:
         arguments = route.read(context.webhook.body.encode())
         await self._invoke(route, context, {**context.webhook.variables, **arguments})
+
+    async def _invoke_job(self, route: JobRoute, context: Context) -> None:
+        await self._invoke(route, context, route.read(context.job.data))
 
     async def _invoke(self, route: Route, context: Context, arguments: dict[str, Any]) -> None:
         if route.awaited:

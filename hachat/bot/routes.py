@@ -14,9 +14,17 @@ from functools import cached_property
 from typing import Any
 
 from hachat.bot.context import Usage
-from hachat.bot.handler import DECLARED, ChatDeclaration, Handler, HookDeclaration
+from hachat.bot.handler import (
+    DECLARED,
+    ChatDeclaration,
+    Declaration,
+    Handler,
+    HookDeclaration,
+    JobDeclaration,
+)
 from hachat.bot.signature import Decode, Signature
 from hachat.core.errors import HandlerError
+from hachat.core.slots import Schedule
 
 QUOTED = 40
 """Characters of what somebody said that are said back to them."""
@@ -86,6 +94,37 @@ class HookRoute(Route):
             raise ValueError("the body is nested too deep") from None
 
 
+@dataclass(frozen=True, eq=False)
+class JobRoute(Route):
+    """A method that is run when something is due: at the slots of `schedule`, or when a timer names it.
+
+    `method` is its name without the number of the decorator; `argument` receives the data, if any.
+    """
+
+    method: str
+    schedule: Schedule | None = None
+    argument: str = ""
+    optional: bool = False
+    decode: Decode = bytes
+
+    def read(self, data: str) -> dict[str, object]:
+        """Return the argument that receives `data`, which is JSON or nothing.
+
+        Raises:
+            ValueError: it is not what the method's annotation asks for; says how.
+        """
+        if not self.argument and data:
+            raise ValueError(f"{self.method} takes no data; give it a parameter beside ctx")
+        if self.argument and not data and not self.optional:
+            raise ValueError(f"{self.method} needs data for {self.argument}")
+        if not data:
+            return {}
+        try:
+            return {self.argument: self.decode(data.encode())}
+        except RecursionError:
+            raise ValueError("the data is nested too deep") from None
+
+
 def bind(handler: Handler) -> list[Route]:
     """Return the routes that `handler` declares, in the order of its methods.
 
@@ -97,7 +136,9 @@ def bind(handler: Handler) -> list[Route]:
         raise HandlerError(f"{who}: {handler.name!r} is no handler name; use a-z, 0-9, _ and -")
     routes = list(_bind_all(handler))
     if not routes:
-        raise HandlerError(f"{who} declares no route; put @command, @hear or @hook on a method")
+        raise HandlerError(
+            f"{who} declares no route; put @command, @hear, @hook or @every on a method"
+        )
     return routes
 
 
@@ -116,15 +157,18 @@ def _bind_all(handler: Handler) -> Iterator[Route]:
             yield _bind_one(route, handler.name, getattr(handler, name), declaration)
 
 
-def _bind_one(
-    name: str, handler: str, call: Callable[..., Any], declared: ChatDeclaration | HookDeclaration
-) -> Route:
+def _bind_one(name: str, handler: str, call: Callable[..., Any], declared: Declaration) -> Route:
     signature = Signature(call)
     if isinstance(declared, ChatDeclaration):
         kinds = _read_kinds(declared.pattern, signature)
         return ChatRoute(name, handler, call, **vars(declared), kinds=kinds)
-    body, decode = _read_body(declared.path, signature)
-    return HookRoute(name, handler, call, **vars(declared), body=body, decode=decode)
+    if isinstance(declared, HookDeclaration):
+        body, decode = _read_body(declared.path, signature)
+        return HookRoute(name, handler, call, **vars(declared), body=body, decode=decode)
+    method = re.sub(r"-\d+$", "", name)
+    return JobRoute(
+        name, handler, call, method, **vars(declared), **_read_data(declared, signature)
+    )
 
 
 def _read_kinds(pattern: re.Pattern[str], signature: Signature) -> dict[str, type]:
@@ -154,6 +198,22 @@ def _read_body(path: str, signature: Signature) -> tuple[str, Decode]:
             f"only one of {', '.join(bodies)} can be the body; name the others in the path"
         )
     return (bodies[0], signature.read_decoder(bodies[0])) if bodies else ("", bytes)
+
+
+def _read_data(declared: JobDeclaration, signature: Signature) -> dict[str, Any]:
+    """Return what a route knows of the argument that receives a job's data."""
+    if len(signature.names) > 1:
+        raise signature.fault(
+            f"only one of {', '.join(signature.names)} can be the data; put them into a msgspec.Struct"
+        )
+    if not signature.names:
+        return {}
+    (name,) = signature.names
+    optional = signature.is_optional(name)
+    if declared.schedule and not optional:
+        raise signature.fault(f"a schedule gives no data; give {name} a default")
+    decode = signature.read_json(name, "the data")
+    return {"argument": name, "optional": optional, "decode": decode}
 
 
 def _convert(name: str, said: str, kind: type) -> object:

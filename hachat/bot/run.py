@@ -1,4 +1,4 @@
-"""One message or webhook being handled: the methods it is for, what they have said, and how that ends.
+"""One message, webhook or job being handled: the methods it is for, what they have said, and how that ends.
 
 This is the one firewall between handlers and the daemon: whatever a handler raises is logged with the message's id and
 becomes one short reply; only a cancel passes through.
@@ -13,7 +13,9 @@ import structlog
 import trio
 
 from hachat.bot.context import Replies
+from hachat.bot.timers import Timers
 from hachat.core.messages import Inbound, Message, Reply
+from hachat.store.jobs import Later
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +31,11 @@ class Call(msgspec.Struct, frozen=True):
     name: str
     run: Callable[[], Awaitable[None]]
     replies: Replies
+    timers: Timers | None = None
 
 
 class Run:
-    """All that is to be done about one message or webhook; it may take `timeout` seconds in all.
+    """All that is to be done about one message, webhook or job; it may take `timeout` seconds in all.
 
     Whoever runs it keeps the time: it cancels `carry_out` when the time is up, and then calls `overrun`.
     """
@@ -53,6 +56,11 @@ class Run:
         """What has been said so far, route by route; what was said before a failure is kept."""
         replies = [reply for call in self.calls for reply in call.replies]
         return [*replies, *self._apologise()] if self._sorry else replies
+
+    @property
+    def later(self) -> list[Later]:
+        """What is to be done later, for the routes that have ended well; to be committed with the replies."""
+        return [later for call in self.calls for later in call.timers or ()]
 
     async def carry_out(self) -> None:
         """Run every call, at the same time; of handlers' errors, raise nothing."""
@@ -84,10 +92,14 @@ class Run:
     async def _run(self, call: Call) -> None:
         try:
             await call.run()
+            if call.timers:
+                call.timers.keep()
         except* _CONTAINED as faults:
             self.fail(call.name, faults)
         finally:
             call.replies.close()
+            if call.timers:
+                call.timers.close()
 
     def _apologise(self) -> list[Reply]:
         if not isinstance(self.inbound, Message):

@@ -68,7 +68,7 @@ class Signature:
         return kind
 
     def read_decoder(self, name: str) -> Decode:
-        """Return what makes a request's body into `name`.
+        """Return what makes a request's body into `name`; a str or bytes is the body as it came.
 
         Raises:
             HandlerError: its annotation is nothing a body can become.
@@ -78,13 +78,22 @@ class Signature:
             return bytes
         if hint is str:
             return bytes.decode
+        return self.read_json(name, "a body")
+
+    def read_json(self, name: str, source: str) -> Decode:
+        """Return what makes JSON, which is called `source`, into `name`.
+
+        Raises:
+            HandlerError: its annotation is nothing JSON can become.
+        """
+        hint = self._resolve(name, default=Any)
         try:
             if not isinstance(msgspec.inspect.type_info(hint), msgspec.inspect.CustomType):
                 return msgspec.json.Decoder(hint).decode
         except (TypeError, NameError) as error:
-            raise self.fault(f"a body cannot become {name}: {hint!r}: {error}") from error
+            raise self.fault(f"{source} cannot become {name}: {hint!r}: {error}") from error
         raise self.fault(
-            f"a body cannot become {name}: {hint!r}; annotate it with a msgspec.Struct"
+            f"{source} cannot become {name}: {hint!r}; annotate it with a msgspec.Struct"
         )
 
     def _resolve(self, name: str, default: Any) -> Any:

@@ -11,11 +11,14 @@ import msgspec
 from hachat.bot.handler import Handler
 from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute, bind
-from hachat.core.messages import Message, Reply, Room, User, Webhook
+from hachat.core.messages import Inbound, Job, Message, Reply, Room, User, Webhook
+from hachat.store.jobs import Later
 
 
 class Stage:
-    """Handlers that can be spoken to; `replies` is everything said so far, with its room.
+    """Handlers that can be spoken to.
+
+    `replies` is everything said so far, with its room, `later` every timer that was set or cancelled.
 
     Keyword arguments are those of `Robot`.
 
@@ -27,6 +30,7 @@ class Stage:
         routes = [route for handler in handlers for route in bind(handler)]
         self.robot = Robot(routes, name, **options)
         self.replies: list[Reply] = []
+        self.later: list[Later] = []
         self._ids = (f"M{number}" for number in itertools.count(1))
 
     async def say(
@@ -50,10 +54,23 @@ class Stage:
         webhook = Webhook(next(self._ids), route.name, method, path, 0.0, data.decode(), variables)
         return await self._handle(webhook)
 
-    async def _handle(self, inbound: Message | Webhook) -> list[str]:
-        replies = await self.robot.handle(inbound)
-        self.replies += replies
-        return [reply.text for reply in replies]
+    async def fire(self, route: str, data: object = None) -> list[str]:
+        """Let something become due, for the route `<handler>.<method>`, and return what is said about it.
+
+        Raises:
+            ValueError: the data is not what the method takes.
+            LookupError: no handler has such a route.
+        """
+        found = self.robot.find_job("", route)
+        text = "" if data is None else msgspec.json.encode(data).decode()
+        found.read(text)
+        return await self._handle(Job(next(self._ids), found.name, 0.0, text))
+
+    async def _handle(self, inbound: Inbound) -> list[str]:
+        run = await self.robot.carry_out(inbound)
+        self.replies += run.replies
+        self.later += run.later
+        return [reply.text for reply in run.replies]
 
     def _find_hook(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:
         for route in self.robot.hooks:

@@ -139,6 +139,24 @@ class Jobs:
             found += _read_page(ids[page], scores[page], values)
         return found
 
+    async def first_due(self) -> int | None:
+        """Return when the next job is due, in Unix milliseconds of Redis; None if none waits.
+
+        Raises:
+            StoreError: Redis did not answer.
+        """
+        first = await self._link.command("ZRANGE", self._keys.of("jobs"), 0, 0, "WITHSCORES")
+        return int(float(first[1])) if first else None
+
+    async def now(self) -> int:
+        """Return Redis's time in Unix milliseconds.
+
+        Raises:
+            StoreError: Redis did not answer.
+        """
+        seconds, micros = await self._link.command("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
     async def promote(self, most: int) -> Promoted:
         """Move at most `most` jobs that are due into the inbound queue.
 

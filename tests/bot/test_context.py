@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from hachat.bot.context import MAX_REPLIES, Bot, Context, Replies
+from hachat.bot.timers import Target, Timers
 from hachat.core.errors import WireError
-from hachat.core.messages import Message, Reply, Room, User, Webhook
+from hachat.core.messages import Inbound, Job, Message, Reply, Room, User, Webhook
 from hachat.core.wire import MAX_TEXT, decode_reply, encode
 
 MESSAGE = Message(
@@ -20,10 +21,19 @@ WEBHOOK = Webhook("W1", "deploys.deployed", "POST", "/deployed", at=0.0)
 BOT = Bot("hachat", "alpha")
 
 
-def make(inbound: Message | Webhook = MESSAGE, text: str = "deploy web") -> tuple[Context, Replies]:
+JOB = Job("J1", "deploys.remind", at=60.0, data='"tea"')
+
+
+def find(handler: str, method: str) -> Target:
+    """Know no method."""
+    raise LookupError(f"{handler} has no {method}")
+
+
+def make(inbound: Inbound = MESSAGE, text: str = "deploy web") -> tuple[Context, Replies]:
     """Return a context and where its replies go."""
     replies = Replies(inbound.id, "deploy.ship")
-    return Context(inbound, replies, BOT, text=text), replies
+    timers = Timers("deploy.ship", "deploy", find)
+    return Context(inbound, replies, BOT, timers, text=text), replies
 
 
 def test_reply_is_recorded_at_once() -> None:
@@ -149,6 +159,18 @@ def test_message_and_webhook() -> None:
             getattr(context, ask)
     with pytest.raises(TypeError, match=r"and ctx\.say to speak in a room"):
         context.reply("hello")
+
+
+def test_job() -> None:
+    """A job has its data and its time, and neither a room to answer in nor a request."""
+    context, _ = make(JOB)
+    assert context.job is JOB
+    with pytest.raises(TypeError, match=r"called by a job, which has no .* use ctx\.job"):
+        context.reply("hello")
+    with pytest.raises(TypeError, match=r"called by a job; use ctx\.job"):
+        _ = context.webhook
+    with pytest.raises(TypeError, match=r"called by a message; use ctx\.message"):
+        _ = make()[0].job
 
 
 def test_log_names_the_message() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hachat import Handler, command, hear, hook
+from hachat import Handler, command, every, hear, hook, job
 from hachat.bot.context import Usage
 from hachat.bot.handler import DECLARED, ChatDeclaration
 from hachat.core.errors import HandlerError
@@ -83,6 +83,29 @@ def test_bare_group() -> None:
     """One group as a bare text would mean its letters."""
     with pytest.raises(HandlerError, match=r"groups=\{'ops'\}"):
         command("x", groups="ops")(deploy)
+
+
+@pytest.mark.parametrize(
+    ("when", "options", "complaint"),
+    [
+        ("often", {}, "'often' is no schedule; write seconds"),
+        (0.1, {}, "shortest period"),
+        ("daily 09:00", {"tz": "Berlin"}, "tz='Berlin' is no time zone"),
+        ("5m", {"missed": "some"}, "'skip', 'latest' or 'all'"),
+    ],
+)
+def test_impossible_schedules(when: Any, options: Any, complaint: str) -> None:
+    """A schedule that cannot be meant is told with the method it stands on."""
+    with pytest.raises(HandlerError, match=r"@every on deploy: ") as caught:
+        every(when, **options)(deploy)
+    assert complaint in str(caught.value)
+
+
+def test_jobs_stand_on_methods() -> None:
+    """What is no method is refused, as for other decorators."""
+    for decorate in (job, every("5m")):
+        with pytest.raises(HandlerError, match="put it directly on a method"):
+            decorate(staticmethod(deploy))
 
 
 def test_usage() -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat import Context, Handler, command, hear, hook
-from hachat.bot.routes import ChatRoute, HookRoute, bind, shorten
+from hachat import Context, Handler, command, every, hear, hook, job
+from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, bind, shorten
 from hachat.core.errors import HandlerError
 
 if TYPE_CHECKING:
@@ -291,13 +291,75 @@ def test_impossible_body() -> None:
     refused(Worse(), "a body cannot become body")
 
 
+def test_jobs() -> None:
+    """Each schedule is a route of its own, named after its method, and knows which data it takes."""
+
+    class Watch(Handler):
+        @every("weekdays 09:00", tz="Europe/Berlin")
+        @every("5m", missed="skip")
+        @hear("look")
+        async def look(self, ctx: Context, event: Event | None = None) -> None: ...
+
+        @job
+        def ring(self, ctx: Context, times: int) -> None: ...
+
+        @job
+        def stop(self, ctx: Context) -> None: ...
+
+        @job
+        def take(self, ctx: Context, what: Any) -> None: ...
+
+    jobs = [route for route in bind(Watch()) if isinstance(route, JobRoute)]
+    five, nine, ring, stop, take = jobs
+    assert [(route.name, route.method) for route in (five, nine, ring)] == [
+        ("watch.look-2", "watch.look"),
+        ("watch.look-3", "watch.look"),
+        ("watch.ring", "watch.ring"),
+    ]
+    assert [route.schedule and route.schedule.text for route in (five, nine, ring)] == [
+        *("5m", "weekdays 09:00", None),
+    ]
+    assert five.read("") == {}
+    assert five.read('{"app":"web"}') == {"event": Event("web")}
+    assert ring.read("3") == {"times": 3}
+    assert stop.read("") == {}
+    for route, data, complaint in (
+        (ring, "", "needs data for times"),
+        (ring, '"x"', "Expected `int`"),
+        (stop, "1", "takes no data"),
+        (take, "[" * 100_000, "nested too deep"),
+    ):
+        with pytest.raises(ValueError, match=complaint):
+            route.read(data)
+
+
+def test_impossible_jobs() -> None:
+    """A schedule has nothing to give, and a job one thing."""
+
+    class Needy(Handler):
+        @every("5m")
+        async def go(self, ctx: Context, data: str) -> None: ...
+
+    class Greedy(Handler):
+        @job
+        async def go(self, ctx: Context, one: str, two: str) -> None: ...
+
+    class Odd(Handler):
+        @job
+        async def go(self, ctx: Context, data: Opaque) -> None: ...
+
+    refused(Needy(), "a schedule gives no data; give data a default")
+    refused(Greedy(), "only one of one, two can be the data")
+    refused(Odd(), "the data cannot become data")
+
+
 def test_nothing_declared() -> None:
     """A handler without routes is a mistake."""
 
     class Idle(Handler):
         def helper(self) -> None: ...
 
-    refused(Idle(), "declares no route; put @command, @hear or @hook on a method")
+    refused(Idle(), "declares no route; put @command, @hear, @hook or @every on a method")
 
 
 def test_bad_name() -> None:

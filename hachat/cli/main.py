@@ -12,6 +12,7 @@ from hachat import __version__
 from hachat.cli.check import check
 from hachat.cli.console import console
 from hachat.cli.demo import demo
+from hachat.cli.jobs import jobs
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
 from hachat.cli.run import run
 from hachat.cli.say import say
@@ -44,7 +45,7 @@ def main() -> None:
     logging.configure(LogSettings(level="critical"), "")
 
 
-for command in (run, status, step_down, console, say, check, demo):
+for command in (run, status, step_down, console, say, jobs, check, demo):
     main.add_command(command)
 
 

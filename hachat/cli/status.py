@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 import trio
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -20,7 +20,7 @@ from hachat.cli.options import (
     open_link,
     read_settings,
 )
-from hachat.cli.table import render
+from hachat.cli.table import make_console, render
 from hachat.core.errors import StoreError, UsageError
 from hachat.core.settings import Settings
 from hachat.store.keys import Keys
@@ -30,9 +30,6 @@ CODES = {"healthy": 0, "no master": NO_MASTER, "degraded": DEGRADED, "two master
 
 _EVERY = 1.0
 """Seconds between two looks of --watch."""
-
-_WIDE = 160
-"""Columns where there is no terminal to say how many it has."""
 
 
 @click.command()
@@ -54,7 +51,7 @@ def status(config: Path | None, *, watch: bool, as_json: bool) -> None:
     if as_json:
         click.echo(health.to_json())
     else:
-        _make_console().print(render(health))
+        make_console().print(render(health))
     sys.exit(CODES[health.state])
 
 
@@ -66,7 +63,7 @@ async def _look(settings: Settings) -> Health:
 async def _watch(settings: Settings) -> None:
     keys = Keys(settings.cluster)
     async with open_link(settings) as link:
-        with Live(console=_make_console(), auto_refresh=False) as live:
+        with Live(console=make_console(), auto_refresh=False) as live:
             while True:
                 live.update(await _draw(link, keys), refresh=True)
                 await trio.sleep(_EVERY)
@@ -77,8 +74,3 @@ async def _draw(link: Link, keys: Keys) -> RenderableType:
         return render(await examine(link, keys))
     except StoreError as error:
         return Text(str(error), style="red")
-
-
-def _make_console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDE)

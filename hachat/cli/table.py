@@ -1,8 +1,8 @@
-"""A cluster as a table."""
+"""What people are shown: tables, and a cluster as one."""
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -11,6 +11,9 @@ from hachat.store.status import NodeStatus, QueueStatus, Status
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "no master": "red", "two masters": "red"}
 _ROLES = {"master": "bold green", "standby": "", "dead": "red"}
+_WIDE = 160
+"""Columns where there is no terminal to say how many it has."""
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -25,6 +28,20 @@ def render(health: Health) -> RenderableType:
         Text(_describe_queues(status)),
         *(Text(f"! {reason}", style=_COLOURS[health.state]) for reason in health.reasons),
     )
+
+
+def make_console() -> Console:
+    """Return where tables are printed: as wide as the terminal, and wide where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDE)
+
+
+def make_table(*headings: str) -> Table:
+    """Return an empty table."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold", header_style="dim")
+    return table
 
 
 def format_span(seconds: float) -> str:
@@ -46,9 +63,7 @@ def _describe_master(status: Status) -> str:
 
 
 def _tabulate(health: Health) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("NODE", "ROLE", "SINCE", "VERSION", "HTTP", "CHAT"):
-        table.add_column(heading, overflow="fold", header_style="dim")
+    table = make_table("NODE", "ROLE", "SINCE", "VERSION", "HTTP", "CHAT")
     for node in health.status.nodes:
         since = f"{format_span(health.status.at - node.since)} ago"
         chat = ", ".join(f"{adapter} {state}" for adapter, state in node.chat.items())

@@ -5,7 +5,7 @@
     redis link                                  closes last
     └ web server                                says "leaving" to balancers while the rest goes
       └ membership (heartbeat)                  says goodbye after the lease is gone
-        └ workers, recovery                     every node, always
+        └ workers, recovery, scheduler          every node, always
         └ elector                               gives the lease back as its block ends
           └ term: drain ▸ ingest ▸ adapters     the master's work; stops first
 """
@@ -28,6 +28,7 @@ from hachat import __version__
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute
+from hachat.bot.scheduler import Scheduler
 from hachat.bot.worker import Worker
 from hachat.chat.adapter import Adapter, Connection
 from hachat.chat.drain import Drain
@@ -40,6 +41,7 @@ from hachat.core.messages import Message, Webhook
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
 from hachat.store.inbound import Inbound, Queued
+from hachat.store.jobs import Agenda, Jobs
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
@@ -81,6 +83,8 @@ class Node:
             Worker(self._inbound, link, "chat", work.chat_slots, robot.begin),
             Worker(self._inbound, link, "work", work.work_slots, robot.begin),
         ]
+        self._jobs = Jobs(link, self._keys)
+        self._scheduler = Scheduler(self._jobs, robot.jobs)
         self._recovery = Recovery(self._inbound, self._workers)
         self._heartbeat: Heartbeat | None = None
         self._elector: Elector | None = None
@@ -124,6 +128,14 @@ class Node:
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
         """Queue a webhook; raises as `Inbound.enqueue` does."""
         return "queued" if await self._inbound.enqueue(webhook, "work") else "duplicate"
+
+    async def agenda(self) -> Agenda:
+        """Return the jobs that wait, and the schedules; raises as `Jobs.agenda` does."""
+        return await self._jobs.agenda()
+
+    async def cancel(self, job_id: str) -> bool:
+        """Take back a job that waits; raises as `Jobs.cancel` does."""
+        return await self._jobs.cancel(job_id)
 
     @staticmethod
     def new_id() -> str:
@@ -191,6 +203,7 @@ class Node:
             async with (
                 running(heartbeat.run),
                 running(self._recovery.run),
+                running(self._scheduler.run),
                 running(chat_states.run),
             ):
                 yield chat_states

@@ -67,6 +67,17 @@ class Waiting(msgspec.Struct, frozen=True):
     attempt: int = 0
 
 
+class Agenda(msgspec.Struct, frozen=True):
+    """What is still to come at the moment `at`: jobs, and of each schedule the slot fired last, all Unix seconds.
+
+    A schedule that has not been fired yet has the moment when it was first seen.
+    """
+
+    at: float
+    jobs: Sequence[Waiting]
+    schedules: Mapping[str, float]
+
+
 class Promoted(msgspec.Struct, frozen=True):
     """What moving jobs has come to: Redis's time in Unix milliseconds, seconds until the next is due, how many moved."""
 
@@ -204,15 +215,16 @@ class Jobs:
         )
         return Firing(answer)
 
-    async def slots(self) -> Mapping[str, float]:
-        """Return of each schedule there ever was the slot fired last, or when it was first seen, in Unix seconds.
+    async def agenda(self, most: int = 1000) -> Agenda:
+        """Return what is still to come; of the jobs at most `most`.
 
         Raises:
             StoreError: Redis did not answer.
         """
         answer = await self._link.command("HGETALL", self._keys.of("slots"))
-        pairs = zip(answer[::2], answer[1::2], strict=True)
-        return {name.decode("utf-8", "replace"): int(last) / 1000 for name, last in sorted(pairs)}
+        pairs = sorted(zip(answer[::2], answer[1::2], strict=True))
+        schedules = {name.decode("utf-8", "replace"): int(last) / 1000 for name, last in pairs}
+        return Agenda(await self.now() / 1000, await self.waiting(most), schedules)
 
     def _of_job(self, job_id: str) -> tuple[str, ...]:
         of = self._keys.of

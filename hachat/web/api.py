@@ -19,4 +19,14 @@ def make_api(node: Node) -> Blueprint:
     async def status() -> Answer:
         return answer(await node.status(), Cache_Control="no-store")
 
+    @api.get("/jobs")
+    async def jobs() -> Answer:
+        return answer(await node.agenda(), Cache_Control="no-store")
+
+    @api.delete("/jobs/<path:job_id>")
+    async def cancel(job_id: str) -> Answer:
+        if await node.cancel(job_id):
+            return answer({"cancelled": job_id})
+        return answer({"error": f"no job waits under the id {job_id}"}, 404)
+
     return api

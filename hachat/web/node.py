@@ -65,6 +65,22 @@ class Node(Protocol):
         """
         ...
 
+    async def agenda(self) -> msgspec.Struct:
+        """Return what is still to come, jobs and schedules, as a value that encodes to JSON.
+
+        Raises:
+            StoreError: Redis cannot be asked.
+        """
+        ...
+
+    async def cancel(self, job_id: str) -> bool:
+        """Take back a job; False when none waits under that id.
+
+        Raises:
+            StoreError: Redis cannot be asked.
+        """
+        ...
+
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
         """Return once `webhook` is safely queued, or recognised as one that was.
 

@@ -55,6 +55,9 @@ async def perform(stage: Stage, line: str) -> list[str]:
     who, _, what = line.partition(" ")
     if who.endswith(":"):
         await stage.say(what, user=who.removesuffix(":"))
+    elif who == "DUE":
+        route, _, data = what.partition(" ")
+        await stage.fire(route, msgspec.Raw(data.encode()) if data else None)
     else:
         path, _, body = what.partition(" ")
         try:

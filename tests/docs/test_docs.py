@@ -141,8 +141,9 @@ def snippets(page: Path) -> Iterator[str]:
 
 
 def options(known: click.Command | None) -> list[str]:
-    """Return the options a command takes."""
-    parameters = known.params if known else []
+    """Return the options a command takes, or any of those below it."""
+    below = list(known.commands.values()) if isinstance(known, click.Group) else []
+    parameters = [each for command in (known, *below) if command for each in command.params]
     return ["--help", "-h", *(name for parameter in parameters for name in parameter.opts)]
 
 

@@ -37,6 +37,12 @@ class FakeStatus(msgspec.Struct):
     master: str
 
 
+class FakeAgenda(msgspec.Struct):
+    """As little of what is to come as a test needs."""
+
+    jobs: list[str]
+
+
 class FakeNode:
     """A node that queues in a list; a test turns its knobs."""
 
@@ -50,6 +56,7 @@ class FakeNode:
         self.gate: trio.Event | None = None
         self.entered = trio.Event()
         self.master = "alpha"
+        self.jobs = ["reminders/tea"]
         self._ids = 0
         self.claim("Deploy.deployed", "POST", "/deployed")
         self.claim("Deploy.ship", "PUT", "/deploy/<app>/<int:build>")
@@ -74,6 +81,18 @@ class FakeNode:
         if self.error is not None:
             raise self.error
         return FakeStatus(self.master)
+
+    async def agenda(self) -> FakeAgenda:
+        """Fail as the test says, or tell the jobs."""
+        if self.error is not None:
+            raise self.error
+        return FakeAgenda(self.jobs)
+
+    async def cancel(self, job_id: str) -> bool:
+        """Take the job out of the list."""
+        found = job_id in self.jobs
+        self.jobs = [job for job in self.jobs if job != job_id]
+        return found
 
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
         """Queue in the list, once the gate is open and unless an error is set."""

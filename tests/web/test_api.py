@@ -29,3 +29,23 @@ async def test_status_without_redis_is_a_503(client: TestClientProtocol, node: F
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "2"
     assert await response.get_json() == {"error": "Redis is not available, try again"}
+
+
+async def test_jobs_are_listed(client: TestClientProtocol) -> None:
+    """What is still to come goes out as the node tells it, and is not kept on the way."""
+    response = await client.get("/api/v1/jobs")
+
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    assert await response.get_json() == {"jobs": ["reminders/tea"]}
+
+
+async def test_a_job_is_cancelled_once(client: TestClientProtocol, node: FakeNode) -> None:
+    """Its id may hold slashes; a job that does not wait is not found."""
+    first = await client.delete("/api/v1/jobs/reminders/tea")
+    second = await client.delete("/api/v1/jobs/reminders/tea")
+
+    assert (first.status_code, await first.get_json()) == (200, {"cancelled": "reminders/tea"})
+    assert second.status_code == 404
+    assert await second.get_json() == {"error": "no job waits under the id reminders/tea"}
+    assert node.jobs == []

@@ -24,7 +24,9 @@ from hachat.store.keys import GROUP, LANES, Keys, Lane
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
 
-_ENQUEUE, _TURN, _HAND_BACK, _REAP = map(load, ("enqueue", "inbound_turn", "hand_back", "reap"))
+_ENQUEUE, _TURN, _PROGRESS, _HAND_BACK, _REAP = map(
+    load, ("enqueue", "inbound_turn", "progress", "hand_back", "reap")
+)
 
 BLOCK = 5.0
 """Seconds a read waits at the server before it asks again."""
@@ -54,10 +56,20 @@ class Head(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class Later(msgspec.Struct, frozen=True):
+    """Something to be queued in `delay` seconds, as the job `id`; scheduled again under the same id it replaces itself."""
+
+    id: str
+    delay: float
+    lane: Lane
+    value: Value
+
+
 class Commit(msgspec.Struct, frozen=True):
     """What became of a conversation's head: its replies, or why it is given up; without a head, a first look.
 
-    With `give_way`, other conversations come first when more is waiting in this one.
+    With `give_way`, other conversations come first when more is waiting in this one.  Whatever is to be done `later`
+    is scheduled in the same step; replies are then remembered, and not queued by another attempt either.
     """
 
     token: Token
@@ -65,6 +77,22 @@ class Commit(msgspec.Struct, frozen=True):
     replies: Sequence[Reply] = ()
     give_way: bool = False
     give_up: str = ""
+    later: Sequence[Later] = ()
+
+
+class Held(Enum):
+    """Where a message stands of whose progress Redis was told; see `progress.lua`."""
+
+    HELD = b"HELD"
+    QUEUED = b"QUEUED"
+    LOST = b"LOST"
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What became of a message's progress, and what was `said` before: ids of replies, and routes begun."""
+
+    held: Held
+    said: frozenset[str] = frozenset()
 
 
 class Verdict(Enum):
@@ -191,13 +219,21 @@ class Inbound:
 
     async def held(self, lane: Lane) -> list[Token]:
         """Return the tokens Redis has given to this node, whether or not the node has heard of it."""
-        return self._tokens(
+        tokens = self._tokens(
             lane,
             await self._link.command(
                 *("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", 10_000),
                 *("STREAMS", self._keys.ready(lane), "0"),
             ),
         )
+        if not tokens:
+            return []
+        entries = [token.entry for token in tokens]
+        asides = await self._link.command("HMGET", self._keys.of("detached"), *entries)
+        return [
+            Token(lane, token.entry, aside.decode()) if aside else token
+            for token, aside in zip(tokens, asides, strict=True)
+        ]
 
     async def turn(
         self, lane: Lane, commits: Sequence[Commit], most: int | None = None
@@ -225,7 +261,17 @@ class Inbound:
         arguments += ("" if most is None else most, len(commits))
         for commit in commits:
             _write_commit(commit, arguments)
-        names = ("counters", "outready", "bell", "deaths", "dead")
+        names = (
+            "counters",
+            "outready",
+            "bell",
+            "deaths",
+            "dead",
+            "said",
+            "detached",
+            "jobs",
+            "jobdata",
+        )
         answer = await self._link.script(
             _TURN, (self._keys.ready(lane), *map(of, names)), arguments
         )
@@ -242,10 +288,41 @@ class Inbound:
         ]
         return answers, taken
 
+    async def progress(
+        self,
+        token: Token,
+        head: Head,
+        replies: Sequence[Reply] = (),
+        *,
+        begun: Sequence[str] = (),
+        aside: str = "",
+    ) -> Progress:
+        """Queue replies of a message that is still being handled, each once, and note which routes are begun.
+
+        With `aside` the message is moved there, and its conversation goes on without it; the token then stands for
+        `aside`, unless that conversation has messages before it.
+
+        Raises:
+            StoreError: Redis did not answer, or said no; asking again is safe.
+        """
+        arguments: list[str | bytes | int] = [GROUP, self._consumer, self.limits.outbox]
+        arguments += (self._keys.mailbox(""), self._keys.outbox(""))
+        arguments += (token.entry, token.conversation, head.id, aside)
+        arguments.append("".join(f"{route}\n" for route in begun))
+        for reply in replies:
+            arguments += (reply.room, _mark(reply))
+        names = ("counters", "outready", "bell", "dead", "said", "detached")
+        keys = (self._keys.ready(token.lane), *map(self._keys.of, names))
+        state, *before = await self._link.script(_PROGRESS, keys, arguments)
+        said = frozenset(before[0].decode().split("\n")) - {""} if before else frozenset()
+        return Progress(Held(state), said)
+
     async def hand_back(self, lane: Lane) -> int:
         """Give back all tokens of a lane, for others to take at once; return how many there were."""
         count: int = await self._link.script(
-            _HAND_BACK, (self._keys.ready(lane),), (GROUP, self._consumer)
+            _HAND_BACK,
+            (self._keys.ready(lane), self._keys.of("detached")),
+            (GROUP, self._consumer),
         )
         return count
 
@@ -255,7 +332,7 @@ class Inbound:
         answer = await self._link.script(
             _REAP,
             (
-                *map(of, ("nodes", "gone", "deaths", "dead", "counters")),
+                *map(of, ("nodes", "gone", "deaths", "dead", "counters", "said", "detached")),
                 *map(self._keys.ready, LANES),
             ),
             (GROUP, self._consumer, most, DEATHS, self._keys.mailbox(""), *LANES),
@@ -292,6 +369,12 @@ def _mark(value: Value | Reply) -> bytes:
     return value.id.encode() + b"|" + wire.encode(value)
 
 
+def pack_job(lane: Lane, value: Value) -> bytes:
+    """Return what the key `jobdata` holds of something that is to be queued later."""
+    conversation = value.conversation.encode()
+    return b"%s|%d|%s%s" % (lane.encode(), len(conversation), conversation, _mark(value))
+
+
 def _write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
     head, replies = commit.head, commit.replies
     arguments += (
@@ -301,6 +384,9 @@ def _write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
         "1" if commit.give_way else "",
         commit.give_up,
         len(replies),
+        len(commit.later),
     )
     for reply in replies:
         arguments += (reply.room, _mark(reply))
+    for later in commit.later:
+        arguments += (later.id, int(later.delay * 1000), pack_job(later.lane, later.value))

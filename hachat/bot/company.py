@@ -14,7 +14,8 @@ import trio
 
 from hachat.bot.visit import Visit
 from hachat.core.messages import Reply
-from hachat.store.inbound import Held, Inbound, Token
+from hachat.store.commits import Held, Token
+from hachat.store.inbound import Inbound
 from hachat.store.retry import retry
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ import trio
 
 from hachat.bot.run import Run
 from hachat.core.messages import Message, Reply
-from hachat.store.inbound import Commit, Head, Later, Token
+from hachat.store.commits import Commit, Head, Later, Token
 from hachat.tasks.hands import Hand
 
 VISIT_MESSAGES = 8

@@ -22,7 +22,8 @@ from hachat.bot.visit import VISIT_SECONDS, Visit, make_receipt
 from hachat.core import wire
 from hachat.core.errors import HandlerError, StoreError, WireError
 from hachat.core.messages import Inbound, Message
-from hachat.store.inbound import BATCH, BLOCK, Committed, Head, Held, Later, Taken, Token, Verdict
+from hachat.store.commits import Committed, Head, Held, Later, Taken, Token, Verdict
+from hachat.store.inbound import BATCH, BLOCK
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
 from hachat.store.link import Reader

@@ -40,7 +40,8 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
-from hachat.store.inbound import Inbound, Queued
+from hachat.store.commits import Queued
+from hachat.store.inbound import Inbound
 from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link

@@ -9,17 +9,27 @@ different conversations side by side on all nodes.  Every step is one script, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any
 
-import msgspec
-
-from hachat.core import wire
 from hachat.core.errors import HachatError, QueueFull, StoreError, StoreRefused, WireError
 from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Reply
 from hachat.core.settings import QueueSettings
 from hachat.store.client import refusal
+from hachat.store.commits import (
+    VERDICTS,
+    Commit,
+    Committed,
+    Head,
+    Held,
+    Progress,
+    Queued,
+    Taken,
+    Token,
+    mark,
+    read_head,
+    write_commit,
+)
 from hachat.store.keys import GROUP, LANES, Keys, Lane
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
@@ -39,82 +49,6 @@ DEATHS = 3
 
 
 _LATER = "try again later"
-
-
-class Token(msgspec.Struct, frozen=True):
-    """The right to handle a conversation, held until it is given back."""
-
-    lane: Lane
-    entry: str
-    conversation: str
-
-
-class Head(msgspec.Struct, frozen=True):
-    """A waiting message as it is stored."""
-
-    id: str
-    data: bytes
-
-
-class Later(msgspec.Struct, frozen=True):
-    """Something to be queued in `delay` seconds, as the job `id`; scheduled again under the same id it replaces itself."""
-
-    id: str
-    delay: float
-    lane: Lane
-    value: Value
-
-
-class Commit(msgspec.Struct, frozen=True):
-    """What became of a conversation's head: its replies, or why it is given up; without a head, a first look.
-
-    With `give_way`, other conversations come first when more is waiting in this one.  Whatever is to be done `later`
-    is scheduled in the same step; replies are then remembered, and not queued by another attempt either.
-    """
-
-    token: Token
-    head: Head | None = None
-    replies: Sequence[Reply] = ()
-    give_way: bool = False
-    give_up: str = ""
-    later: Sequence[Later] = ()
-
-
-class Held(Enum):
-    """Where a message stands of whose progress Redis was told; see `progress.lua`."""
-
-    HELD = b"HELD"
-    QUEUED = b"QUEUED"
-    LOST = b"LOST"
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """What became of a message's progress, and what was `said` before: ids of replies, and routes begun."""
-
-    held: Held
-    said: frozenset[str] = frozenset()
-
-
-class Verdict(Enum):
-    """What became of a commit; see `inbound_turn.lua`."""
-
-    MORE = b"MORE"
-    DONE = b"DONE"
-    GONE = b"GONE"
-    LOST = b"LOST"
-
-
-_VERDICTS = {verdict.value: verdict for verdict in Verdict}
-
-Queued: TypeAlias = bool | QueueFull | WireError | StoreError
-"""What became of a message that was to be queued: queued now, queued before, or why it could not be."""
-
-Committed: TypeAlias = tuple[Verdict, Head | None]
-"""What became of a commit, and the head that waits now if the token is still held."""
-
-
-Taken: TypeAlias = tuple[Token, Head | None]
-"""A conversation that was taken, and its head; None if that is yet to be looked at."""
 
 
 class Inbound:
@@ -165,7 +99,7 @@ class Inbound:
         faults: dict[int, WireError] = {}
         for number, value in enumerate(values):
             try:
-                arguments += (value.source, value.conversation, _mark(value))
+                arguments += (value.source, value.conversation, mark(value))
             except WireError as error:
                 faults[number] = error
         answers = iter(
@@ -260,7 +194,7 @@ class Inbound:
         arguments += (self._keys.mailbox(""), self._keys.outbox(""))
         arguments += ("" if most is None else most, len(commits))
         for commit in commits:
-            _write_commit(commit, arguments)
+            write_commit(commit, arguments)
         names = (
             "counters",
             "outready",
@@ -277,11 +211,11 @@ class Inbound:
         )
         end = 2 * len(commits)
         answers = [
-            refusal(verdict) or (_VERDICTS[verdict], _read_head(head))
+            refusal(verdict) or (VERDICTS[verdict], read_head(head))
             for verdict, head in zip(answer[:end:2], answer[1:end:2], strict=True)
         ]
         taken = [
-            (Token(lane, entry.decode(), conversation.decode()), _read_head(head))
+            (Token(lane, entry.decode(), conversation.decode()), read_head(head))
             for entry, conversation, head in zip(
                 *(answer[end + n :: 3] for n in range(3)), strict=True
             )
@@ -310,7 +244,7 @@ class Inbound:
         arguments += (token.entry, token.conversation, head.id, aside)
         arguments.append("".join(f"{route}\n" for route in begun))
         for reply in replies:
-            arguments += (reply.room, _mark(reply))
+            arguments += (reply.room, mark(reply))
         names = ("counters", "outready", "bell", "dead", "said", "detached")
         keys = (self._keys.ready(token.lane), *map(self._keys.of, names))
         state, *before = await self._link.script(_PROGRESS, keys, arguments)
@@ -357,36 +291,3 @@ class Inbound:
             for entry, fields in entries
             if fields
         ]
-
-
-def _read_head(item: bytes) -> Head | None:
-    mark, _, data = item.partition(b"|")
-    return Head(mark.decode("utf-8", "replace"), data) if item else None
-
-
-def _mark(value: Value | Reply) -> bytes:
-    """Return `value` as it stands in a list: scripts tell by the id in front whether it is the one they mean."""
-    return value.id.encode() + b"|" + wire.encode(value)
-
-
-def pack_job(lane: Lane, value: Value) -> bytes:
-    """Return what the key `jobdata` holds of something that is to be queued later."""
-    conversation = value.conversation.encode()
-    return b"%s|%d|%s%s" % (lane.encode(), len(conversation), conversation, _mark(value))
-
-
-def _write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
-    head, replies = commit.head, commit.replies
-    arguments += (
-        commit.token.entry,
-        commit.token.conversation,
-        head.id if head else "",
-        "1" if commit.give_way else "",
-        commit.give_up,
-        len(replies),
-        len(commit.later),
-    )
-    for reply in replies:
-        arguments += (reply.room, _mark(reply))
-    for later in commit.later:
-        arguments += (later.id, int(later.delay * 1000), pack_job(later.lane, later.value))

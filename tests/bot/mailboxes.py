@@ -14,17 +14,8 @@ import trio
 from hachat.core.errors import StoreError, StoreUnavailable
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.wire import encode
-from hachat.store.inbound import (
-    Commit,
-    Committed,
-    Head,
-    Held,
-    Inbound,
-    Progress,
-    Taken,
-    Token,
-    Verdict,
-)
+from hachat.store.commits import Commit, Committed, Head, Held, Progress, Taken, Token, Verdict
+from hachat.store.inbound import Inbound
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
 

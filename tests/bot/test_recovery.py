@@ -13,7 +13,7 @@ from hachat.bot.recovery import Recovery
 from hachat.bot.run import Run
 from hachat.bot.worker import Worker
 from hachat.core.messages import Inbound
-from hachat.store.inbound import Token
+from hachat.store.commits import Token
 from hachat.store.keys import Lane
 from tests.bot.mailboxes import AWAY, Mailboxes
 from tests.waiting import until

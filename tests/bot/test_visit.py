@@ -7,7 +7,7 @@ import trio
 
 from hachat.bot.visit import VISIT_MESSAGES, Visit, make_receipt
 from hachat.core.messages import Message, Reply, Room, User
-from hachat.store.inbound import Commit, Head, Token
+from hachat.store.commits import Commit, Head, Token
 from hachat.tasks.hands import Clock, Hand
 
 TOKEN = Token("chat", "1-1", "t/a")

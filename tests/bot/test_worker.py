@@ -23,8 +23,8 @@ from hachat.core.errors import HandlerError, StoreRefused
 from hachat.core.messages import Inbound, Message, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import encode
+from hachat.store.commits import Verdict
 from hachat.store.inbound import Inbound as Queue
-from hachat.store.inbound import Verdict
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from tests.bot.mailboxes import AWAY, Mailboxes

@@ -12,7 +12,8 @@ from hachat.core.errors import QueueFull, StoreError, StoreRefused
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
-from hachat.store.inbound import DEATHS, Commit, Head, Held, Inbound, Later, Token, Verdict
+from hachat.store.commits import Commit, Head, Held, Later, Token, Verdict
+from hachat.store.inbound import DEATHS, Inbound
 from hachat.store.keys import GROUP, Keys
 from hachat.store.link import Link
 

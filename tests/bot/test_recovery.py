@@ -74,6 +74,26 @@ async def test_no_more_is_taken_over_than_fits(autojump_clock: trio.testing.Mock
         await until(lambda: not queue.reapable)
 
 
+async def test_a_beat_compares_what_is_in_hand(autojump_clock: trio.testing.MockClock) -> None:
+    """A busy worker is compared with Redis at each beat, an idle one at every second."""
+    queue = Mailboxes()
+    chat, work = worker(queue, "chat", 2), worker(queue, "work", 2)
+    chat.adopt([queue.make_token("t/a")])
+    asked: list[Lane] = []
+
+    async def held(lane: Lane) -> list[Token]:
+        asked.append(lane)
+        return []
+
+    queue.held = held  # type: ignore[method-assign]  # counts the questions
+    async with recovering(queue, chat, work) as recovery:
+        for _ in range(4):
+            recovery.beaten()
+            await trio.testing.wait_all_tasks_blocked()
+
+    assert asked == ["chat", "chat", "work", "chat", "chat", "work"]
+
+
 async def test_without_a_notice_nothing_is_asked(autojump_clock: trio.testing.MockClock) -> None:
     """A quiet cluster costs no commands."""
     queue = Mailboxes()

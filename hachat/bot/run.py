@@ -162,7 +162,7 @@ class Run:
             return None
         inbound = self.inbound
         waits = [choose_delay(inbound.attempt, dice) if f.after is None else f.after for f in again]
-        fields: dict[str, object] = {"attempt": inbound.attempt + 1}
+        fields: dict[str, object] = {"attempt": inbound.attempt + 1, "v": 2}
         if isinstance(inbound, Message):
             fields["only"] = tuple(failure.route for failure in again)
         return min(waits), msgspec.structs.replace(inbound, **fields)

@@ -5,7 +5,9 @@ An error is named for whose act it is, because that decides what to do about it:
     HachatError
     ├── SettingsError        the operator's settings cannot work; lists every fault
     ├── UsageError           a command was asked for something it cannot do
-    ├── WireError            bytes that are not one of our envelopes, or of a newer schema
+    ├── WireError            bytes that are not one of our envelopes, or one that cannot be queued
+    │   └── NewerSchema      an envelope of a newer release, for nodes of that release
+    ├── NewerLayout          Redis holds the queues of a newer release; this one must not touch them
     ├── NodeNameTaken        another living process runs under this node's name
     ├── StoreError
     │   ├── StoreUnavailable Redis did not answer: the outcome is unknown, ask again
@@ -44,6 +46,18 @@ class UsageError(HachatError):
 
 class WireError(HachatError):
     """Bytes that cannot be decoded as one of our envelopes."""
+
+
+class NewerSchema(WireError):
+    """An envelope that only nodes which read `schema` understand."""
+
+    def __init__(self, reason: str, schema: int) -> None:
+        self.schema = schema
+        super().__init__(reason)
+
+
+class NewerLayout(HachatError):
+    """The keys in Redis are those of a newer release."""
 
 
 class NodeNameTaken(HachatError):

@@ -127,7 +127,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     at: float
     data: str = ""
     attempt: int = 0
-    v: int = 1
+    v: int = 2
 
     @property
     def conversation(self) -> str:

@@ -36,6 +36,7 @@ from hachat.chat.ingest import Ingest
 from hachat.cluster.elector import Duty, Elector, Term
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.pulse import Notifier, Pulse
+from hachat.core import wire
 from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
@@ -45,8 +46,9 @@ from hachat.store.inbound import Inbound
 from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
-from hachat.store.members import Member, Members
+from hachat.store.members import Member, Members, check_layout, read_newest_schema
 from hachat.store.outbound import Outbound
+from hachat.store.retry import retry
 from hachat.store.status import Status, read_status
 from hachat.tasks.services import finish_unless, running
 from hachat.web.server import make_app, serve
@@ -80,7 +82,11 @@ class Node:
         self._inbound = Inbound(link, self._keys, f"{self.name}:{self.boot}", settings.queue)
         work = settings.worker
         self._workers = [
-            Worker(self._inbound, link, lane, slots, robot.begin, patience=work.patience)
+            Worker(
+                *(self._inbound, link, lane, slots, robot.begin),
+                newest=partial(read_newest_schema, link, self._keys),
+                patience=work.patience,
+            )
             for lane, slots in ((LANES[0], work.chat_slots), (LANES[1], work.work_slots))
         ]
         self._recovery = Recovery(self._inbound, self._workers)
@@ -160,9 +166,13 @@ class Node:
             self._notifier.ready()
             self._notifier.status("joining the cluster")
             members = Members(self._link, self._keys, self._introduce(url))
-            if await finish_unless(stop, partial(join, members)):
+            if await finish_unless(stop, partial(self._join, members)):
                 async with self._membership(members) as chat_states:
                     await self._work(stop, partial(self._lead, chat_states))
+
+    async def _join(self, members: Members) -> None:
+        await retry(partial(check_layout, self._link, self._keys))
+        await join(members)
 
     def _introduce(self, url: str) -> Member:
         work = self._settings.worker
@@ -175,6 +185,7 @@ class Node:
             started=time.time(),
             beat=work.heartbeat,
             life=work.node_ttl,
+            schema=wire.VERSION,
         )
 
     @asynccontextmanager

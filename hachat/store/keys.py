@@ -9,6 +9,7 @@ lease                   string, PX ttl      the token of the master: `<node>/<bo
 meta                    hash                the last term: holder, epoch, state, ttl, since, hand-over, vetoes
 events                  stream, ~1000       what waiting candidates must hear: renewed, acquired, released, step-down
 history                 stream, ~1000       one entry for each beginning and end of a term
+layout                  string              number of this table's layout; a release refuses to touch a newer one
 nodes                   zset                consumer `<node>:<boot>` -> end of its node lease, Redis milliseconds
 members                 hash                consumer -> what the node says of itself, JSON
 gone                    hash                consumer of a node that died -> end of its lease, Redis milliseconds

@@ -30,7 +30,8 @@ class Mailboxes(Inbound):
     `failures` holds, for each method, what its next calls raise *after* they have done their work, `refusals` what the
     next commits of a head are refused with, `verdicts` what they are answered; `reapable` is what a take-over would
     find.  `early` are replies that came before their message's commit, `asides` the conversations that tokens stand for
-    since a message was moved there, `lost` tokens of which progress is refused.  `commits` are those of heads that were finished, `looks` counts the others.
+    since a message was moved there, `lost` tokens of which progress is refused,
+    `passed_on` those that were left to others without anything being done.  `commits` are those of heads that were finished, `looks` counts the others.
     """
 
     boxes: dict[str, list[Head]] = field(default_factory=lambda: defaultdict(list))
@@ -48,6 +49,7 @@ class Mailboxes(Inbound):
     said: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     asides: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    passed_on: list[Token] = field(default_factory=list)
     looks: int = 0
     _news: trio.Event = field(default_factory=trio.Event)
     _entries: itertools.count[int] = field(default_factory=itertools.count)
@@ -169,9 +171,11 @@ class Mailboxes(Inbound):
         return self._go_on(commit, box)
 
     def _go_on(self, commit: Commit, box: list[Head]) -> Committed:
-        if box and not (commit.head and commit.give_way):
+        if box and not commit.give_way:
             return Verdict.MORE, box[0]
         self._give_back(commit.token)
+        if box and commit.head is None:
+            self.passed_on.append(commit.token)
         if box:
             self.ready.append(self.make_token(commit.token.conversation))
             self._news.set()

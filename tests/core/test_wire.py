@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat.core.errors import WireError
+from hachat.core.errors import NewerSchema, WireError
 from hachat.core.messages import Inbound, Job, Message, Reply, Room, User, Webhook
 from hachat.core.wire import (
     MAX_ENVELOPE,
@@ -117,6 +117,17 @@ def test_a_newer_schema_is_refused_by_name() -> None:
         decode_inbound(stored(MESSAGE, v=VERSION + 1))
     with pytest.raises(WireError, match="m1/r/1: schema 99"):
         decode_reply(stored(REPLY, v=99))
+
+
+def test_what_only_a_newer_release_knows_is_recognised_as_its() -> None:
+    """Of a newer schema nothing but its number need be understood; without one, an unknown kind is rubbish."""
+    alien = {"kind": "poll", "id": "p1", "options": [1, 2], "v": VERSION + 1}
+    with pytest.raises(NewerSchema) as error:
+        decode_inbound(msgspec.json.encode(alien))
+    assert error.value.schema == VERSION + 1
+    with pytest.raises(WireError, match="not an envelope") as rubbish:
+        decode_inbound(msgspec.json.encode({**alien, "v": 1}))
+    assert not isinstance(rubbish.value, NewerSchema)
 
 
 def test_unknown_fields_are_ignored() -> None:

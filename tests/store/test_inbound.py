@@ -175,6 +175,18 @@ async def test_giving_way_puts_the_token_at_the_tail(
     assert [token.conversation for token in await take(inbound, link)] == ["test/dev", "test/ops"]
 
 
+async def test_a_look_may_pass_a_conversation_on(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """Who cannot handle the head leaves the conversation as it is to others, behind those that wait already."""
+    other = Room("test", "dev")
+    await inbound.enqueue_all([message(1), message(2), message(3, room=other)], "chat")
+    (token,) = await take(inbound, link, 1)
+
+    assert await commit(inbound, token, None, give_way=True) is Verdict.DONE
+
+    assert [token.conversation for token in await take(inbound, link)] == ["test/dev", "test/ops"]
+    assert [head.id for head in await heads(link, keys)] == ["m1", "m2"]
+
+
 async def test_a_repeated_commit_changes_nothing(inbound: Inbound, link: Link, keys: Keys) -> None:
     """A commit whose answer was lost may be sent again: the next message is not popped, no reply is doubled."""
     for number in range(2):

@@ -6,7 +6,7 @@
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
 --       7 conversations to take beyond as many as are given back, or '' to take none  8 number of messages
 --       9.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
---       conversations go first when more is waiting, reason to give the message up or '', number of replies, number of
+--       conversations and nodes go first when more is waiting, reason to give the message up or '', number of replies, number of
 --       things to be done later; for each reply: room, '<id>|<envelope>'; for each later thing: job id, ms, jobdata
 -- =>    for each message: what became of it, and the head that now waits or ''
 --       'MORE' is waiting and the token is still held | 'DONE' the token is given back
@@ -56,7 +56,11 @@ local function finish(token, conversation, id, give_way, reason, before, first, 
   if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return 'LOST', '' end
   local mailbox, mark, middle = mailboxes .. conversation, id .. '|', first + 2 * replies
   local head, next = unpack(redis.call('LRANGE', mailbox, 0, 1))
-  if head and id == '' then return 'MORE', head end
+  if head and id == '' then
+    if give_way ~= '1' then return 'MORE', head end
+    redis.call('XADD', ready, '*', 'c', conversation)
+    head = nil
+  end
   if head and string.sub(head, 1, #mark) ~= mark then return 'GONE', head end
   if head then
     -- An error must leave the message in its place and none of its replies queued: only the first may still be refused.

@@ -56,6 +56,7 @@ def _is_address(text: str) -> bool:
 Seconds = Annotated[float, Meta(gt=0, le=_YEAR)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=_YEAR)]
 Count = Annotated[int, Meta(ge=1)]
+CountOrZero = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(extra={"check": _fault_of_name})]
 
 
@@ -168,8 +169,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     """How a node works through the queue.
 
     Attributes:
-        chat_slots: Messages of people handled at once.
-        work_slots: Webhooks and jobs handled at once.
+        chat_slots: Messages of people handled at once; 0 to leave them to other workers.
+        work_slots: Webhooks and jobs handled at once; 0 to leave them to other workers.
         threads: Threads for handlers that are plain functions.
         timeout: Longest run of a handler.
         patience: How long a conversation waits for a message that is being handled before it goes on without it.
@@ -178,8 +179,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         node_ttl: A node silent for this long is dead; others take over its messages.
     """
 
-    chat_slots: Count = 64
-    work_slots: Count = 32
+    chat_slots: CountOrZero = 64
+    work_slots: CountOrZero = 32
     threads: Count = 16
     timeout: Seconds = 300.0
     patience: Seconds = 0.5

@@ -88,6 +88,7 @@ class Node:
                 patience=work.patience,
             )
             for lane, slots in ((LANES[0], work.chat_slots), (LANES[1], work.work_slots))
+            if slots
         ]
         self._recovery = Recovery(self._inbound, self._workers)
         self._heartbeat: Heartbeat | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -16,7 +16,7 @@ from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.wire import encode
 from hachat.store.commits import Commit, Committed, Head, Held, Progress, Taken, Token, Verdict
 from hachat.store.inbound import Inbound
-from hachat.store.keys import Lane
+from hachat.store.keys import LANES, Lane
 from hachat.store.link import Reader
 
 AWAY = StoreUnavailable("away")
@@ -140,7 +140,7 @@ class Mailboxes(Inbound):
         await self._answer("hand_back")
         return len(self.handed_back)
 
-    async def reap(self, most: int) -> list[Token]:
+    async def reap(self, most: int, served: Collection[Lane] = LANES) -> list[Token]:
         """Take over what may be taken over."""
         tokens, self.reapable = self.reapable[:most], self.reapable[most:]
         self.pending += tokens

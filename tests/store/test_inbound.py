@@ -295,6 +295,21 @@ async def test_a_dead_node_s_conversations_are_taken_over(
     assert await leftovers(link, keys) == {"counters", "gone"}
 
 
+async def test_only_lanes_that_are_served_are_taken_over(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """What a dead node held in another lane waits for those who serve it, and the node is missed until then."""
+    await inbound.enqueue(message(1), "chat")
+    await take(inbound, link)
+    await die(link, keys, "n1:b1")
+    second = queue(link, keys, "n2:b2")
+
+    assert await second.reap(10, ["work"]) == []
+    assert await link.command("ZSCORE", keys.of("nodes"), "n1:b1") is not None
+    assert len(await second.reap(10, ["chat"])) == 1
+    assert await link.command("ZSCORE", keys.of("nodes"), "n1:b1") is None
+
+
 async def test_a_living_node_is_not_robbed(inbound: Inbound, link: Link, keys: Keys) -> None:
     """As long as the node lease lasts its handlers may take as long as they like."""
     await inbound.enqueue(message(1), "chat")

@@ -57,6 +57,9 @@ SecondsOrZero = Annotated[float, Meta(ge=0, le=_YEAR)]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(extra={"check": _fault_of_name})]
 
+OnDoubt = Literal["resend", "skip"]
+"""What to do with a reply that may have arrived where the service can tell nobody: say it again, or never."""
+
 
 class BotSettings(Struct, frozen=True, kw_only=True):
     """What the bot answers to.
@@ -153,12 +156,14 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
         mailbox: Messages that may wait in one conversation.
         outbox: Replies that may wait in one room.
         dedupe: How long a second delivery of the same event is recognised.
+        on_doubt: What to do with a reply that may have arrived, where the chat service cannot tell.
     """
 
     depth: Count = 100_000
     mailbox: Count = 1_000
     outbox: Count = 1_000
     dedupe: Seconds = 3600.0
+    on_doubt: OnDoubt = "resend"
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):

@@ -39,6 +39,7 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.store.answers import Answers
 from hachat.store.inbound import Inbound, Queued
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
@@ -75,7 +76,10 @@ class Node:
         self._adapters = {adapter.name: adapter for adapter in adapters}
         self._notifier = notifier
         self._pulse = Pulse(notifier)
-        self._inbound = Inbound(link, self._keys, f"{self.name}:{self.boot}", settings.queue)
+        consumer = f"{self.name}:{self.boot}"
+        self._inbound = Inbound(link, self._keys, consumer, settings.queue)
+        self._answers = Answers(link, self._keys, consumer, self._limits)
+        robot.ask = self._answers.ask
         work = settings.worker
         self._workers = [
             Worker(self._inbound, link, "chat", work.chat_slots, robot.begin),
@@ -137,6 +141,9 @@ class Node:
 
     # Its life.
 
+    def _limits(self) -> QueueSettings:
+        return self._inbound.limits
+
     def configure(self, limits: QueueSettings) -> None:
         """Take over what may change while it runs."""
         self._inbound.limits = limits
@@ -191,6 +198,7 @@ class Node:
             async with (
                 running(heartbeat.run),
                 running(self._recovery.run),
+                running(self._answers.run),
                 running(chat_states.run),
             ):
                 yield chat_states
@@ -218,13 +226,14 @@ class Node:
     async def _lead(self, chat_states: ChatStates, term: Term) -> None:
         """Do what a master does for as long as the term lasts: the elector's duty."""
         self._notifier.status(f"master, epoch {term.epoch}")
-        outbound = Outbound(self._link, self._keys, term.token)
+        outbound = Outbound(self._link, self._keys, term.token, self._limits)
         drain = Drain(
             outbound,
             self._link,
             self._adapters,
             term,
             send_timeout=self._settings.lease.send_timeout,
+            on_doubt=self._settings.queue.on_doubt,
         )
         connections = [
             Connection(adapter, on_change=chat_states.changed)

@@ -92,9 +92,9 @@ class Delivery:
         if facts.can_search_history and not facts.idempotent_send and isinstance(adapter, Finds):
             self._tell_doubt(reply, "search")
             return await adapter.find(reply)
-        policy: OnDoubt = "resend" if facts.idempotent_send else self._on_doubt
-        self._tell_doubt(reply, policy)
-        return policy == "skip"
+        resend = facts.idempotent_send or self._on_doubt == "resend"
+        self._tell_doubt(reply, "resend" if resend else "skip")
+        return not resend
 
     def _tell_doubt(self, reply: Reply, policy: str) -> None:
         if self._doubted.get(reply.room) != reply.id:

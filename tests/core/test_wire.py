@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hachat.core.errors import WireError
-from hachat.core.messages import Inbound, Message, Reply, Room, User, Webhook
+from hachat.core.messages import Answer, Inbound, Message, Reply, Room, User, Webhook
 from hachat.core.wire import (
     MAX_ENVELOPE,
     MAX_TEXT,
     VERSION,
     clean_text,
+    decode_answer,
     decode_inbound,
     decode_reply,
     encode,
@@ -47,7 +48,18 @@ webhooks = st.builds(
     v=versions,
 )
 replies = st.builds(
-    Reply, words, words, words, st.sampled_from(["say", "receipt"]), words, words, versions
+    Reply,
+    *(words, words, words, st.sampled_from(["say", "receipt", "roster", "lookup"]), words, words),
+    origin=words,
+    args=maps,
+    answer=words,
+    v=versions,
+)
+answers = st.builds(
+    Answer,
+    *(words, words, st.lists(st.builds(User, words, words), max_size=3).map(tuple), words),
+    supported=st.booleans(),
+    v=versions,
 )
 
 NESTED = b'{"kind":"message","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -65,6 +77,12 @@ def test_a_reply_comes_back_as_it_was(value: Reply) -> None:
     assert decode_reply(encode(value)) == value
 
 
+@given(answers)
+def test_an_answer_comes_back_as_it_was(value: Answer) -> None:
+    """Every answer to a call survives the way through Redis."""
+    assert decode_answer(encode(value)) == value
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -77,7 +95,7 @@ envelopes = st.fixed_dictionaries(
 @given(st.binary() | envelopes.map(lambda fields: json.dumps(fields).encode()))
 def test_rubbish_is_an_error_of_ours(data: bytes) -> None:
     """Whatever is found in a queue, the reader hears of nothing but WireError."""
-    for decode in (decode_inbound, decode_reply):
+    for decode in (decode_inbound, decode_reply, decode_answer):
         with suppress(WireError):
             decode(data)
 

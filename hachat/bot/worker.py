@@ -8,7 +8,7 @@ things becomes the next *turn*: one script call that finishes messages and takes
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Protocol
@@ -27,6 +27,7 @@ from hachat.store.inbound import BATCH, BLOCK
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
+from hachat.store.members import Newest, know_nobody
 from hachat.store.retry import retry
 from hachat.store.trouble import report
 from hachat.tasks.hands import Hand, Hands
@@ -45,15 +46,6 @@ PATIENCE = 0.5
 
 Begin = Callable[[Inbound], Run]
 """Finds what is to be done about a message; HandlerError says that nobody here can do it."""
-
-
-Newest = Callable[[], Awaitable[int]]
-"""Returns the newest schema that a living node reads."""
-
-
-async def know_nobody() -> int:
-    """Know of no other node."""
-    return 0
 
 
 class Readers(Protocol):

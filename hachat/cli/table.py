@@ -66,7 +66,8 @@ def _describe_http(node: NodeStatus, health: Health) -> str:
 
 def _describe_queues(status: Status) -> str:
     inbound = ", ".join(f"{lane} {_describe(queue)}" for lane, queue in status.inbound.items())
-    return f"inbound {inbound}; outbound {_describe(status.outbound)}; dead letters {status.dead_letters}"
+    text = f"inbound {inbound}; outbound {_describe(status.outbound)}; dead letters {status.dead_letters}"
+    return f"{text}; in doubt so far {status.doubts}" if status.doubts else text
 
 
 def _describe(queue: QueueStatus) -> str:

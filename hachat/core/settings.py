@@ -59,6 +59,9 @@ Count = Annotated[int, Meta(ge=1)]
 CountOrZero = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(extra={"check": _fault_of_name})]
 
+OnDoubt = Literal["resend", "skip"]
+"""What to do with a reply that may have arrived where the service can tell nobody: say it again, or never."""
+
 
 class BotSettings(Struct, frozen=True, kw_only=True):
     """What the bot answers to.
@@ -156,6 +159,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
         outbox: Replies that may wait in one room.
         dedupe: How long a second delivery of the same event is recognised.
         order: What a message waits for: others of its room, thread or user, or nothing.
+        on_doubt: What to do with a reply that may have arrived, where the chat service cannot tell.
     """
 
     depth: Count = 100_000
@@ -163,6 +167,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     outbox: Count = 1_000
     dedupe: Seconds = 3600.0
     order: Order = "room"
+    on_doubt: OnDoubt = "resend"
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):

@@ -21,9 +21,9 @@ from typing import TypeVar
 import msgspec
 
 from hachat.core.errors import NewerSchema, WireError
-from hachat.core.messages import Inbound, Reply
+from hachat.core.messages import Answer, Inbound, Reply
 
-T = TypeVar("T", Inbound, Reply)
+T = TypeVar("T", Inbound, Reply, Answer)
 
 VERSION = 2
 """The newest envelope schema this release reads."""
@@ -47,9 +47,10 @@ _encoder = msgspec.json.Encoder()
 _probe = msgspec.json.Decoder(_Probe)
 _inbound: msgspec.json.Decoder[Inbound] = msgspec.json.Decoder(Inbound)
 _reply: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+_answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
-def encode(value: Inbound | Reply) -> bytes:
+def encode(value: Inbound | Reply | Answer) -> bytes:
     """Return `value` as JSON.
 
     Raises:
@@ -82,6 +83,15 @@ def decode_reply(data: bytes) -> Reply:
         WireError: it is none.
     """
     return _checked(_reply, data)
+
+
+def decode_answer(data: bytes) -> Answer:
+    """Return the answer in `data`.
+
+    Raises:
+        WireError: it is not one, or of a newer schema.
+    """
+    return _checked(_answer, data)
 
 
 def clean_text(text: str) -> str:

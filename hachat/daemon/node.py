@@ -41,6 +41,7 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.store.answers import Answers
 from hachat.store.commits import Queued
 from hachat.store.inbound import Inbound
 from hachat.store.keys import LANES, Keys
@@ -79,12 +80,16 @@ class Node:
         self._adapters = {adapter.name: adapter for adapter in adapters}
         self._notifier = notifier
         self._pulse = Pulse(notifier)
-        self._inbound = Inbound(link, self._keys, f"{self.name}:{self.boot}", settings.queue)
+        consumer = f"{self.name}:{self.boot}"
+        self._inbound = Inbound(link, self._keys, consumer, settings.queue)
+        self._answers = Answers(link, self._keys, consumer, self._limits)
+        robot.ask = self._answers.ask
+        self._newest = partial(read_newest_schema, link, self._keys)
         work = settings.worker
         self._workers = [
             Worker(
                 *(self._inbound, link, lane, slots, robot.begin),
-                newest=partial(read_newest_schema, link, self._keys),
+                newest=self._newest,
                 patience=work.patience,
             )
             for lane, slots in ((LANES[0], work.chat_slots), (LANES[1], work.work_slots))
@@ -146,6 +151,9 @@ class Node:
 
     # Its life.
 
+    def _limits(self) -> QueueSettings:
+        return self._inbound.limits
+
     def configure(self, limits: QueueSettings) -> None:
         """Take over what may change while it runs."""
         self._inbound.limits = limits
@@ -206,6 +214,7 @@ class Node:
             async with (
                 running(heartbeat.run),
                 running(self._recovery.run),
+                running(self._answers.run),
                 running(chat_states.run),
             ):
                 yield chat_states
@@ -233,13 +242,15 @@ class Node:
     async def _lead(self, chat_states: ChatStates, term: Term) -> None:
         """Do what a master does for as long as the term lasts: the elector's duty."""
         self._notifier.status(f"master, epoch {term.epoch}")
-        outbound = Outbound(self._link, self._keys, term.token)
+        outbound = Outbound(self._link, self._keys, term.token, self._limits)
         drain = Drain(
             outbound,
             self._link,
             self._adapters,
             term,
             send_timeout=self._settings.lease.send_timeout,
+            newest=self._newest,
+            on_doubt=self._settings.queue.on_doubt,
         )
         connections = [
             Connection(adapter, on_change=chat_states.changed)

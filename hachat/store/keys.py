@@ -16,7 +16,7 @@ gone                    hash                consumer of a node that died -> end 
 ready:<lane>            stream, group       conversations with waiting messages; one entry each while non-empty
 mailbox:<conversation>  list                `<id>|<envelope>`, oldest first, only while non-empty
 seen:<source>           string, PX          an event that was queued; a second delivery is recognised by it
-counters                hash                `waiting:<lane>` and `outgoing`: how many messages and replies are queued
+counters                hash                `waiting:<lane>`, `outgoing`: messages and replies queued; `doubts`: replies ever in doubt
 deaths                  hash                message id -> how many nodes died while handling it
 detached                hash                entry of ready -> the conversation it stands for instead of the one it names
 said                    hash                message id -> ids of replies queued before its commit, and routes begun, each a line
@@ -28,6 +28,7 @@ outbox:<room>           list                `<id>|<envelope>` of one room, oldes
 outready                zset                room -> not before, Redis milliseconds
 intent                  hash                room -> token of the master that may be sending the room's head, or `doubt`
 bell                    list, at most 1     wakes the master's drain
+answers:<consumer>      stream, ~1000, 60 s what became of the calls of a node, while somebody there may wait
 dead                    stream              what was given up, with the reason
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
@@ -70,6 +71,10 @@ class Keys:
     def outbox(self, room: str) -> str:
         """Return the key of a room's waiting replies."""
         return self.of(f"outbox:{room}")
+
+    def answers(self, consumer: str) -> str:
+        """Return the key of what became of a node's calls."""
+        return self.of(f"answers:{consumer}")
 
     def seen(self, source: str) -> str:
         """Return the key that marks an event as queued."""

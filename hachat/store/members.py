@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from hachat.core.errors import NewerLayout
@@ -41,6 +43,15 @@ class Member(msgspec.Struct, frozen=True):
     def consumer(self) -> str:
         """The name under which it reads the inbound queue."""
         return f"{self.node}:{self.boot}"
+
+
+Newest = Callable[[], Awaitable[int]]
+"""Returns the newest schema that a living node reads."""
+
+
+async def know_nobody() -> int:
+    """Know of no other node."""
+    return 0
 
 
 _members = msgspec.json.Decoder(Member)

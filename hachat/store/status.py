@@ -46,7 +46,10 @@ class QueueStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """A cluster at the moment `at`, Unix seconds by Redis's clock; `lease_left` is seconds."""
+    """A cluster at the moment `at`, Unix seconds by Redis's clock; `lease_left` is seconds.
+
+    `doubts` is of how many replies it has ever been unknown whether they had arrived.
+    """
 
     cluster: str
     at: float
@@ -58,6 +61,7 @@ class Status(msgspec.Struct, frozen=True):
     inbound: Mapping[str, QueueStatus]
     outbound: QueueStatus
     dead_letters: int
+    doubts: int = 0
 
 
 async def read_status(link: Link, keys: Keys) -> Status:
@@ -120,6 +124,7 @@ def _read(cluster: str, answer: Sequence[Any]) -> Status:
         },
         outbound=QueueStatus(int(count.get("outgoing", 0)), _age(at, out_head)),
         dead_letters=dead,
+        doubts=int(count.get("doubts", 0)),
     )
 
 

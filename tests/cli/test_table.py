@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from hachat.cli.health import SILENT, assess
@@ -41,3 +42,17 @@ def test_the_table_shows_every_node_and_every_fault() -> None:
     assert "(no answer)" in shown
     assert "irc connected" in shown
     assert "! n2 is dead" in shown
+
+
+def test_doubts_are_shown_once_there_are_any() -> None:
+    """The line about the queues tells of replies in doubt, and is silent while there are none."""
+
+    def show(doubts: int) -> str:
+        view = structs.replace(status(node("n1", "master")), doubts=doubts)
+        console = Console(width=160)
+        with console.capture() as capture:
+            console.print(render(assess(view, {})))
+        return capture.get()
+
+    assert "in doubt so far 2" in show(2)
+    assert "in doubt" not in show(0)

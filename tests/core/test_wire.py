@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hachat.core.errors import NewerSchema, WireError
-from hachat.core.messages import Inbound, Job, Message, Reply, Room, User, Webhook
+from hachat.core.messages import Answer, Inbound, Job, Message, Reply, Room, User, Webhook
 from hachat.core.wire import (
     MAX_ENVELOPE,
     MAX_TEXT,
     VERSION,
     clean_text,
+    decode_answer,
     decode_inbound,
     decode_reply,
     encode,
@@ -53,7 +54,16 @@ webhooks = st.builds(
 jobs = st.builds(Job, words, words, moments, words, st.integers(0, 9), versions)
 replies = st.builds(
     Reply,
-    *(words, words, words, st.sampled_from(["say", "receipt"]), words, words, words),
+    *(words, words, words, st.sampled_from(["say", "receipt", "roster", "lookup"]), words, words),
+    origin=words,
+    args=maps,
+    answer=words,
+    v=versions,
+)
+answers = st.builds(
+    Answer,
+    *(words, words, st.lists(st.builds(User, words, words), max_size=3).map(tuple), words),
+    supported=st.booleans(),
     v=versions,
 )
 
@@ -72,6 +82,12 @@ def test_a_reply_comes_back_as_it_was(value: Reply) -> None:
     assert decode_reply(encode(value)) == value
 
 
+@given(answers)
+def test_an_answer_comes_back_as_it_was(value: Answer) -> None:
+    """Every answer to a call survives the way through Redis."""
+    assert decode_answer(encode(value)) == value
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -84,7 +100,7 @@ envelopes = st.fixed_dictionaries(
 @given(st.binary() | envelopes.map(lambda fields: json.dumps(fields).encode()))
 def test_rubbish_is_an_error_of_ours(data: bytes) -> None:
     """Whatever is found in a queue, the reader hears of nothing but WireError."""
-    for decode in (decode_inbound, decode_reply):
+    for decode in (decode_inbound, decode_reply, decode_answer):
         with suppress(WireError):
             decode(data)
 

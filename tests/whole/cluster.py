@@ -165,7 +165,7 @@ async def run_cluster(
 def _make_daemon(directory: Path, name: str, keys: Keys, server: Server, settings: str) -> Daemon:
     file = directory / f"{name}.toml"
     file.write_text(
-        f'cluster = "{keys.cluster}"\nnode = "{name}"\nhandlers = ["tests.whole.handlers:Echo"]\n'
+        f'cluster = "{keys.cluster}"\nnode = "{name}"\nhandlers = ["tests.whole.handlers"]\n'
         f'[redis]\nurl = "{server.url}"\n[web]\nport = 0\n{settings}'
     )
     return Daemon(name, file, directory / f"{name}.log")

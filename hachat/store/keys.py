@@ -15,7 +15,7 @@ gone                    hash                consumer of a node that died -> end 
 ready:<lane>            stream, group       conversations with waiting messages; one entry each while non-empty
 mailbox:<conversation>  list                `<id>|<envelope>`, oldest first, only while non-empty
 seen:<source>           string, PX          an event that was queued; a second delivery is recognised by it
-counters                hash                `waiting:<lane>` and `outgoing`: how many messages and replies are queued
+counters                hash                `waiting:<lane>` and `outgoing`: how many messages and replies are queued; `dead_cut`
 deaths                  hash                message id -> how many nodes died while handling it
 detached                hash                entry of ready -> the conversation it stands for instead of the one it names
 said                    hash                message id -> ids of replies queued before its commit, and routes begun, each a line
@@ -27,7 +27,8 @@ outbox:<room>           list                `<id>|<envelope>` of one room, oldes
 outready                zset                room -> not before, Redis milliseconds
 intent                  hash                room -> token of the master that may be sending the room's head, or `doubt`
 bell                    list, at most 1     wakes the master's drain
-dead                    stream              what was given up, with the reason
+dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
+audit                   stream, ~1000       what was done with dead letters and by whom, until the master has logged it
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
 console:sent:<id>       string, 1 h         a reply that was posted to a console; a resend is recognised by it

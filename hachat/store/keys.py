@@ -22,10 +22,11 @@ said                    hash                message id -> ids of replies queued 
 jobs                    zset                job id -> due, Redis milliseconds
 jobdata                 hash                job id -> `<lane>|<length of conversation>|<conversation><id>|<envelope>`
 slots                   hash                schedule -> the last slot that was fired, Unix milliseconds
-trail                   stream, ~10000      what became of messages and replies, by their ids: one entry for each turn
+trail                   stream, ~10000      what became of messages and replies: one entry for each turn, see `trail.py`
 outbox:<room>           list                `<id>|<envelope>` of one room, oldest first, only while non-empty
 outready                zset                room -> not before, Redis milliseconds
 intent                  hash                room -> token of the master that may be sending the room's head, or `doubt`
+deferred                hash                room -> `<not before>|<why>` of its last deferral; out of date if outready says otherwise
 bell                    list, at most 1     wakes the master's drain
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
 audit                   stream, ~1000       what was done with dead letters and by whom, until the master has logged it

@@ -82,7 +82,7 @@ class Outbound:
         for report in reports:
             after = int(report.after * 1000)
             arguments += (report.due.room, report.due.id, report.outcome, after, report.reason)
-        names = ("outready", "intent", "counters", "dead")
+        names = ("outready", "intent", "counters", "dead", "trail", "deferred")
         wait, *fields = self._checked(
             await self._link.script(_TURN, self._fenced(*names), arguments)
         )

@@ -23,7 +23,8 @@ if length == 0 then redis.call('XADD', ready, '*', 'c', ARGV[5]) end
 redis.call('HINCRBY', counters, counter, 1)
 redis.pcall('HDEL', KEYS[5], ARGV[6])
 redis.pcall('HDEL', KEYS[6], ARGV[6])
-redis.pcall('XADD', KEYS[7], 'MAXLEN', '~', 10000, '*', 'by', ARGV[8], 'retried', ARGV[6])
+redis.pcall('XADD', KEYS[7], 'MAXLEN', '~', 10000, '*', 'by', ARGV[8], 'retried',
+  ARGV[6] .. '\t' .. string.gsub(ARGV[5], '%c', ' '))
 redis.pcall('XADD', KEYS[8], 'MAXLEN', '~', 1000, '*', 'did', 'retried', 'by', ARGV[8], 'letter', ARGV[1],
   'kind', 'message', 'id', ARGV[6], 'origin', ARGV[5])
 return 'DONE'

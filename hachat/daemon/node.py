@@ -39,6 +39,8 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.letters import LetterKeeper
+from hachat.store.dead import DeadLetters
 from hachat.store.inbound import Inbound, Queued
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
@@ -76,6 +78,8 @@ class Node:
         self._notifier = notifier
         self._pulse = Pulse(notifier)
         self._inbound = Inbound(link, self._keys, f"{self.name}:{self.boot}", settings.queue)
+        self.letters = DeadLetters(link, self._keys, settings.queue)
+        """The cluster's dead letters."""
         work = settings.worker
         self._workers = [
             Worker(self._inbound, link, "chat", work.chat_slots, robot.begin),
@@ -139,7 +143,7 @@ class Node:
 
     def configure(self, limits: QueueSettings) -> None:
         """Take over what may change while it runs."""
-        self._inbound.limits = limits
+        self._inbound.limits = self.letters.limits = limits
 
     async def run(self, stop: trio.Event) -> None:
         """Serve until `stop` is set, then leave in order.
@@ -148,7 +152,7 @@ class Node:
             NodeNameTaken: another living process runs under this node's name (in a group).
         """
         web = self._settings.web
-        app = make_app(self, body_limit=web.body_limit)
+        app = make_app(self, body_limit=web.body_limit, token=web.token)
         async with (
             running(self._pulse.run),
             running(self._link.run),
@@ -233,6 +237,7 @@ class Node:
         try:
             async with trio.open_nursery() as chat:
                 chat.start_soon(chat_states.show, connections)
+                chat.start_soon(LetterKeeper(self.letters).run)
                 for connection in connections:
                     chat.start_soon(connection.run, Ingest(self._enqueue_messages))
                 await drain.run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -52,6 +52,24 @@ class Letter(msgspec.Struct, frozen=True):
         if self.kind == "reply":
             return wire.decode_reply(envelope)
         raise WireError(f"its kind is {self.kind!r}, neither message nor reply")
+
+    def describe(self) -> dict[str, Any]:
+        """Return the letter as plain data: with its `envelope`, or the `fault` that it has and its `data` as text."""
+        plain: dict[str, Any] = {
+            "id": self.entry,
+            "at": self.at,
+            "kind": self.kind,
+            "origin": self.origin,
+            "reason": self.reason,
+            "about": self.id,
+        }
+        try:
+            return plain | {"envelope": msgspec.to_builtins(self.open())}
+        except WireError as error:
+            return plain | {
+                "fault": str(error),
+                "data": self.data.decode("utf-8", "backslashreplace"),
+            }
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from hachat.core.messages import Inbound, Message, Reply, Room, User, Webhook
 from hachat.core.wire import encode
 from hachat.store.keys import Keys
@@ -12,8 +14,8 @@ WHY = "3 nodes died while handling it"
 
 def message(number: int, room: str = "ops", **facts: object) -> Message:
     """Return a message that failed twice in one of its routes."""
-    facts = {"attempt": 2, "only": ("Deploy.deploy",), **facts}
-    return Message(f"m{number}", Room("t", room), User("u1"), f"text {number}", 1.0, **facts)  # type: ignore[arg-type]
+    value = Message(f"m{number}", Room("t", room), User("u1"), f"text {number}", 1.0)
+    return replace(value, **{"attempt": 2, "only": ("Deploy.deploy",), **facts})
 
 
 def webhook(number: int) -> Webhook:

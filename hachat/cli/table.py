@@ -68,7 +68,8 @@ def _describe_http(node: NodeStatus, health: Health) -> str:
 def _describe_queues(status: Status) -> str:
     inbound = ", ".join(f"{lane} {_describe(queue)}" for lane, queue in status.inbound.items())
     cut = f" ({status.dead_cut} were cut)" if status.dead_cut else ""
-    dead = f"dead letters {status.dead_letters}{cut}"
+    doubts = f"; in doubt so far {status.doubts}" if status.doubts else ""
+    dead = f"dead letters {status.dead_letters}{cut}{doubts}"
     return f"inbound {inbound}; outbound {_describe(status.outbound)}; {dead}"
 
 

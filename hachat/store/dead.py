@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from hachat.core import wire
 from hachat.core.errors import QueueFull
 from hachat.core.messages import Inbound, Message, Reply
 from hachat.core.settings import QueueSettings
+from hachat.store.commits import mark
 from hachat.store.keys import Keys, Lane
 from hachat.store.letter import (
     Letter,
@@ -180,7 +180,7 @@ class DeadLetters:
             (*keys, *map(of, names)),
             (
                 *(letter.entry, lane, self.limits.depth, mailbox),
-                *(fresh.conversation, fresh.id, _mark(fresh), by),
+                *(fresh.conversation, fresh.id, mark(fresh), by),
             ),
         )
         if answer == b"FULL":
@@ -195,7 +195,7 @@ class DeadLetters:
         answer = await self._link.script(
             _RESEND,
             (of("dead"), self._keys.outbox(reply.room), *map(of, names)),
-            (letter.entry, self.limits.outbox, reply.room, reply.id, _mark(reply), by),
+            (letter.entry, self.limits.outbox, reply.room, reply.id, mark(reply), by),
         )
         if answer == b"BUSY":
             raise QueueFull(f"{self.limits.outbox} replies are waiting in {reply.room}")
@@ -229,7 +229,3 @@ def _forget_failures(value: Inbound) -> Inbound:
     if isinstance(value, Message):
         return msgspec.structs.replace(value, attempt=0, only=())
     return msgspec.structs.replace(value, attempt=0)
-
-
-def _mark(value: Inbound | Reply) -> bytes:
-    return value.id.encode() + b"|" + wire.encode(value)

@@ -48,7 +48,8 @@ class QueueStatus(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """A cluster at the moment `at`, Unix seconds by Redis's clock; `lease_left` is seconds.
 
-    `dead_cut` counts the dead letters that were cut because there were too many.
+    `doubts` is of how many replies it has ever been unknown whether they had arrived, `dead_cut` how many dead letters
+    were cut because there were too many.
     """
 
     cluster: str
@@ -61,6 +62,7 @@ class Status(msgspec.Struct, frozen=True):
     inbound: Mapping[str, QueueStatus]
     outbound: QueueStatus
     dead_letters: int
+    doubts: int = 0
     dead_cut: int = 0
 
 
@@ -70,7 +72,17 @@ async def read_status(link: Link, keys: Keys) -> Status:
     Raises:
         StoreError: Redis cannot be asked.
     """
-    names = ("lease", "meta", "members", "nodes", "gone", "counters", "outready", "dead")
+    names = (
+        "lease",
+        "meta",
+        "members",
+        "nodes",
+        "gone",
+        "counters",
+        "outready",
+        "dead",
+        "detached",
+    )
     answer = await link.script(
         _STATUS,
         [*map(keys.of, names), *map(keys.ready, LANES)],
@@ -116,6 +128,7 @@ def _read(cluster: str, answer: Sequence[Any]) -> Status:
         },
         outbound=QueueStatus(int(count.get("outgoing", 0)), read_age(at, out_head)),
         dead_letters=dead,
+        doubts=int(count.get("doubts", 0)),
         dead_cut=int(count.get("dead_cut", 0)),
     )
 

@@ -19,9 +19,10 @@ from hachat.core.messages import Job
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
 from hachat.store import dead as module
+from hachat.store.commits import Commit, Verdict
 from hachat.store.dead import DeadLetters
 from hachat.store.embedded import Server
-from hachat.store.inbound import Commit, Inbound, Verdict
+from hachat.store.inbound import Inbound
 from hachat.store.keys import GROUP, Keys
 from hachat.store.letter import Query
 from hachat.store.link import Direct, Link

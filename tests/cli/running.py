@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
+from unittest.mock import patch
 
 import trio
 from click.testing import CliRunner, Result
@@ -47,6 +48,7 @@ class Place:
         return trio.run(act)
 
     def run(self, *arguments: str, typed: str | None = None) -> Result:
-        """Run the command with these settings."""
+        """Run the command with these settings, in this process, whose logging it leaves alone."""
         command = [*arguments, "--config", str(self.file)]
-        return CliRunner().invoke(main, command, input=typed)
+        with patch("hachat.daemon.logging.configure"):
+            return CliRunner().invoke(main, command, input=typed)

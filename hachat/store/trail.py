@@ -1,7 +1,7 @@
 r"""What became of a message: its way through the queues, and where it is now.
 
 Whatever moves messages notes it in the stream `trail`: one entry for each turn, whatever the number of messages.  A
-field is what happened (`in`, `taken`, `reply`, `finished`, `sent`, `doubt`, `dead`, `retried`, `dropped`), its value has
+field is what happened (`in`, `taken`, `reply`, `aside`, `finished`, `sent`, `doubt`, `dead`, `retried`, `dropped`), its value has
 a line for each message or reply it happened to: `<id>`, or `<id>\t<note>`.  The note is the conversation or the room
 where something waits from then on, or a reason.  Three fields tell something of the whole entry: `lane`, `node` and `by`.
 """
@@ -35,7 +35,7 @@ LETTERS = 20
 """Dead letters of one message that are shown."""
 
 _ABOUT_ALL = {"lane", "node", "by"}
-_QUEUED = {"in", "reply", "retried"}
+_QUEUED = {"in", "reply", "aside", "retried"}
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -157,6 +157,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
         depth: Messages that may wait in the whole cluster.
         mailbox: Messages that may wait in one conversation.
         outbox: Replies that may wait in one room.
+        dead: Dead letters that are kept; the oldest beyond it are cut, and counted.
         dedupe: How long a second delivery of the same event is recognised.
         order: What a message waits for: others of its room, thread or user, or nothing.
         on_doubt: What to do with a reply that may have arrived, where the chat service cannot tell.
@@ -165,6 +166,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     depth: Count = 100_000
     mailbox: Count = 1_000
     outbox: Count = 1_000
+    dead: Count = 10_000
     dedupe: Seconds = 3600.0
     order: Order = "room"
     on_doubt: OnDoubt = "resend"
@@ -210,11 +212,13 @@ class WebSettings(Struct, frozen=True, kw_only=True):
         host: Address to listen on.
         port: Port to listen on; 0 for any that is free.
         body_limit: Bytes of the largest request that is accepted.
+        token: What API calls that change something must bring along; empty to refuse them.
     """
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     body_limit: Count = 1_048_576
+    token: str = ""
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):

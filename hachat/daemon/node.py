@@ -41,8 +41,10 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.letters import LetterKeeper
 from hachat.store.answers import Answers
 from hachat.store.commits import Queued
+from hachat.store.dead import DeadLetters
 from hachat.store.inbound import Inbound
 from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
@@ -85,6 +87,8 @@ class Node:
         self._answers = Answers(link, self._keys, consumer, self._limits)
         robot.ask = self._answers.ask
         self._newest = partial(read_newest_schema, link, self._keys)
+        self.letters = DeadLetters(link, self._keys, settings.queue)
+        """The cluster's dead letters."""
         work = settings.worker
         self._workers = [
             Worker(
@@ -156,7 +160,7 @@ class Node:
 
     def configure(self, limits: QueueSettings) -> None:
         """Take over what may change while it runs."""
-        self._inbound.limits = limits
+        self._inbound.limits = self.letters.limits = limits
 
     async def run(self, stop: trio.Event) -> None:
         """Serve until `stop` is set, then leave in order.
@@ -165,7 +169,7 @@ class Node:
             NodeNameTaken: another living process runs under this node's name (in a group).
         """
         web = self._settings.web
-        app = make_app(self, body_limit=web.body_limit)
+        app = make_app(self, body_limit=web.body_limit, token=web.token)
         async with (
             running(self._pulse.run),
             running(self._link.run),
@@ -259,6 +263,7 @@ class Node:
         try:
             async with trio.open_nursery() as chat:
                 chat.start_soon(chat_states.show, connections)
+                chat.start_soon(LetterKeeper(self.letters).run)
                 for connection in connections:
                     chat.start_soon(connection.run, Ingest(self._enqueue_messages))
                 await drain.run()

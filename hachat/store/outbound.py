@@ -109,7 +109,7 @@ class Outbound:
         for report in reports:
             if report.note or report.answer:
                 arguments += (report.due.id, *self._describe(report.note, report.answer))
-        names = ("outready", "intent", "counters", "dead")
+        names = ("outready", "intent", "counters", "dead", "trail", "deferred")
         wait, *fields = self._checked(
             await self._link.script(_TURN, self._fenced(*names), arguments)
         )

@@ -64,7 +64,7 @@ async def leftovers(link: Link, keys: Keys) -> set[str]:
     """Return the names of the cluster's keys, less those that stay by design."""
     found = await link.command("KEYS", keys.of("*"))
     names = {key.decode().removeprefix(keys.of("")) for key in found}
-    return {name for name in names if not name.startswith(("seen:", "ready:"))}
+    return {name for name in names if not name.startswith(("seen:", "ready:", "trail"))}
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 -- The master's turn: it reports what became of the heads it took, and takes the heads of rooms that are due, noting
 -- for each that it may be sending it.
 --
--- KEYS  1 lease (string)  2 outready (zset)  3 intent (hash)  4 counters (hash)  5 dead (stream)
+-- KEYS  1 lease (string)  2 outready (zset)  3 intent (hash)  4 counters (hash)  5 dead (stream)  6 trail (stream)
+--       7 deferred (hash)
 -- ARGV  1 token of the lease  2 most rooms to take  3 ms until a room is looked at again if nothing is heard of it
 --       4 prefix of outbox keys  5 most replies in an outbox  6 ms an answer is kept  7 most answers kept, about
 --       8 number of reports  9.. for each: room, id of its head, 'sent' | 'defer' | 'doubt' | 'dead', ms until
---       the room may send again, reason for the dead letters; then for each of those that have a consequence: id of the
---       head, what is put where: room of a note or '', key of answers or '', envelope
+--       the room may send again, reason for the dead letters and for whoever asks why a room waits; then for each of
+--       those that have a consequence: id of the head, what is put where: room of a note or '', key of answers or '', envelope
 -- =>    'FENCED' | {ms until the next room is due or -1, and for each room taken: room, head or an error, '1' if it is in doubt
 --       or ''}
 --
@@ -22,6 +23,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local popped, doubts, settled, empty, later, consequences = 0, 0, {}, {}, {}, {}
 local reported, follow = 8 + 5 * ARGV[8], {}
 for i = reported + 1, #ARGV, 4 do follow[ARGV[i]] = i end
+local told, deferred = {sent = {}, dead = {}, doubt = {}}, {}
 
 -- One call for all of a kind; the lists are as short as a turn.
 local function call_for(list, command, key)
@@ -33,6 +35,13 @@ local function report(room, id, outcome, after, reason)
   local outbox, mark = outboxes .. room, id .. '|'
   local head, next = unpack(redis.pcall('LRANGE', outbox, 0, 1))
   if not head or string.sub(head, 1, #mark) ~= mark then return end
+  local why = string.gsub(string.sub(reason, 1, 200), '%c', ' ')
+  if outcome == 'defer' then
+    deferred[#deferred + 1] = room
+    deferred[#deferred + 1] = string.format('%.0f|', now + after) .. why
+  elseif told[outcome] then
+    table.insert(told[outcome], id .. '\t' .. why)
+  end
   if outcome == 'dead' then
     redis.call('XADD', KEYS[5], '*', 'kind', 'reply', 'origin', room, 'data', head, 'reason', reason)
   end
@@ -81,6 +90,17 @@ for _, i in ipairs(consequences) do
   if ARGV[i + 1] ~= '' then write_note(ARGV[i + 1], ARGV[i + 3]) else answer(ARGV[i + 2], ARGV[i + 3]) end
 end
 if popped ~= 0 then redis.call('HINCRBY', counters, 'outgoing', -popped) end
+-- What follows is for people to look at; where it cannot be noted, the turn goes on.
+if #deferred > 0 then redis.pcall('HSET', KEYS[7], unpack(deferred)) end
+if #empty > 0 then redis.pcall('HDEL', KEYS[7], unpack(empty)) end
+local lines = {}
+for _, outcome in ipairs({'sent', 'dead', 'doubt'}) do
+  if #told[outcome] > 0 then
+    lines[#lines + 1] = outcome
+    lines[#lines + 1] = table.concat(told[outcome], '\n')
+  end
+end
+if #lines > 0 then redis.pcall('XADD', KEYS[6], 'MAXLEN', '~', 10000, '*', unpack(lines)) end
 if not leads then return 'FENCED' end
 
 local rooms = redis.call('ZRANGEBYSCORE', outready, '-inf', now, 'LIMIT', 0, ARGV[2])

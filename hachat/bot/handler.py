@@ -10,11 +10,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar, overload
 
 import msgspec
 
 from hachat.bot.context import Usage
+from hachat.bot.policy import COMMAND_AGE, PLAIN, Policy
 from hachat.core.errors import HandlerError
 from hachat.core.slots import Missed, Schedule, parse_schedule
 
@@ -35,6 +36,7 @@ class ChatDeclaration:
     addressed: bool
     usage: Usage
     groups: frozenset[str] = frozenset()
+    policy: Policy = PLAIN
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class HookDeclaration:
 
     method: str
     path: str
+    policy: Policy = PLAIN
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class JobDeclaration:
     """Something that becomes due: at the slots of a schedule, or when a timer says so."""
 
     schedule: Schedule | None = None
+    policy: Policy = PLAIN
 
 
 Declaration: TypeAlias = ChatDeclaration | HookDeclaration | JobDeclaration
@@ -77,11 +81,14 @@ def command(
     *,
     help: str = "",  # noqa: A002 - the word reads best where it is written
     groups: Iterable[str] = (),
+    age: float | None = COMMAND_AGE,
+    **policy: Any,
 ) -> Callable[[F], F]:
     """Run the method when the bot is told exactly what `pattern` describes, from first to last character.
 
     Named groups become arguments.  `help`, or else the first line of the docstring, is shown by the help command:
-    `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it.
+    `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it.  How it is run is
+    said by the fields of `Policy`: `retry`, `timeout`, `age`, `order`, `concurrency`.
 
     Raises:
         HandlerError: the pattern or the method cannot be used; says which and why.
@@ -91,15 +98,17 @@ def command(
         regex = _compile("command", pattern, function)
         usage = _read_usage(help or inspect.getdoc(function) or "", pattern)
         allowed = _read_groups(groups, function)
+        how = _read_policy("command", function, policy, age)
         return _declare(
-            function, ChatDeclaration(regex, addressed=True, usage=usage, groups=allowed)
+            function,
+            ChatDeclaration(regex, addressed=True, usage=usage, groups=allowed, policy=how),
         )
 
     return declare
 
 
-def hear(pattern: str) -> Callable[[F], F]:
-    """Run the method when `pattern` is found anywhere in what anybody says, to the bot or not.
+def hear(pattern: str, *, age: float | None = COMMAND_AGE, **policy: Any) -> Callable[[F], F]:
+    """Run the method when `pattern` is found anywhere in what anybody says, to the bot or not; see `command`.
 
     Raises:
         HandlerError: the pattern or the method cannot be used; says which and why.
@@ -107,7 +116,10 @@ def hear(pattern: str) -> Callable[[F], F]:
 
     def declare(function: F) -> F:
         regex = _compile("hear", pattern, function)
-        return _declare(function, ChatDeclaration(regex, addressed=False, usage=Usage(pattern)))
+        how = _read_policy("hear", function, policy, age)
+        return _declare(
+            function, ChatDeclaration(regex, addressed=False, usage=Usage(pattern), policy=how)
+        )
 
     return declare
 
@@ -118,8 +130,8 @@ class Verb:
     def __init__(self, method: str) -> None:
         self.method = method
 
-    def __call__(self, path: str) -> Callable[[F], F]:
-        """Run the method for each request to `path`, such as `/deploy/<app>`; see `docs/handlers.md`.
+    def __call__(self, path: str, *, age: float | None = None, **policy: Any) -> Callable[[F], F]:
+        """Run the method for each request to `path`, such as `/deploy/<app>`; see `docs/handlers.md` and `command`.
 
         Raises:
             HandlerError: the path or the method cannot be used; says which and why.
@@ -136,7 +148,8 @@ class Verb:
                 raise HandlerError(
                     f"{where}: {path} names a variable twice; give each its own name"
                 )
-            return _declare(function, HookDeclaration(self.method, path))
+            how = _read_policy(f"hook.{self.method.lower()}", function, policy, age)
+            return _declare(function, HookDeclaration(self.method, path, how))
 
         return declare
 
@@ -155,13 +168,16 @@ hook = Hooks()
 """`@hook.post("/deployed")` and so on; a request is answered once it is safely queued, and handled by any node."""
 
 
-def every(when: str | float, *, tz: str = "UTC", missed: Missed = "latest") -> Callable[[F], F]:
-    """Run the method again and again, each time on one node of the cluster.
+def every(
+    when: str | float, *, tz: str = "UTC", missed: Missed = "latest", **policy: Any
+) -> Callable[[F], F]:
+    """Run the method again and again, each time on one node of the cluster; see `command`.
 
     Args:
         when: Seconds, a duration (`5m`), a friendly form (`weekdays 09:00`), or the five fields of a cron line.
         tz: The time zone of the wall clock: `Europe/Berlin`.
         missed: Which of the times are made up for at which no node was there: none (`skip`), the `latest`, or `all`.
+        policy: How it is run.
 
     Raises:
         HandlerError: the schedule or the method cannot be used; says which and why.
@@ -173,19 +189,29 @@ def every(when: str | float, *, tz: str = "UTC", missed: Missed = "latest") -> C
             schedule = parse_schedule(when, tz, missed)
         except HandlerError as error:
             raise HandlerError(f"{where}: {error}") from error
-        return _declare(function, JobDeclaration(schedule))
+        how = _read_policy("every", function, policy, None)
+        return _declare(function, JobDeclaration(schedule, how))
 
     return declare
 
 
-def job(function: F) -> F:
-    """Let `ctx.after` run the method.
+@overload
+def job(function: F) -> F: ...
+@overload
+def job(**policy: Any) -> Callable[[F], F]: ...
+def job(function: F | None = None, **policy: Any) -> F | Callable[[F], F]:
+    """Let `ctx.after` run the method: `@job`, or `@job(retry="never")` with options as `command` has them.
 
     Raises:
-        HandlerError: it stands on what is no method.
+        HandlerError: the method or an option cannot be used; says which and why.
     """
-    _where("job", function)
-    return _declare(function, JobDeclaration())
+
+    def declare(function: F) -> F:
+        return _declare(
+            function, JobDeclaration(policy=_read_policy("job", function, policy, None))
+        )
+
+    return declare if function is None else declare(function)
 
 
 def _where(decorator: str, function: object) -> str:
@@ -232,6 +258,20 @@ def _read_groups(groups: Iterable[str], function: object) -> frozenset[str]:
             f"@command on {_where('command', function)}: write groups={{{groups!r}}}, not a bare text"
         )
     return frozenset(groups)
+
+
+def _read_policy(
+    decorator: str, function: object, fields: dict[str, Any], age: float | None
+) -> Policy:
+    where = f"@{decorator} on {_where(decorator, function)}"
+    known = ("retry", "timeout", "order", "concurrency")
+    for name in fields:
+        if name not in known:
+            raise HandlerError(f"{where}: unknown option {name!r}; known are {', '.join(known)}")
+    try:
+        return Policy(age=age, **fields).check(where)
+    except TypeError as error:
+        raise HandlerError(f"{where}: {error}") from error
 
 
 def _declare(function: F, declaration: Declaration) -> F:

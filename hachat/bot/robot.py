@@ -5,13 +5,14 @@ A `Run` is what is to be done about one of them.  Finding it is arithmetic; carr
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 import trio
 
-from hachat.bot.context import Bot, Context, Replies
+from hachat.bot.context import Ask, Bot, Context, Replies, ask_nobody
 from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, Route
 from hachat.bot.run import Call, Run
@@ -33,7 +34,8 @@ async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # no
 class Robot:
     """Handles what comes in, on the node it runs on.
 
-    At most `threads` handlers that are not async run at once.  A message may take `timeout` seconds in all.
+    At most `threads` handlers that are not async run at once.  A message may take `timeout` seconds in all.  `ask` is
+    what handlers ask chat services with; whoever puts the robot into a cluster sets it.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Robot:
         threads: int = 16,
         timeout: float = 300.0,
         permit: Permit = permit_nobody,
+        now: Callable[[], float] = time.time,
     ) -> None:
         chat = [route for route in routes if isinstance(route, ChatRoute)]
         self.hooks: Sequence[HookRoute] = [r for r in routes if isinstance(r, HookRoute)]
@@ -62,7 +65,14 @@ class Robot:
         self._jobs = {route.method: route for route in reversed(self.jobs)}
         self._jobs |= {route.name: route for route in self.jobs}
         self._limiter = trio.CapacityLimiter(threads)
+        self._limits = {
+            route.name: trio.CapacityLimiter(route.policy.concurrency)
+            for route in routes
+            if route.policy.concurrency
+        }
+        self._now = now
         self._permit = permit
+        self.ask: Ask = ask_nobody
         self.configure(aliases, timeout)
 
     def configure(self, aliases: Iterable[str], timeout: float) -> None:
@@ -127,26 +137,52 @@ class Robot:
             return []
         address = self._addressing.read(inbound.text, private=inbound.room.private)
         matches = self._router.match(inbound.text, address)
+        if inbound.only:
+            return self._call_again(inbound, address, matches)
         if not matches and address is not None and address.called:
-            return [self._answer_unknown(inbound, address)]
+            return [self._answer(inbound, "robot", suggest(address, self.bot.commands))]
+        return self._call_all(inbound, address, matches)
+
+    def _call_again(
+        self, message: Message, address: Address | None, matches: Sequence[Match]
+    ) -> list[Call]:
+        """Return calls of the routes that failed before."""
+        again = [match for match in matches if match.route.name in message.only]
+        if gone := set(message.only) - {match.route.name for match in again}:
+            raise HandlerError(
+                f"no handler on node {self.bot.node} has the route {', '.join(sorted(gone))} for this message any more"
+            )
+        return self._call_all(message, address, again)
+
+    def _call_all(
+        self, message: Message, address: Address | None, matches: Iterable[Match]
+    ) -> list[Call]:
         prefix = address.prefix if address else f"{self.bot.name} "
-        return [self._call_chat(inbound, match, prefix) for match in matches]
+        age = self._now() - message.at
+        calls = []
+        for match in matches:
+            longest = match.route.policy.age
+            if longest is None or age <= longest:
+                calls.append(self._call_chat(message, match, prefix))
+            elif match.route.addressed:
+                calls.append(self._refuse_stale(message, match))
+        return calls
 
     def _find_hook(self, webhook: Webhook) -> list[Call]:
         route = self._hooks.get(webhook.route)
         if route is None:
             raise self._miss(webhook.route)
         replies, timers = self._record(webhook, route)
-        context = Context(webhook, replies, self.bot, timers, text=webhook.body)
-        return [Call(route.name, partial(self._invoke_hook, route, context), replies, timers)]
+        context = Context(webhook, replies, self.bot, timers, text=webhook.body, ask=self.ask)
+        return [self._make_call(route, partial(self._invoke_hook, route, context), replies, timers)]
 
     def _find_due(self, job: Job) -> list[Call]:
         route = self._jobs.get(job.route)
         if route is None:
             raise self._miss(job.route)
         replies, timers = self._record(job, route)
-        context = Context(job, replies, self.bot, timers)
-        return [Call(route.name, partial(self._invoke_job, route, context), replies, timers)]
+        context = Context(job, replies, self.bot, timers, ask=self.ask)
+        return [self._make_call(route, partial(self._invoke_job, route, context), replies, timers)]
 
     def _miss(self, route: str) -> HandlerError:
         return HandlerError(
@@ -163,17 +199,40 @@ class Robot:
     def _call_chat(self, message: Message, match: Match, prefix: str) -> Call:
         replies, timers = self._record(message, match.route)
         context = Context(
-            message, replies, self.bot, timers, text=match.text, prefix=prefix, match=match.found
+            message,
+            replies,
+            self.bot,
+            timers,
+            text=match.text,
+            prefix=prefix,
+            match=match.found,
+            ask=self.ask,
         )
-        return Call(match.route.name, partial(self._invoke_chat, match, context), replies, timers)
+        return self._make_call(
+            match.route, partial(self._invoke_chat, match, context), replies, timers
+        )
 
-    def _answer_unknown(self, message: Message, address: Address) -> Call:
-        replies = Replies(message.id, "robot")
+    def _make_call(
+        self,
+        route: Route,
+        run: Callable[[], Awaitable[None]],
+        replies: Replies,
+        timers: Timers,
+    ) -> Call:
+        limit = self._limits.get(route.name)
+        return Call(route.name, run, replies, route.policy, limit, timers)
+
+    def _refuse_stale(self, message: Message, match: Match) -> Call:
+        text = f"That reached me too late (id {message.id}); say it again if you still want it."
+        return self._answer(message, match.route.name, text)
+
+    def _answer(self, message: Message, name: str, text: str) -> Call:
+        replies = Replies(message.id, name)
 
         async def answer() -> None:
-            replies.add(message.room.address, suggest(address, self.bot.commands), message.thread)
+            replies.add(message.room.address, text, message.thread)
 
-        return Call("robot", answer, replies)
+        return Call(name, answer, replies)
 
     async def _invoke_chat(self, match: Match, context: Context) -> None:
         groups = match.route.groups

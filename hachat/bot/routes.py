@@ -22,6 +22,7 @@ from hachat.bot.handler import (
     HookDeclaration,
     JobDeclaration,
 )
+from hachat.bot.policy import PLAIN, Policy
 from hachat.bot.signature import Decode, Signature
 from hachat.core.errors import HandlerError
 from hachat.core.slots import Schedule
@@ -37,6 +38,7 @@ class Route:
     name: str
     handler: str
     call: Callable[..., Any]
+    policy: Policy = field(default=PLAIN, kw_only=True)
 
     @cached_property
     def awaited(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,14 +13,16 @@ import msgspec
 from hachat.bot.handler import Handler
 from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute, bind
-from hachat.core.messages import Inbound, Job, Message, Reply, Room, User, Webhook
-from hachat.store.jobs import Later
+from hachat.core.messages import Inbound, Job, Message, Operation, Reply, Room, User, Webhook
+from hachat.store.commits import Later
 
 
 class Stage:
     """Handlers that can be spoken to.
 
     `replies` is everything said so far, with its room, `later` every timer that was set or cancelled.
+
+    `people` is who is in each room, by its address: whoever has said something there, and whom a test adds.
 
     Keyword arguments are those of `Robot`.
 
@@ -31,15 +35,20 @@ class Stage:
         self.robot = Robot(routes, name, **options)
         self.replies: list[Reply] = []
         self.later: list[Later] = []
+        self.people: dict[str, list[User]] = {}
+        self.robot.ask = self._ask
         self._ids = (f"M{number}" for number in itertools.count(1))
 
     async def say(
         self, text: str, *, user: str = "alice", room: str = "test/#room", private: bool = False
     ) -> list[str]:
         """Let `user` say something and return what is said back."""
+        there = self.people.setdefault(room, [])
+        if user not in {person.id for person in there}:
+            there.append(User(user, user))
         adapter, _, channel = room.partition("/")
         place = Room(adapter, channel, private=private)
-        return await self._handle(Message(next(self._ids), place, User(user), text, at=0.0))
+        return await self._handle(Message(next(self._ids), place, User(user), text, at=time.time()))
 
     async def request(self, method: str, path: str, body: object = b"") -> list[str]:
         """Send a webhook and return what is said about it; a body that is not bytes is sent as JSON.
@@ -65,6 +74,19 @@ class Stage:
         text = "" if data is None else msgspec.json.encode(data).decode()
         found.read(text)
         return await self._handle(Job(next(self._ids), found.name, 0.0, text))
+
+    async def _ask(
+        self,
+        op: Operation,
+        room: str,
+        *,
+        about: str = "",  # noqa: ARG002 - an Ask
+        args: dict[str, str] | None = None,
+    ) -> Sequence[User]:
+        if op == "roster":
+            return list(self.people.get(room, ()))
+        everybody = [person for people in self.people.values() for person in people]
+        return [person for person in everybody if person.id == (args or {}).get("user")][:1]
 
     async def _handle(self, inbound: Inbound) -> list[str]:
         run = await self.robot.carry_out(inbound)

@@ -14,7 +14,7 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Job
 from hachat.core.slots import parse_duration
 from hachat.core.wire import encode
-from hachat.store.jobs import Later
+from hachat.store.commits import Later
 
 MAX_TIMERS = 200
 """Timers one route may set for one message; they are all committed at once."""

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hachat.cli.options import config_option, open_link, read_settings
-from hachat.cli.table import format_span, make_console, make_table
+from hachat.cli.screen import make_console
+from hachat.cli.table import format_span, make_table
 from hachat.core.errors import UsageError
 from hachat.core.settings import Settings
 from hachat.store.jobs import Agenda, Jobs

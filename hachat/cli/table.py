@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -11,9 +11,6 @@ from hachat.store.status import NodeStatus, QueueStatus, Status
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "no master": "red", "two masters": "red"}
 _ROLES = {"master": "bold green", "standby": "", "dead": "red"}
-_WIDE = 160
-"""Columns where there is no terminal to say how many it has."""
-
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -27,13 +24,8 @@ def render(health: Health) -> RenderableType:
         _tabulate(health),
         Text(_describe_queues(status)),
         *(Text(f"! {reason}", style=_COLOURS[health.state]) for reason in health.reasons),
+        *(Text(f"! {warning}", style="yellow") for warning in health.warnings),
     )
-
-
-def make_console() -> Console:
-    """Return where tables are printed: as wide as the terminal, and wide where there is none."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDE)
 
 
 def make_table(*headings: str) -> Table:
@@ -81,7 +73,10 @@ def _describe_http(node: NodeStatus, health: Health) -> str:
 
 def _describe_queues(status: Status) -> str:
     inbound = ", ".join(f"{lane} {_describe(queue)}" for lane, queue in status.inbound.items())
-    return f"inbound {inbound}; outbound {_describe(status.outbound)}; dead letters {status.dead_letters}"
+    cut = f" ({status.dead_cut} were cut)" if status.dead_cut else ""
+    doubts = f"; in doubt so far {status.doubts}" if status.doubts else ""
+    dead = f"dead letters {status.dead_letters}{cut}{doubts}"
+    return f"inbound {inbound}; outbound {_describe(status.outbound)}; {dead}"
 
 
 def _describe(queue: QueueStatus) -> str:

@@ -15,8 +15,8 @@ import structlog
 
 from hachat.core import wire
 from hachat.core.errors import QueueFull, WireError
-from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Job
+from hachat.store.commits import Later, mark, pack_job
 from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
 from hachat.store.scripts import load
@@ -40,18 +40,6 @@ REMEMBERED = 3600.0
 """Seconds for which scheduling the very same job again is recognised after it was moved."""
 
 _PAGE = 100
-
-
-class Later(msgspec.Struct, frozen=True):
-    """Something to be queued in `delay` seconds, as the job `id`; another under the same id takes its place.
-
-    Without a value it takes back what waits under that id.
-    """
-
-    id: str
-    delay: float
-    lane: Lane
-    value: Value | None = None
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -211,7 +199,7 @@ class Jobs:
         answer = await self._link.script(
             _FIRE,
             (of("slots"), of("counters"), self._keys.ready(lane), self._keys.mailbox(conversation)),
-            (schedule, slot, lane, conversation, MOST_WAITING, _mark(job)),
+            (schedule, slot, lane, conversation, MOST_WAITING, mark(job)),
         )
         return Firing(answer)
 
@@ -229,21 +217,6 @@ class Jobs:
     def _of_job(self, job_id: str) -> tuple[str, ...]:
         of = self._keys.of
         return of("jobs"), of("jobdata"), self._keys.seen(f"later:{job_id}")
-
-
-def pack_job(lane: Lane, value: Value) -> bytes:
-    """Return what the key `jobdata` holds of something that is to be queued later.
-
-    Raises:
-        WireError: it is too large.
-    """
-    conversation = value.conversation.encode()
-    return b"%s|%d|%s%s" % (lane.encode(), len(conversation), conversation, _mark(value))
-
-
-def _mark(value: Value) -> bytes:
-    """Return `value` as it stands in a mailbox."""
-    return value.id.encode() + b"|" + wire.encode(value)
 
 
 def _read_page(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -12,10 +12,11 @@ from typing import cast
 import trio
 
 from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.core.messages import Message, Room, User
+from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.wire import encode
-from hachat.store.inbound import Commit, Committed, Head, Inbound, Taken, Token, Verdict
-from hachat.store.keys import Lane
+from hachat.store.commits import Commit, Committed, Head, Held, Progress, Taken, Token, Verdict
+from hachat.store.inbound import Inbound
+from hachat.store.keys import LANES, Lane
 from hachat.store.link import Reader
 
 AWAY = StoreUnavailable("away")
@@ -28,7 +29,9 @@ class Mailboxes(Inbound):
 
     `failures` holds, for each method, what its next calls raise *after* they have done their work, `refusals` what the
     next commits of a head are refused with, `verdicts` what they are answered; `reapable` is what a take-over would
-    find.  `commits` are those of heads that were finished, `looks` counts the others.
+    find.  `early` are replies that came before their message's commit, `asides` the conversations that tokens stand for
+    since a message was moved there, `lost` tokens of which progress is refused,
+    `passed_on` those that were left to others without anything being done.  `commits` are those of heads that were finished, `looks` counts the others.
     """
 
     boxes: dict[str, list[Head]] = field(default_factory=lambda: defaultdict(list))
@@ -42,6 +45,11 @@ class Mailboxes(Inbound):
     reads: list[int] = field(default_factory=list)
     reapable: list[Token] = field(default_factory=list)
     mosts: list[int | None] = field(default_factory=list)
+    early: list[str] = field(default_factory=list)
+    said: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    asides: dict[str, str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    passed_on: list[Token] = field(default_factory=list)
     looks: int = 0
     _news: trio.Event = field(default_factory=trio.Event)
     _entries: itertools.count[int] = field(default_factory=itertools.count)
@@ -82,9 +90,35 @@ class Mailboxes(Inbound):
 
     async def held(self, lane: Lane) -> list[Token]:
         """Return what is pending."""
-        tokens = list(self.pending)
+        tokens = [
+            Token(token.lane, token.entry, self.asides.get(token.entry, token.conversation))
+            for token in self.pending
+        ]
         await self._answer("held")
         return tokens
+
+    async def progress(
+        self,
+        token: Token,
+        head: Head,
+        replies: Sequence[Reply] = (),
+        *,
+        begun: Sequence[str] = (),
+        aside: str = "",
+    ) -> Progress:
+        """Queue replies early, note what begins, move a message aside."""
+        before = frozenset(self.said[head.id])
+        box = self.boxes[token.conversation]
+        if self._find(token) is None or token.entry in self.lost or box[:1] != [head]:
+            await self._answer("progress")
+            return Progress(Held.LOST)
+        self.early += [reply.text for reply in replies if reply.id not in before]
+        self.said[head.id] |= {*begun, *(reply.id for reply in replies)}
+        state = Held.HELD
+        if aside:
+            state = self._move(token, aside)
+        await self._answer("progress")
+        return Progress(state, before)
 
     async def turn(
         self, lane: Lane, commits: Sequence[Commit], most: int | None = None
@@ -106,7 +140,7 @@ class Mailboxes(Inbound):
         await self._answer("hand_back")
         return len(self.handed_back)
 
-    async def reap(self, most: int) -> list[Token]:
+    async def reap(self, most: int, served: Collection[Lane] = LANES) -> list[Token]:
         """Take over what may be taken over."""
         tokens, self.reapable = self.reapable[:most], self.reapable[most:]
         self.pending += tokens
@@ -127,7 +161,7 @@ class Mailboxes(Inbound):
         elif self.verdicts:
             verdict = self.verdicts.pop(0)
             return verdict, box[0] if verdict is Verdict.GONE else None
-        if commit.token not in self.pending:
+        if self._find(commit.token) is None:
             return Verdict.LOST, None
         if commit.head is not None and box[:1] not in ([], [commit.head]):
             return Verdict.GONE, box[0]
@@ -137,17 +171,37 @@ class Mailboxes(Inbound):
         return self._go_on(commit, box)
 
     def _go_on(self, commit: Commit, box: list[Head]) -> Committed:
-        if box and not (commit.head and commit.give_way):
+        if box and not commit.give_way:
             return Verdict.MORE, box[0]
         self._give_back(commit.token)
+        if box and commit.head is None:
+            self.passed_on.append(commit.token)
         if box:
             self.ready.append(self.make_token(commit.token.conversation))
             self._news.set()
         return Verdict.DONE, None
 
+    def _find(self, token: Token) -> Token | None:
+        for held in self.pending:
+            stands_for = self.asides.get(held.entry, held.conversation)
+            if held.entry == token.entry and stands_for == token.conversation:
+                return held
+        return None
+
+    def _move(self, token: Token, aside: str) -> Held:
+        self.boxes[aside].append(self.boxes[token.conversation].pop(0))
+        if len(self.boxes[aside]) > 1:
+            return Held.QUEUED
+        self.asides[token.entry] = aside
+        if self.boxes[token.conversation]:
+            self.ready.append(self.make_token(token.conversation))
+            self._news.set()
+        return Held.HELD
+
     def _give_back(self, token: Token) -> None:
-        if token in self.pending:
-            self.pending.remove(token)
+        held = self._find(token)
+        if held is not None:
+            self.pending.remove(held)
 
     async def _answer(self, method: str) -> None:
         await trio.lowlevel.checkpoint()

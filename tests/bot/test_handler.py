@@ -10,6 +10,8 @@ import pytest
 from hachat import Handler, command, every, hear, hook, job
 from hachat.bot.context import Usage
 from hachat.bot.handler import DECLARED, ChatDeclaration
+from hachat.bot.policy import PLAIN, Policy
+from hachat.bot.routes import bind
 from hachat.core.errors import HandlerError
 
 
@@ -99,6 +101,27 @@ def test_impossible_schedules(when: Any, options: Any, complaint: str) -> None:
     with pytest.raises(HandlerError, match=r"@every on deploy: ") as caught:
         every(when, **options)(deploy)
     assert complaint in str(caught.value)
+
+
+def test_how_jobs_are_run() -> None:
+    """Schedules and jobs take the options of other routes, and refuse what is none."""
+
+    class Ring(Handler):
+        @every("5m", timeout=3.0)
+        async def one(self, ctx: Any) -> None: ...
+
+        @job(retry="never")
+        async def two(self, ctx: Any) -> None: ...
+
+        @job
+        async def three(self, ctx: Any) -> None: ...
+
+    policies = [route.policy for route in bind(Ring())]
+    assert policies == [Policy(timeout=3.0), Policy(retry="never"), PLAIN]
+    with pytest.raises(HandlerError, match="unknown option 'retries'"):
+        every("5m", retries=3)(deploy)
+    with pytest.raises(HandlerError, match='write "backoff" or "never"'):
+        job(retry="once")(deploy)
 
 
 def test_jobs_stand_on_methods() -> None:

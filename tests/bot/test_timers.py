@@ -16,7 +16,7 @@ from hachat.core.errors import HandlerError, WireError
 from hachat.core.ids import read_time
 from hachat.core.messages import Job
 from hachat.core.wire import MAX_ENVELOPE
-from hachat.store.jobs import Later
+from hachat.store.commits import Later
 
 
 class Kitchen(Handler):

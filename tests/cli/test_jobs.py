@@ -12,8 +12,9 @@ from rich.console import Console
 from hachat.cli.jobs import render
 from hachat.core.messages import Job
 from hachat.daemon.configuration import load
+from hachat.store.commits import Later
 from hachat.store.embedded import Server
-from hachat.store.jobs import Agenda, Jobs, Later, Waiting
+from hachat.store.jobs import Agenda, Jobs, Waiting
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
 from tests.cli.test_main import hachat, write

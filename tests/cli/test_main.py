@@ -43,7 +43,11 @@ def test_the_version_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "status", "step-down", "console", "say", "jobs", "check", "demo"]
+    "command",
+    [
+        *("run", "status", "queue", "trace", "dead", "jobs", "step-down", "console", "say"),
+        *("check", "demo"),
+    ],
 )
 def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
     """`--help` works without settings and without Redis."""
@@ -58,6 +62,7 @@ def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
     [
         *(("run",), ("status",), ("step-down",), ("say", "x"), ("console",), ("check",)),
         *(("jobs", "list"), ("jobs", "cancel", "x")),
+        *(("queue",), ("trace", "x"), ("dead", "list"), ("dead", "drop", "1-0")),
     ],
 )
 def test_without_settings_it_says_where_it_looked(command: tuple[str, ...], tmp_path: Path) -> None:
@@ -85,7 +90,11 @@ def test_a_node_with_settings_that_cannot_work_is_not_restarted(
 
 
 @pytest.mark.parametrize(
-    "command", [("status",), ("step-down",), ("say", "x"), ("console",), ("jobs", "list")]
+    "command",
+    [
+        *(("status",), ("step-down",), ("say", "x"), ("console",), ("jobs", "list")),
+        *(("queue",), ("trace", "x"), ("dead", "show", "1-0"), ("dead", "retry", "1-0")),
+    ],
 )
 def test_a_redis_that_is_away_is_exit_code_5(command: tuple[str, ...], tmp_path: Path) -> None:
     """No command hangs on a Redis that is not there."""

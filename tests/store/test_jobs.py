@@ -14,10 +14,12 @@ import trio
 from hachat.core.errors import QueueFull, StoreRefused, StoreUnavailable
 from hachat.core.messages import Inbound, Job, Message, Room, User
 from hachat.core.wire import decode_inbound
+from hachat.store.commits import Later, pack_job
 from hachat.store.embedded import Server
-from hachat.store.jobs import MOST_WAITING, PUT_OFF, Firing, Jobs, Later, pack_job
+from hachat.store.jobs import MOST_WAITING, PUT_OFF, Firing, Jobs
 from hachat.store.keys import GROUP, Keys, Lane
 from hachat.store.link import Direct, Link
+from hachat.store.trail import trace
 from tests.store.links import running
 from tests.store.proxy import Proxy
 from tests.waiting import until
@@ -202,6 +204,21 @@ async def test_jobs_are_listed_in_the_order_they_are_due(link: Link, keys: Keys)
     assert len(listed) == 250
     assert (listed[0].id, listed[0].what) == ("j000", "abc")
     assert len(await jobs.waiting(7)) == 7
+
+
+async def test_what_is_queued_is_noted(link: Link, keys: Keys) -> None:
+    """The way of a job begins in the trail where it is queued; a move is one entry for each lane."""
+    jobs = Jobs(link, keys)
+    value = Message("M1", Room("irc", "#ops"), User("u"), "x", 1.0)
+    for name in ("j1", "j2"):
+        await jobs.schedule(later(name))
+    await jobs.schedule(Later("M1/again", 0, "chat", value))
+    await jobs.promote(10)
+    await jobs.fire("s", 1000, job("s@1000"))
+    found = [await trace(link, keys, name) for name in ("j1", "j2", "M1", "s@1000")]
+    steps = [[(step.what, step.note) for step in one.steps] for one in found]
+    assert steps == [[("in", BOX)], [("in", BOX)], [("in", "irc/#ops")], [("in", BOX)]]
+    assert await link.command("XLEN", keys.of("trail")) == 3
 
 
 # Moving

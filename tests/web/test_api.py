@@ -40,10 +40,16 @@ async def test_jobs_are_listed(client: TestClientProtocol) -> None:
     assert await response.get_json() == {"jobs": ["reminders/tea"]}
 
 
-async def test_a_job_is_cancelled_once(client: TestClientProtocol, node: FakeNode) -> None:
-    """Its id may hold slashes; a job that does not wait is not found."""
-    first = await client.delete("/api/v1/jobs/reminders/tea")
-    second = await client.delete("/api/v1/jobs/reminders/tea")
+async def test_a_job_is_cancelled_once(
+    client: TestClientProtocol, locked_client: TestClientProtocol, node: FakeNode
+) -> None:
+    """Who has the token may; its id may hold slashes; a job that does not wait is not found."""
+    job, bearer = "/api/v1/jobs/reminders/tea", {"Authorization": "Bearer s3cret"}
+    refused = await client.delete(job)
+    first = await locked_client.delete(job, headers=bearer)
+    second = await locked_client.delete(job, headers=bearer)
+
+    assert refused.status_code == 403
 
     assert (first.status_code, await first.get_json()) == (200, {"cancelled": "reminders/tea"})
     assert second.status_code == 404

@@ -28,19 +28,31 @@ node_ttl = 2.0
 """Settings under which a node that is gone is missed after 2 s instead of 10."""
 
 
+_MAIN = "from hachat.cli import main; main(prog_name='hachat')"
+
+
 @dataclass
 class Daemon:
-    """One node; `process` is the present one of its name."""
+    """One node; `process` is the present one of its name, `release` a folder with another release's code."""
 
     name: str
     file: Path
     log: Path
     process: Popen[bytes] = field(init=False)
+    release: Path | None = None
 
     def start(self, children: ExitStack) -> None:
         """Start a process that ends with `children`, or with us."""
-        command = [sys.executable, "-m", "hachat", "run", "--config", str(self.file)]
+        way = ["-m", "hachat"]
+        if self.release is not None:
+            way = ["-c", f"import sys; sys.path.insert(0, {str(self.release)!r}); {_MAIN}"]
+        command = [sys.executable, *way, "run", "--config", str(self.file)]
         self.process = children.enter_context(run_child(command, output=self.log))
+
+    def leave(self) -> None:
+        """Ask it to leave, and wait until it has."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(30) == 0, self.log.read_text()[-2000:]
 
     def kill(self) -> None:
         """End it so that it can do nothing more about anything."""
@@ -153,7 +165,7 @@ async def run_cluster(
 def _make_daemon(directory: Path, name: str, keys: Keys, server: Server, settings: str) -> Daemon:
     file = directory / f"{name}.toml"
     file.write_text(
-        f'cluster = "{keys.cluster}"\nnode = "{name}"\nhandlers = ["tests.whole.handlers:Echo"]\n'
+        f'cluster = "{keys.cluster}"\nnode = "{name}"\nhandlers = ["tests.whole.handlers"]\n'
         f'[redis]\nurl = "{server.url}"\n[web]\nport = 0\n{settings}'
     )
     return Daemon(name, file, directory / f"{name}.log")

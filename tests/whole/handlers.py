@@ -18,3 +18,14 @@ class Echo(Handler):
         """echo NUMBER -- repeat NUMBER, but not at once"""
         await trio.sleep(SECONDS)
         await ctx.reply(str(number))
+
+
+class Census(Handler):
+    """Counts people."""
+
+    @command("who is here")
+    async def who(self, ctx: Context) -> None:
+        """who is here -- list the people in this room"""
+        people = await ctx.roster()
+        names = sorted(user.name for user in people)
+        await ctx.reply(f"{' and '.join(names)}, says {ctx.bot.node}")

@@ -4,19 +4,21 @@
 -- ARGV  1 most jobs to move  2 ms until one that cannot be moved is tried again  3 prefix of mailbox keys
 --       4.. name of each lane (so lane n is KEYS[n + 3] and ARGV[n + 3])
 -- =>    {now ms, ms until the next is due or -1 if none waits, how many were moved, and for each that could not be: id, why}
+--       The trail, beside the counters, gets one entry for each lane.
 
 local jobs, jobdata, counters = KEYS[1], KEYS[2], KEYS[3]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local streams = {}
-for i = 4, #ARGV do streams[ARGV[i]] = KEYS[i] end
+local trail = string.gsub(counters, 'counters$', 'trail')
+local streams, noted = {}, {}
+for i = 4, #ARGV do streams[ARGV[i]], noted[ARGV[i]] = KEYS[i], {} end
 
 local function queue(data)
   local lane, length, rest = string.match(data, '^([^|]*)|(%d+)|(.*)$')
   if not lane or not streams[lane] then return 'it is written in a way this release cannot read' end
   local conversation = string.sub(rest, 1, length)
-  local mailbox = ARGV[3] .. conversation
-  local waiting = redis.pcall('RPUSH', mailbox, string.sub(rest, length + 1))
+  local mailbox, item = ARGV[3] .. conversation, string.sub(rest, length + 1)
+  local waiting = redis.pcall('RPUSH', mailbox, item)
   if type(waiting) == 'table' then return waiting.err end
   local entry = waiting > 1 or redis.pcall('XADD', streams[lane], '*', 'c', conversation)
   if type(entry) == 'table' then
@@ -24,6 +26,7 @@ local function queue(data)
     return entry.err
   end
   redis.call('HINCRBY', counters, 'waiting:' .. lane, 1)
+  table.insert(noted[lane], string.match(item, '^[^|]*') .. '\t' .. string.gsub(conversation, '%c', ' '))
 end
 
 local answer = {now, -1, 0}
@@ -38,6 +41,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', jobs, '-inf', now, 'LIMIT', 0, A
     redis.call('ZREM', jobs, id)
     redis.call('HDEL', jobdata, id)
     if data then answer[3] = answer[3] + 1 end
+  end
+end
+for lane, entries in pairs(noted) do
+  -- What cannot be noted has been queued all the same.
+  if #entries > 0 then
+    redis.pcall('XADD', trail, 'MAXLEN', '~', 10000, '*', 'lane', lane, 'in', table.concat(entries, '\n'))
   end
 end
 local next = redis.call('ZRANGE', jobs, 0, 0, 'WITHSCORES')

@@ -4,6 +4,7 @@
 -- ARGV  1 schedule  2 slot, Unix ms  3 lane  4 conversation  5 most that may wait in the mailbox  6 '<id>|<envelope>'
 -- =>    'FIRED' | 'PAST' that slot, or a later one, was fired before
 --       'BUSY' so many wait already: the slot is over, and its job is not queued
+--       The trail, beside the counters, gets an entry for what was fired.
 
 local last = redis.call('HGET', KEYS[1], ARGV[1])
 if last and tonumber(last) >= tonumber(ARGV[2]) then return 'PAST' end
@@ -16,4 +17,7 @@ if waiting >= tonumber(ARGV[5]) then return 'BUSY' end
 redis.call('RPUSH', KEYS[4], ARGV[6])
 if waiting == 0 then redis.call('XADD', KEYS[3], '*', 'c', ARGV[4]) end
 redis.call('HINCRBY', KEYS[2], 'waiting:' .. ARGV[3], 1)
+local trail = string.gsub(KEYS[2], 'counters$', 'trail')
+local entry = string.match(ARGV[6], '^[^|]*') .. '\t' .. string.gsub(ARGV[4], '%c', ' ')
+redis.pcall('XADD', trail, 'MAXLEN', '~', 10000, '*', 'lane', ARGV[3], 'in', entry)
 return 'FIRED'

@@ -83,9 +83,10 @@ class Run:
     @property
     def key(self) -> str:
         """The conversation in which its routes want it to be, or nothing if they do not care or do not agree."""
-        orders = {call.policy.order for call in self.calls}
-        order = orders.pop() if len(orders) == 1 else ""
+        order = self.calls[0].policy.order if self.calls else ""
         if not order or not isinstance(self.inbound, Message):
+            return ""
+        if any(call.policy.order != order for call in self.calls):
             return ""
         return choose_key(self.inbound, order) or self.inbound.room.address
 

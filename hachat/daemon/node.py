@@ -94,11 +94,15 @@ class Node:
         work = settings.worker
         self._workers = [
             Worker(
-                *(self._inbound, link, lane, slots, robot.begin),
+                self._inbound,
+                link,
+                lane,
+                slots,
+                robot.begin,
                 newest=self._newest,
                 patience=work.patience,
             )
-            for lane, slots in ((LANES[0], work.chat_slots), (LANES[1], work.work_slots))
+            for lane, slots in zip(LANES, (work.chat_slots, work.work_slots), strict=True)
             if slots
         ]
         self._jobs = Jobs(link, self._keys)

@@ -1,0 +1,196 @@
+"""Whatever happens to the queues in whatever order: nothing is lost, doubled, out of order, miscounted or stuck."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from hachat.store.embedded import Server, find_binary, run_server
+from hachat.store.keys import LANES
+from tests.store.queue_model import CONVERSATIONS
+from tests.store.walk_inbound import Draft
+from tests.store.walk_look import look
+from tests.store.walk_outbound import Walk
+
+pick = st.integers(0, 1000)
+names = st.sampled_from(list(CONVERSATIONS))
+lanes = st.sampled_from(LANES)
+drafts = st.builds(
+    Draft,
+    replies=st.integers(0, 3),
+    room=names,
+    look=st.booleans(),
+    give_way=st.booleans(),
+    give_up=st.booleans(),
+)
+outcomes = st.tuples(st.sampled_from(["sent", "sent", "defer", "doubt", "dead"]), st.booleans())
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """A walk whose steps hypothesis chooses; `server` is where."""
+
+    server: Server
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.walk = Walk(self.server)
+
+    def teardown(self) -> None:
+        """Leave nothing behind."""
+        self.walk.end()
+
+    @invariant()
+    def all_is_as_it_should_be(self) -> None:
+        """Server and model agree."""
+        look(self.walk)
+
+    @rule(name=names, fresh=st.integers(0, 3), old=st.integers(0, 3))
+    def enqueue(self, name: str, fresh: int, old: int) -> None:
+        """Something is said."""
+        self.walk.enqueue(name, fresh, old)
+
+    @rule(node=pick, lane=lanes, most=st.integers(-1, 3), heard=st.booleans())
+    def take(self, node: int, lane: Any, most: int, *, heard: bool) -> None:
+        """A node takes conversations."""
+        self.walk.turn(self._living(node), lane, [], most, heard=heard)
+
+    @rule(
+        node=pick,
+        lane=lanes,
+        some=st.lists(drafts, min_size=1, max_size=3),
+        most=st.none() | st.integers(-1, 2),
+        heard=st.booleans(),
+    )
+    def commit(
+        self, node: int, lane: Any, some: list[Draft], most: int | None, *, heard: bool
+    ) -> None:
+        """A node, dead or alive, finishes what it holds, and takes more."""
+        self.walk.turn(self._any(node), lane, some, most, heard=heard)
+
+    @rule()
+    def repeat(self) -> None:
+        """The last turn is asked for again."""
+        self.walk.repeat()
+
+    @rule(node=pick)
+    def find_unheard(self, node: int) -> None:
+        """A node asks what it holds."""
+        self.walk.find_unheard(self._living(node))
+
+    @rule(node=pick)
+    def die(self, node: int) -> None:
+        """A node dies."""
+        self.walk.die(self._living(node))
+
+    @rule(node=pick, most=st.integers(0, 3))
+    def reap(self, node: int, most: int) -> None:
+        """A node takes over what the dead hold."""
+        self.walk.reap(self._living(node), most)
+
+    @rule(node=pick)
+    def hand_back(self, node: int) -> None:
+        """A node gives back what it holds."""
+        self.walk.hand_back(self._living(node))
+
+    @rule(
+        master=st.sampled_from([0, 0, 0, 1, 2]),
+        some=st.lists(outcomes, max_size=3),
+        most=st.integers(0, 3),
+        heard=st.booleans(),
+    )
+    def send(self, master: int, some: list[Any], most: int, *, heard: bool) -> None:
+        """A master, mostly the present one, reports and takes."""
+        self.walk.send(self._master(master), some, most, heard=heard)
+
+    @rule()
+    def succeed(self) -> None:
+        """Another master follows."""
+        self.walk.succeed()
+
+    @rule(master=st.sampled_from([0, 0, 1]))
+    def inherit(self, master: int) -> None:
+        """A master looks for rooms that somebody may be sending to."""
+        self.walk.inherit(self._master(master))
+
+    @rule()
+    def wait(self) -> None:
+        """Time passes."""
+        self.walk.wait()
+
+    @rule()
+    def forget_scripts(self) -> None:
+        """The server forgets the scripts."""
+        self.walk.forget_scripts()
+
+    @rule(full=st.booleans())
+    def change_memory(self, *, full: bool) -> None:
+        """The server has no memory left, or has it again."""
+        if full:
+            self.walk.choke()
+        else:
+            self.walk.breathe()
+
+    @rule(name=names, out=st.booleans())
+    def plant(self, name: str, *, out: bool) -> None:
+        """Something else stands where a list should be."""
+        keys = self.walk.keys
+        self.walk.plant(keys.outbox(name) if out else keys.mailbox(name))
+
+    @rule()
+    def weed(self) -> None:
+        """The lists are back."""
+        self.walk.weed()
+
+    def _any(self, number: int) -> str:
+        nodes = list(self.walk.nodes)
+        return nodes[number % len(nodes)]
+
+    def _living(self, number: int) -> str:
+        return self.walk.living[number % len(self.walk.living)]
+
+    def _master(self, age: int) -> str:
+        masters = list(self.walk.masters)
+        return masters[max(0, len(masters) - 1 - age)]
+
+
+def find_redis() -> Path:
+    """Return Debian's redis-server; where it is absent, skip the test on a laptop and fail it in CI."""
+    found = shutil.which("redis-server")
+    if found:
+        return Path(found)
+    if os.environ.get("CI"):
+        pytest.fail("redis-server is not installed")
+    pytest.skip("redis-server is not installed")
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def walked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A server of its own, for it is made to run out of memory: the embedded Valkey, and Debian's Redis."""
+    binary = find_binary() if request.param == "valkey" else find_redis()
+    with run_server(tmp_path / "server", binary=binary) as server:
+        yield server
+
+
+def test_the_queues_agree_with_their_model_whatever_happens(walked: Server) -> None:
+    """After every step of any walk, lists, tokens, counters, notes and dead letters are what they should be."""
+
+    class Here(QueueMachine):
+        server = walked
+
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

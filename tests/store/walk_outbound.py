@@ -1,0 +1,87 @@
+"""A walk through the outbound queue, beside that through the inbound one, which fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hachat.core.errors import Fenced
+from hachat.store.embedded import Server
+from hachat.store.outbound import Due, Outbound, Outcome, Report
+from tests.store.instant import Mutation, now
+from tests.store.walk_inbound import InboundWalk
+
+_LATER = 1000.0
+"""Seconds that never pass."""
+
+
+@dataclass
+class Master:
+    """A term: its queue, and the heads it believes to have taken."""
+
+    queue: Outbound
+    taken: dict[str, Due] = field(default_factory=dict)
+
+
+class Walk(InboundWalk):
+    """Both queues, with the nodes and the masters."""
+
+    def __init__(self, server: Server, mutation: Mutation | None = None) -> None:
+        super().__init__(server, mutation)
+        self.masters: dict[str, Master] = {}
+        self.succeed()
+
+    def succeed(self) -> None:
+        """Let another master follow."""
+        token = f"n/b/0.{next(self.numbers)}"
+        self.masters[token] = Master(Outbound(self.link, self.keys, token))
+        self.outbound.lease = token
+        self.arrange("SET", self.keys.of("lease"), token)
+
+    def send(
+        self, token: str, outcomes: Sequence[tuple[Outcome, bool]], most: int, *, heard: bool = True
+    ) -> None:
+        """Let a master report what it has taken, as far as there are outcomes, and take more."""
+        master = self.masters[token]
+        reports = [
+            Report(due, outcome, _LATER if later else 0.0)
+            for due, (outcome, later) in zip(master.taken.values(), outcomes, strict=False)
+        ]
+        self._send(token, reports, most, heard=heard)
+        self.again = lambda: self._send(token, reports, 0, heard=heard)
+
+    def inherit(self, token: str) -> None:
+        """Let a master ask for the rooms that somebody may be sending to."""
+        try:
+            now(self.masters[token].queue.inherit())
+        except Fenced:
+            assert token != self.outbound.lease
+        else:
+            assert token == self.outbound.lease
+            self.outbound.inherit()
+
+    def wait(self) -> None:
+        """Let time pass, until all rooms are due that have to wait."""
+        for room in self.outbound.deferred:
+            self.arrange("ZADD", self.keys.of("outready"), "XX", 0, room)
+        self.outbound.make_due(set(self.outbound.deferred))
+
+    def _send(self, token: str, reports: Sequence[Report], most: int, *, heard: bool) -> None:
+        master = self.masters[token]
+        taken: Sequence[Due] = ()
+        try:
+            taken, _ = now(master.queue.turn(reports, most))
+        except Fenced:
+            assert token != self.outbound.lease
+        else:
+            assert token == self.outbound.lease
+        for report in reports:
+            if self.keys.outbox(report.due.room) not in self.planted:
+                self.outbound.report(token, report.due.room, report.due.id, report.outcome,
+                                     later=report.after > 0)  # fmt: skip
+                if heard:
+                    master.taken.pop(report.due.room, None)
+        for due in taken:
+            assert self.outbound.take(token, due.room) == (due.id, due.in_doubt)
+            if heard:
+                master.taken[due.room] = due

@@ -13,7 +13,7 @@ from hachat.store.inbound import DEATHS, Verdict
 from hachat.store.keys import Lane
 
 MAILBOX = 4
-"""Messages that may wait in a mailbox."""
+"""Messages that may wait in a mailbox of the lane of people; in the other one a conversation may fill the lane."""
 
 DEPTH = 8
 """Messages that may wait in a lane."""
@@ -79,7 +79,7 @@ class InboundModel:
             return "DUP"
         if self.lists.waiting(lane) >= DEPTH:
             return "FULL"
-        if len(box) >= MAILBOX:
+        if lane == "chat" and len(box) >= MAILBOX:
             return "BUSY"
         self.known.add(id_)
         box.append(id_)

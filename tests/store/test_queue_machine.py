@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from hachat.store.embedded import Server, find_binary, run_server
 from hachat.store.keys import LANES
@@ -57,11 +63,12 @@ class QueueMachine(RuleBasedStateMachine):
         """Something is said."""
         self.walk.enqueue(name, fresh, old)
 
-    @rule(node=pick, lane=lanes, most=st.integers(-1, 3), heard=st.booleans())
+    @rule(node=pick, lane=lanes, most=st.integers(0, 3), heard=st.booleans())
     def take(self, node: int, lane: Any, most: int, *, heard: bool) -> None:
         """A node takes conversations."""
         self.walk.turn(self._living(node), lane, [], most, heard=heard)
 
+    @precondition(lambda self: self.walk.inbound.owners)
     @rule(
         node=pick,
         lane=lanes,
@@ -75,31 +82,37 @@ class QueueMachine(RuleBasedStateMachine):
         """A node, dead or alive, finishes what it holds, and takes more."""
         self.walk.turn(self._any(node), lane, some, most, heard=heard)
 
+    @precondition(lambda self: self.walk.again)
     @rule()
     def repeat(self) -> None:
         """The last turn is asked for again."""
         self.walk.repeat()
 
+    @precondition(lambda self: self.walk.inbound.owners)
     @rule(node=pick)
     def find_unheard(self, node: int) -> None:
         """A node asks what it holds."""
         self.walk.find_unheard(self._living(node))
 
+    @precondition(lambda self: self.walk.inbound.owners)
     @rule(node=pick)
     def die(self, node: int) -> None:
         """A node dies."""
         self.walk.die(self._living(node))
 
+    @precondition(lambda self: self.walk.bereaved)
     @rule(node=pick, most=st.integers(0, 3))
     def reap(self, node: int, most: int) -> None:
         """A node takes over what the dead hold."""
         self.walk.reap(self._living(node), most)
 
+    @precondition(lambda self: self.walk.inbound.owners)
     @rule(node=pick)
     def hand_back(self, node: int) -> None:
         """A node gives back what it holds."""
         self.walk.hand_back(self._living(node))
 
+    @precondition(lambda self: self.walk.lists.outgoing)
     @rule(
         master=st.sampled_from([0, 0, 0, 1, 2]),
         some=st.lists(outcomes, max_size=3),
@@ -115,46 +128,48 @@ class QueueMachine(RuleBasedStateMachine):
         """Another master follows."""
         self.walk.succeed()
 
+    @precondition(lambda self: self.walk.outbound.notes)
     @rule(master=st.sampled_from([0, 0, 1]))
     def inherit(self, master: int) -> None:
         """A master looks for rooms that somebody may be sending to."""
         self.walk.inherit(self._master(master))
 
+    @precondition(lambda self: self.walk.outbound.deferred)
     @rule()
     def wait(self) -> None:
         """Time passes."""
         self.walk.wait()
 
-    @rule()
-    def forget_scripts(self) -> None:
-        """The server forgets the scripts."""
-        self.walk.forget_scripts()
-
-    @rule(full=st.booleans())
-    def change_memory(self, *, full: bool) -> None:
-        """The server has no memory left, or has it again."""
-        if full:
-            self.walk.choke()
-        else:
-            self.walk.breathe()
-
-    @rule(name=names, out=st.booleans())
-    def plant(self, name: str, *, out: bool) -> None:
-        """Something else stands where a list should be."""
+    @rule(
+        what=st.sampled_from(["forget", "choke", "breathe", "plant", "weed"]),
+        name=names,
+        out=st.booleans(),
+    )
+    def trouble(self, what: str, name: str, *, out: bool) -> None:
+        """The server forgets the scripts, has no memory, or something else stands where a list should be."""
         keys = self.walk.keys
-        self.walk.plant(keys.outbox(name) if out else keys.mailbox(name))
-
-    @rule()
-    def weed(self) -> None:
-        """The lists are back."""
-        self.walk.weed()
+        match what:
+            case "forget":
+                self.walk.forget_scripts()
+            case "choke":
+                self.walk.choke()
+            case "breathe":
+                self.walk.breathe()
+            case "plant":
+                self.walk.plant(keys.outbox(name) if out else keys.mailbox(name))
+            case "weed":
+                self.walk.weed()
 
     def _any(self, number: int) -> str:
-        nodes = list(self.walk.nodes)
+        """Return a node, dead or alive, that holds something, or believes to."""
+        nodes = [name for name, node in self.walk.nodes.items() if node.held]
+        nodes += set(self.walk.inbound.owners.values())
         return nodes[number % len(nodes)]
 
     def _living(self, number: int) -> str:
-        return self.walk.living[number % len(self.walk.living)]
+        """Return a living node, rather one that holds something."""
+        nodes = [*self.walk.living, *sorted(set(self.walk.inbound.owners.values()))]
+        return [name for name in nodes if self.walk.nodes[name].alive][-1 - number % 2]
 
     def _master(self, age: int) -> str:
         masters = list(self.walk.masters)

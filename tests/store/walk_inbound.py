@@ -81,6 +81,13 @@ class InboundWalk(Ground):
         """The consumers that are alive."""
         return [name for name, node in self.nodes.items() if node.alive]
 
+    @property
+    def bereaved(self) -> set[str]:
+        """The tokens that dead nodes hold."""
+        return {
+            entry for entry, owner in self.inbound.owners.items() if not self.nodes[owner].alive
+        }
+
     def join(self) -> None:
         """Let another node come."""
         name = f"n{next(self.numbers)}:boot"
@@ -145,13 +152,8 @@ class InboundWalk(Ground):
         """Let a living node take over what dead ones hold."""
         if not self.nodes[name].alive:
             return
-        dead = [node for node, state in self.nodes.items() if not state.alive]
-        before = {entry: owner for entry, owner in self.inbound.owners.items() if owner in dead}
-        tokens: Sequence[Token] = ()
-        try:
-            tokens = now(self.nodes[name].queue.reap(most))
-        except StoreRefused:
-            assert self.full
+        before = {entry: self.inbound.owners[entry] for entry in self.bereaved}
+        tokens = now(self.nodes[name].queue.reap(most))
         owners = self.read_owners()
         moved = {entry for entry in before if owners.get(entry) != before[entry]}
         kept = {entry for entry in sorted(moved) if self._die_with(entry, name)}

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hachat.bot.context import Context
     from hachat.bot.handler import Handler, command, hear, hook
+    from hachat.bot.policy import Retry
 
 __version__ = "0.1.0"
 
-__all__ = ["Context", "Handler", "__version__", "command", "hear", "hook"]
+__all__ = ["Context", "Handler", "Retry", "__version__", "command", "hear", "hook"]
 
 _HOMES = {
     "Context": "hachat.bot.context",
     "Handler": "hachat.bot.handler",
+    "Retry": "hachat.bot.policy",
     "command": "hachat.bot.handler",
     "hear": "hachat.bot.handler",
     "hook": "hachat.bot.handler",

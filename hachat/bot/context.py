@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import threading
-from collections.abc import Awaitable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,7 +41,8 @@ class Bot:
 class Replies:
     """What one route has said about one message, in order; nothing can be added once it is closed.
 
-    A handler in a thread may outlive its deadline, so adding and closing take a lock.
+    A handler in a thread may outlive its deadline, so adding and closing take a lock.  `hear`, if it is set, is called
+    after each reply, in whichever thread made it.
     """
 
     def __init__(self, about: str, route: str) -> None:
@@ -50,6 +51,7 @@ class Replies:
         self._lock = threading.Lock()
         self._made: list[Reply] = []
         self._closed = False
+        self.hear: Callable[[], None] | None = None
 
     def __iter__(self) -> Iterator[Reply]:
         return iter(self._made)
@@ -77,6 +79,8 @@ class Replies:
             reply = Reply(id_, room, clean_text(text), thread=thread, about=self.about)
             encode(reply)  # what cannot be queued fails here, where its author can see why
             self._made.append(reply)
+        if self.hear is not None:
+            self.hear()
 
     def close(self) -> None:
         """Refuse whatever is said from now on."""

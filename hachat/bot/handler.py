@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import msgspec
 
 from hachat.bot.context import Usage
+from hachat.bot.policy import COMMAND_AGE, PLAIN, Policy
 from hachat.core.errors import HandlerError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,6 +35,7 @@ class ChatDeclaration:
     addressed: bool
     usage: Usage
     groups: frozenset[str] = frozenset()
+    policy: Policy = PLAIN
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class HookDeclaration:
 
     method: str
     path: str
+    policy: Policy = PLAIN
 
 
 Declaration: TypeAlias = ChatDeclaration | HookDeclaration
@@ -69,11 +72,14 @@ def command(
     *,
     help: str = "",  # noqa: A002 - the word reads best where it is written
     groups: Iterable[str] = (),
+    age: float | None = COMMAND_AGE,
+    **policy: Any,
 ) -> Callable[[F], F]:
     """Run the method when the bot is told exactly what `pattern` describes, from first to last character.
 
     Named groups become arguments.  `help`, or else the first line of the docstring, is shown by the help command:
-    `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it.
+    `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it.  How it is run is
+    said by the fields of `Policy`: `retry`, `timeout`, `age`, `order`, `concurrency`.
 
     Raises:
         HandlerError: the pattern or the method cannot be used; says which and why.
@@ -83,15 +89,17 @@ def command(
         regex = _compile("command", pattern, function)
         usage = _read_usage(help or inspect.getdoc(function) or "", pattern)
         allowed = _read_groups(groups, function)
+        how = _read_policy("command", function, policy, age)
         return _declare(
-            function, ChatDeclaration(regex, addressed=True, usage=usage, groups=allowed)
+            function,
+            ChatDeclaration(regex, addressed=True, usage=usage, groups=allowed, policy=how),
         )
 
     return declare
 
 
-def hear(pattern: str) -> Callable[[F], F]:
-    """Run the method when `pattern` is found anywhere in what anybody says, to the bot or not.
+def hear(pattern: str, *, age: float | None = COMMAND_AGE, **policy: Any) -> Callable[[F], F]:
+    """Run the method when `pattern` is found anywhere in what anybody says, to the bot or not; see `command`.
 
     Raises:
         HandlerError: the pattern or the method cannot be used; says which and why.
@@ -99,7 +107,10 @@ def hear(pattern: str) -> Callable[[F], F]:
 
     def declare(function: F) -> F:
         regex = _compile("hear", pattern, function)
-        return _declare(function, ChatDeclaration(regex, addressed=False, usage=Usage(pattern)))
+        how = _read_policy("hear", function, policy, age)
+        return _declare(
+            function, ChatDeclaration(regex, addressed=False, usage=Usage(pattern), policy=how)
+        )
 
     return declare
 
@@ -110,8 +121,8 @@ class Verb:
     def __init__(self, method: str) -> None:
         self.method = method
 
-    def __call__(self, path: str) -> Callable[[F], F]:
-        """Run the method for each request to `path`, such as `/deploy/<app>`; see `docs/handlers.md`.
+    def __call__(self, path: str, *, age: float | None = None, **policy: Any) -> Callable[[F], F]:
+        """Run the method for each request to `path`, such as `/deploy/<app>`; see `docs/handlers.md` and `command`.
 
         Raises:
             HandlerError: the path or the method cannot be used; says which and why.
@@ -128,7 +139,8 @@ class Verb:
                 raise HandlerError(
                     f"{where}: {path} names a variable twice; give each its own name"
                 )
-            return _declare(function, HookDeclaration(self.method, path))
+            how = _read_policy(f"hook.{self.method.lower()}", function, policy, age)
+            return _declare(function, HookDeclaration(self.method, path, how))
 
         return declare
 
@@ -191,6 +203,20 @@ def _read_groups(groups: Iterable[str], function: object) -> frozenset[str]:
             f"@command on {_where('command', function)}: write groups={{{groups!r}}}, not a bare text"
         )
     return frozenset(groups)
+
+
+def _read_policy(
+    decorator: str, function: object, fields: dict[str, Any], age: float | None
+) -> Policy:
+    where = f"@{decorator} on {_where(decorator, function)}"
+    known = ("retry", "timeout", "order", "concurrency")
+    for name in fields:
+        if name not in known:
+            raise HandlerError(f"{where}: unknown option {name!r}; known are {', '.join(known)}")
+    try:
+        return Policy(age=age, **fields).check(where)
+    except TypeError as error:
+        raise HandlerError(f"{where}: {error}") from error
 
 
 def _declare(function: F, declaration: Declaration) -> F:

@@ -15,6 +15,10 @@ from hachat.store.trouble import report
 log = structlog.get_logger(__name__)
 
 
+IDLE_BEATS = 2
+"""Beats after which a worker with nothing in hand is asked whether Redis thinks otherwise; a busy one is at each."""
+
+
 class Recovery:
     """Hands the tokens of dead nodes to this node's workers, never more than they have room for."""
 
@@ -22,10 +26,18 @@ class Recovery:
         self._queue = queue
         self._workers = workers
         self._needed = trio.Event()
+        self._gone = self._beat = False
+        self._beats = 0
+
+    def beaten(self) -> None:
+        """Hear that this node has shown a sign of life: the time to compare what Redis and we think is ours."""
+        self._beat = True
+        self._needed.set()
 
     def notice(self, gone: Sequence[str]) -> None:
         """Hear that the node leases of these consumers have run out; called again while they hold anything."""
         log.warning("nodes are gone", consumers=list(gone))
+        self._gone = True
         self._needed.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -35,9 +47,20 @@ class Recovery:
             await self._needed.wait()
             self._needed = trio.Event()
             try:
-                await self._take_over()
+                if self._gone:
+                    self._gone = False
+                    await self._take_over()
+                if self._beat:
+                    self._beat = False
+                    await self._reconcile()
             except StoreError as error:
-                report(log, "cannot take over conversations yet", error)
+                report(log, "cannot see to conversations yet", error)
+
+    async def _reconcile(self) -> None:
+        self._beats += 1
+        for worker in self._workers:
+            if worker.running or self._beats % IDLE_BEATS == 0:
+                await worker.reconcile()
 
     async def _take_over(self) -> None:
         tokens = await self._queue.reap(max(0, sum(worker.free for worker in self._workers)))

@@ -5,6 +5,7 @@ A `Run` is what is to be done about one of them.  Finding it is arithmetic; carr
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -45,6 +46,7 @@ class Robot:
         threads: int = 16,
         timeout: float = 300.0,
         permit: Permit = permit_nobody,
+        now: Callable[[], float] = time.time,
     ) -> None:
         chat = [route for route in routes if isinstance(route, ChatRoute)]
         self.hooks: Sequence[HookRoute] = [r for r in routes if isinstance(r, HookRoute)]
@@ -58,6 +60,12 @@ class Robot:
         self._router = Router(chat)
         self._hooks = {route.name: route for route in self.hooks}
         self._limiter = trio.CapacityLimiter(threads)
+        self._limits = {
+            route.name: trio.CapacityLimiter(route.policy.concurrency)
+            for route in routes
+            if route.policy.concurrency
+        }
+        self._now = now
         self._permit = permit
         self.configure(aliases, timeout)
 
@@ -104,10 +112,36 @@ class Robot:
             return []
         address = self._addressing.read(inbound.text, private=inbound.room.private)
         matches = self._router.match(inbound.text, address)
+        if inbound.only:
+            return self._call_again(inbound, address, matches)
         if not matches and address is not None and address.called:
-            return [self._answer_unknown(inbound, address)]
+            return [self._answer(inbound, "robot", suggest(address, self.bot.commands))]
+        return self._call_all(inbound, address, matches)
+
+    def _call_again(
+        self, message: Message, address: Address | None, matches: Sequence[Match]
+    ) -> list[Call]:
+        """Return calls of the routes that failed before."""
+        again = [match for match in matches if match.route.name in message.only]
+        if gone := set(message.only) - {match.route.name for match in again}:
+            raise HandlerError(
+                f"no handler on node {self.bot.node} has the route {', '.join(sorted(gone))} for this message any more"
+            )
+        return self._call_all(message, address, again)
+
+    def _call_all(
+        self, message: Message, address: Address | None, matches: Iterable[Match]
+    ) -> list[Call]:
         prefix = address.prefix if address else f"{self.bot.name} "
-        return [self._call_chat(inbound, match, prefix) for match in matches]
+        age = self._now() - message.at
+        calls = []
+        for match in matches:
+            longest = match.route.policy.age
+            if longest is None or age <= longest:
+                calls.append(self._call_chat(message, match, prefix))
+            elif match.route.addressed:
+                calls.append(self._refuse_stale(message, match))
+        return calls
 
     def _find_hook(self, webhook: Webhook) -> list[Call]:
         route = self._hooks.get(webhook.route)
@@ -117,22 +151,31 @@ class Robot:
             )
         replies = Replies(webhook.id, route.name)
         context = Context(webhook, replies, self.bot, text=webhook.body)
-        return [Call(route.name, partial(self._invoke_hook, route, context), replies)]
+        return [self._make_call(route, partial(self._invoke_hook, route, context), replies)]
 
     def _call_chat(self, message: Message, match: Match, prefix: str) -> Call:
         replies = Replies(message.id, match.route.name)
         context = Context(
             message, replies, self.bot, text=match.text, prefix=prefix, match=match.found
         )
-        return Call(match.route.name, partial(self._invoke_chat, match, context), replies)
+        return self._make_call(match.route, partial(self._invoke_chat, match, context), replies)
 
-    def _answer_unknown(self, message: Message, address: Address) -> Call:
-        replies = Replies(message.id, "robot")
+    def _make_call(
+        self, route: Route, run: Callable[[], Awaitable[None]], replies: Replies
+    ) -> Call:
+        return Call(route.name, run, replies, route.policy, self._limits.get(route.name))
+
+    def _refuse_stale(self, message: Message, match: Match) -> Call:
+        text = f"That reached me too late (id {message.id}); say it again if you still want it."
+        return self._answer(message, match.route.name, text)
+
+    def _answer(self, message: Message, name: str, text: str) -> Call:
+        replies = Replies(message.id, name)
 
         async def answer() -> None:
-            replies.add(message.room.address, suggest(address, self.bot.commands), message.thread)
+            replies.add(message.room.address, text, message.thread)
 
-        return Call("robot", answer, replies)
+        return Call(name, answer, replies)
 
     async def _invoke_chat(self, match: Match, context: Context) -> None:
         groups = match.route.groups

@@ -15,6 +15,7 @@ from typing import Any
 
 from hachat.bot.context import Usage
 from hachat.bot.handler import DECLARED, ChatDeclaration, Handler, HookDeclaration
+from hachat.bot.policy import PLAIN, Policy
 from hachat.bot.signature import Decode, Signature
 from hachat.core.errors import HandlerError
 
@@ -29,6 +30,7 @@ class Route:
     name: str
     handler: str
     call: Callable[..., Any]
+    policy: Policy = field(default=PLAIN, kw_only=True)
 
     @cached_property
     def awaited(self) -> bool:

@@ -1,43 +1,52 @@
-"""One message or webhook being handled: the methods it is for, what they have said, and how that ends.
+"""One message, webhook or job being handled: the methods it is for, what they have said, and how that ends.
 
-This is the one firewall between handlers and the daemon: whatever a handler raises is logged with the message's id and
-becomes one short reply; only a cancel passes through.
+This is the one firewall between handlers and the daemon: whatever a handler raises is logged with the message's id,
+becomes one short reply and, where its route allows that, another try; only a cancel passes through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import msgspec
 import structlog
 import trio
 
 from hachat.bot.context import Replies
-from hachat.core.messages import Inbound, Message, Reply
+from hachat.bot.policy import DELAYS, PLAIN, Policy, Retry, choose_delay
+from hachat.core.messages import Inbound, Message, Reply, choose_key
 
 log = structlog.get_logger(__name__)
 
 _CONTAINED = (Exception, SystemExit)  # a library that exits must not take the node along
 
-_WRONG = "that went wrong"
-_LATE = "that took too long"
-
 
 class Call(msgspec.Struct, frozen=True):
-    """A method about to be run, and what it has said so far."""
+    """A method about to be run, what it has said so far, and what limits how many run at once."""
 
     name: str
     run: Callable[[], Awaitable[None]]
     replies: Replies
+    policy: Policy = PLAIN
+    limit: trio.CapacityLimiter | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """How a route failed; `after` are the seconds it wants to wait for another try, None for those of the backoff."""
+
+    route: str
+    reason: str
+    again: bool = False
+    after: float | None = None
 
 
 class Run:
-    """All that is to be done about one message or webhook; it may take `timeout` seconds in all.
+    """All that is to be done about one message; it may take `timeout` seconds in all.
 
     Whoever runs it keeps the time: it cancels `carry_out` when the time is up, and then calls `overrun`.
     """
 
-    __slots__ = ("_node", "_sorry", "calls", "inbound", "timeout")
+    __slots__ = ("_ended", "_failures", "_late", "_node", "calls", "inbound", "timeout")
 
     def __init__(
         self, inbound: Inbound, calls: Sequence[Call], *, timeout: float, node: str = ""
@@ -46,13 +55,34 @@ class Run:
         self.calls = calls
         self.timeout = timeout
         self._node = node
-        self._sorry = ""
+        self._failures: list[Failure] = []
+        self._ended: set[str] = set()
+        self._late = False
+
+    # Before it begins.
 
     @property
-    def replies(self) -> list[Reply]:
-        """What has been said so far, route by route; what was said before a failure is kept."""
-        replies = [reply for call in self.calls for reply in call.replies]
-        return [*replies, *self._apologise()] if self._sorry else replies
+    def once(self) -> list[str]:
+        """The routes that must not begin twice; that they begin is to be stored before they do."""
+        return [call.name for call in self.calls if call.policy.retry == "never"]
+
+    @property
+    def key(self) -> str:
+        """The conversation in which its routes want it to be, or nothing if they do not care or do not agree."""
+        orders = {call.policy.order for call in self.calls}
+        order = orders.pop() if len(orders) == 1 else ""
+        if not order or not isinstance(self.inbound, Message):
+            return ""
+        return choose_key(self.inbound, order) or self.inbound.room.address
+
+    def skip(self, begun: Collection[str]) -> None:
+        """Leave out the routes in `begun`, which began in a process that is gone and must not begin again."""
+        for call in self.calls:
+            if call.name in begun:
+                self._note(Failure(call.name, "it was interrupted and must not be done twice"))
+        self.calls = [call for call in self.calls if call.name not in begun]
+
+    # While it runs.
 
     async def carry_out(self) -> None:
         """Run every call, at the same time; of handlers' errors, raise nothing."""
@@ -66,36 +96,110 @@ class Run:
         except* _CONTAINED as faults:
             self.fail("", faults)
 
-    def fail(self, route: str, fault: BaseException) -> None:
+    @property
+    def said(self) -> list[Reply]:
+        """What the routes have said so far, route by route; what was said before a failure is kept."""
+        return [reply for call in self.calls for reply in call.replies]
+
+    def listen(self, hear: Callable[[], None]) -> None:
+        """Have `hear` called, from any thread, whenever something is said."""
+        for call in self.calls:
+            call.replies.hear = hear
+
+    def fail(self, route: str, fault: BaseException, policy: Policy = PLAIN) -> None:
         """Note that `route` failed, or all of it."""
-        self._sorry = self._sorry or _WRONG
-        log.error("a handler failed", **self._facts(), route=route, exc_info=_plain(fault))
+        plain = _plain(fault)
+        log.error("a handler failed", **self._facts(), route=route, exc_info=plain)
+        self._note(
+            Failure(
+                route,
+                f"{type(plain).__name__}: {plain}",
+                again=bool(route) and policy.retry != "never",
+                after=plain.after if isinstance(plain, Retry) else None,
+            )
+        )
 
     def overrun(self) -> None:
         """Note that it was cancelled because its time was up."""
-        self._sorry = _LATE
-        log.error(
-            "a handler took too long",
-            **self._facts(),
-            routes=[call.name for call in self.calls],
-            seconds=self.timeout,
-        )
+        ended = self._ended | {failure.route for failure in self._failures}
+        routes = [call.name for call in self.calls if call.name not in ended]
+        self._be_late(routes, self.timeout)
 
     async def _run(self, call: Call) -> None:
         try:
-            await call.run()
+            if call.limit is None:
+                await self._run_in_time(call)
+            else:
+                async with call.limit:
+                    await self._run_in_time(call)
+            self._ended.add(call.name)
         except* _CONTAINED as faults:
-            self.fail(call.name, faults)
+            self.fail(call.name, faults, call.policy)
         finally:
             call.replies.close()
 
-    def _apologise(self) -> list[Reply]:
-        if not isinstance(self.inbound, Message):
+    async def _run_in_time(self, call: Call) -> None:
+        seconds = call.policy.timeout
+        if seconds is None:
+            await call.run()
+            return
+        with trio.move_on_after(seconds) as scope:
+            await call.run()
+        if scope.cancelled_caught:
+            self._be_late([call.name], seconds)
+
+    # When it has ended.
+
+    @property
+    def replies(self) -> list[Reply]:
+        """All that is to be said."""
+        return [*self.said, *self._apologise()]
+
+    def try_again(self, dice: Callable[[], float]) -> tuple[float, Inbound] | None:
+        """Return what is to be handled again of it, and in how many seconds; None if nothing is."""
+        again = self._again
+        if not again:
+            return None
+        inbound = self.inbound
+        waits = [choose_delay(inbound.attempt, dice) if f.after is None else f.after for f in again]
+        fields: dict[str, object] = {"attempt": inbound.attempt + 1}
+        if isinstance(inbound, Message):
+            fields["only"] = tuple(failure.route for failure in again)
+        return min(waits), msgspec.structs.replace(inbound, **fields)
+
+    @property
+    def given_up(self) -> str:
+        """Why routes are given up, or nothing."""
+        again = self._again
+        lost = [failure for failure in self._failures if failure not in again]
+        return "; ".join(f"{failure.route or 'all'}: {failure.reason}" for failure in lost)
+
+    @property
+    def _again(self) -> list[Failure]:
+        if self.inbound.attempt >= len(DELAYS):
             return []
-        replies = Replies(self.inbound.id, "robot")
-        text = f"Sorry, {self._sorry} (id {self.inbound.id})."
-        replies.add(self.inbound.room.address, text, self.inbound.thread)
-        return list(replies)
+        return [failure for failure in self._failures if failure.again]
+
+    def _be_late(self, routes: Sequence[str], seconds: float) -> None:
+        self._late = True
+        log.error("a handler took too long", **self._facts(), routes=routes, seconds=seconds)
+        for route in routes:
+            self._note(Failure(route, f"it took longer than {seconds:g} s"))
+
+    def _note(self, failure: Failure) -> None:
+        self._failures.append(failure)
+
+    def _apologise(self) -> list[Reply]:
+        """Say that something went wrong when it does for the first time, and when it is given up."""
+        inbound, again = self.inbound, self._again
+        if not self._failures or not isinstance(inbound, Message) or (again and inbound.attempt):
+            return []
+        what = "that took too long" if self._late else "that went wrong"
+        if inbound.attempt:
+            what = f"I gave up after {inbound.attempt + 1} tries"
+        text = f"Sorry, {what} (id {inbound.id}).{' I will try again.' if again else ''}"
+        name = f"{inbound.id}/robot/{1 if again or not inbound.attempt else 2}"
+        return [Reply(name, inbound.room.address, text, thread=inbound.thread, about=inbound.id)]
 
     def _facts(self) -> dict[str, str]:
         return {"message": self.inbound.id, "node": self._node}

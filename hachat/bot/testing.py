@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ class Stage:
         """Let `user` say something and return what is said back."""
         adapter, _, channel = room.partition("/")
         place = Room(adapter, channel, private=private)
-        return await self._handle(Message(next(self._ids), place, User(user), text, at=0.0))
+        return await self._handle(Message(next(self._ids), place, User(user), text, at=time.time()))
 
     async def request(self, method: str, path: str, body: object = b"") -> list[str]:
         """Send a webhook and return what is said about it; a body that is not bytes is sent as JSON.

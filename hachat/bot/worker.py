@@ -1,4 +1,4 @@
-"""Works through the inbound queue: takes conversations, has their messages handled, commits the replies.
+"""Works through the inbound queue: takes conversations, has their messages handled, commits what comes of it.
 
 One worker serves one lane.  It holds at most `slots` conversations at once and asks for no more than it has room
 for, so that what it cannot start yet can be started elsewhere.  Whatever is finished while Redis is being told of other
@@ -7,19 +7,23 @@ things becomes the next *turn*: one script call that finishes messages and takes
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
 import trio
 
+from hachat.bot.company import MOMENT, Company
 from hachat.bot.run import Run
+from hachat.bot.visit import VISIT_SECONDS, Visit, make_receipt
 from hachat.core import wire
 from hachat.core.errors import HandlerError, StoreError, WireError
-from hachat.core.messages import Inbound, Message, Reply
-from hachat.store.inbound import BATCH, BLOCK, Commit, Committed, Head, Taken, Token, Verdict
+from hachat.core.messages import Inbound, Message
+from hachat.store.commits import Committed, Head, Held, Later, Taken, Token, Verdict
+from hachat.store.inbound import BATCH, BLOCK
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
@@ -30,36 +34,17 @@ from hachat.tasks.services import run_until
 
 log = structlog.get_logger(__name__)
 
-VISIT_MESSAGES = 8
-"""Messages of one conversation handled before others come first."""
-
-VISIT_SECONDS = 0.25
-"""Seconds spent on one conversation before others come first."""
-
 RELUCTANCE = 1.0
 """Seconds until a commit is repeated that Redis refused."""
 
 GOODBYE = 2.0
 """Seconds for committing what was finished, and again for handing unfinished conversations back."""
 
+PATIENCE = 0.5
+"""Seconds after which a conversation goes on without a message that is still being handled."""
+
 Begin = Callable[[Inbound], Run]
 """Finds what is to be done about a message; HandlerError says that nobody here can do it."""
-
-
-@dataclass(slots=True, eq=False)
-class Visit:
-    """A conversation in hand, and what becomes of its head; without a head it is yet to be looked for.
-
-    Other conversations come first after `until` or once enough was `handled`.
-    """
-
-    token: Token
-    until: float
-    head: Head | None = None
-    handled: int = 0
-    run: Run | None = None
-    replies: Sequence[Reply] = ()
-    give_up: str = ""
 
 
 class Readers(Protocol):
@@ -74,16 +59,28 @@ class Worker:
     """Serves one lane of the inbound queue on this node."""
 
     def __init__(
-        self, queue: Queue, readers: Readers, lane: Lane, slots: int, begin: Begin
+        self,
+        queue: Queue,
+        readers: Readers,
+        lane: Lane,
+        slots: int,
+        begin: Begin,
+        *,
+        patience: float = PATIENCE,
+        dice: Callable[[], float] = random.random,
     ) -> None:
         self.lane: Lane = lane
         self._queue = queue
         self._readers = readers
         self._begin = begin
         self._slots = slots
+        self._dice = dice
         self._visits: dict[str, Visit] = {}
         self._asked = 0  # conversations a read that is under way may still bring
-        self._hands: Hands[Visit] = Hands(slots, self._handle, self._overrun)
+        self._company = Company(queue, patience, self._finish)
+        self._hands: Hands[Visit] = Hands(
+            slots, self._handle, self._overrun, slow=self._company.join, moment=MOMENT
+        )
         self._finished: list[Visit] = []
         self._news = trio.Event()
         self._freed = trio.lowlevel.ParkingLot()
@@ -110,7 +107,7 @@ class Worker:
         try:
             async with trio.open_nursery() as turning:
                 async with trio.open_nursery() as handling:
-                    turning.start_soon(self._keep_turning)
+                    turning.start_soon(run_until, self._keep_turning, self._company.run)
                     handling.start_soon(self._hands.run)
                     task_status.started()
                     await run_until(leaving.wait, self._take)
@@ -131,6 +128,21 @@ class Worker:
             if token.entry not in self._visits and not self._leaving:
                 self._finish(self._visit(token, until))
 
+    async def reconcile(self) -> None:
+        """Compare what Redis says is ours with what is in hand: adopt what we did not hear of, stop what is not ours.
+
+        Raises:
+            StoreError: Redis did not answer.
+        """
+        known = dict(self._visits)  # may be given back while we ask, and are then not ours any more
+        held = await self._queue.held(self.lane)
+        self.adopt(token for token in held if token.entry not in known)
+        ours = {token.entry for token in held}
+        for entry, visit in known.items():
+            if entry not in ours and visit.run is not None and not visit.ended:
+                log.warning("lost a conversation", conversation=visit.token.conversation)
+                visit.lose()
+
     # Taking conversations.
 
     async def _take(self) -> None:
@@ -138,7 +150,7 @@ class Worker:
             try:
                 async with self._readers.reader(BLOCK) as reader:
                     await self._queue.prepare()
-                    await self._find_unheard()
+                    await self.reconcile()
                     while True:
                         await self._read(reader)
             except StoreError as error:
@@ -154,40 +166,68 @@ class Worker:
         finally:
             self._asked = 0
 
-    async def _find_unheard(self) -> None:
-        """Handle conversations that Redis gave us in an answer that was lost."""
-        known = set(self._visits)  # may be given back while we ask, and are then not ours any more
-        held = await self._queue.held(self.lane)
-        self.adopt(token for token in held if token.entry not in known)
-
     def _visit(self, token: Token, until: float) -> Visit:
-        visit = Visit(token, until)
-        self._visits[token.entry] = visit
+        visit = self._visits[token.entry] = Visit(token, until)
         return visit
+
+    def _leave(self, visit: Visit) -> None:
+        self._visits.pop(visit.token.entry, None)
+        self._freed.unpark_all()
 
     # Handling heads.
 
-    async def _handle(self, visit: Visit, hand: Hand) -> None:
+    async def _handle(self, visit: Visit, hand: Hand[Visit]) -> None:
         assert visit.head is not None
         try:
-            visit.run = self._begin(wire.decode_inbound(visit.head.data))
+            run = self._begin(wire.decode_inbound(visit.head.data))
         except (WireError, HandlerError) as error:
             self._give_up(visit, visit.head, error)
             return
-        hand.allow(visit.run.timeout)
-        await visit.run.carry_out()
-        self._answer(visit, visit.run)
+        key = run.key
+        prepared = not run.once and key in ("", visit.token.conversation)
+        if not prepared and not await self._prepare(visit, run, key):
+            return
+        visit.run, visit.hand, visit.began = run, hand, trio.current_time()
+        hand.allow(run.timeout)
+        await run.carry_out()
+        self._answer(visit, run)
+
+    async def _prepare(self, visit: Visit, run: Run, key: str) -> bool:
+        """Store that routes begin, and move the message where they want it; return whether it can be handled now."""
+        token = visit.token
+        assert visit.head is not None
+        aside = "" if key == token.conversation else key
+        tell = partial(self._queue.progress, token, visit.head, begun=run.once, aside=aside)
+        progress = await retry(tell)
+        if progress.held is not Held.HELD:
+            self._go_to(visit, None)
+            return False
+        if aside:
+            visit.token = Token(token.lane, token.entry, aside)
+        run.skip(progress.said)
+        return True
 
     def _overrun(self, visit: Visit) -> None:
         assert visit.run is not None
-        visit.run.overrun()
+        if not visit.lost:
+            visit.run.overrun()
         self._answer(visit, visit.run)
 
     def _answer(self, visit: Visit, run: Run) -> None:
-        visit.replies, inbound = run.replies, run.inbound
-        if isinstance(inbound, Message) and inbound.receipt:
+        if visit.lost:
+            self._leave(visit)
+            return
+        visit.replies, visit.give_up, inbound = run.replies, run.given_up, run.inbound
+        if again := run.try_again(self._dice):
+            delay, value = again
+            visit.later = [Later(f"{value.id}/again", delay, self.lane, value)]
+        elif isinstance(inbound, Message) and inbound.receipt:
             visit.replies = [*visit.replies, make_receipt(inbound)]
-        self._finish(visit)
+        visit.ended = True
+        if visit.news is None:
+            self._finish(visit)
+        else:
+            visit.news.unpark_all()
 
     def _give_up(self, visit: Visit, head: Head, error: Exception) -> None:
         reason = visit.give_up = str(error)
@@ -203,7 +243,7 @@ class Worker:
 
     async def _keep_turning(self) -> None:
         async with trio.open_nursery() as later:
-            while self._finished or not self._closing:
+            while self._finished or not self._is_closed():
                 if self._finished:
                     visits, self._finished = self._finished[:BATCH], self._finished[BATCH:]
                     await self._turn(visits, later)
@@ -212,9 +252,12 @@ class Worker:
                     await self._news.wait()
             later.cancel_scope.cancel()
 
+    def _is_closed(self) -> bool:
+        return self._closing and not any(visit.ended for visit in self._visits.values())
+
     async def _turn(self, visits: Sequence[Visit], later: trio.Nursery) -> None:
         now = trio.current_time()
-        commits = [self._make_commit(visit, now) for visit in visits]
+        commits = [visit.make_commit(now, leaving=self._leaving) for visit in visits]
         attempts = 0
 
         async def turn() -> tuple[list[Committed | StoreError], list[Taken]]:
@@ -231,11 +274,7 @@ class Worker:
         for token, head in taken:
             self._go_to(self._visit(token, until), head)
         if attempts > 1:
-            await retry(self._find_unheard)
-
-    def _make_commit(self, visit: Visit, now: float) -> Commit:
-        give_way = self._leaving or visit.handled >= VISIT_MESSAGES or now >= visit.until
-        return Commit(visit.token, visit.head, visit.replies, give_way, visit.give_up)
+            await retry(self.reconcile)
 
     def _go_on(self, visit: Visit, answer: Committed | StoreError, later: trio.Nursery) -> None:
         conversation = visit.token.conversation
@@ -247,13 +286,12 @@ class Worker:
         if verdict is Verdict.LOST:
             log.warning("another node took this conversation over", conversation=conversation)
         if head is None:
-            del self._visits[visit.token.entry]
-            self._freed.unpark_all()
+            self._leave(visit)
         else:
             self._go_to(visit, head)
 
     def _go_to(self, visit: Visit, head: Head | None) -> None:
-        visit.head, visit.run, visit.replies, visit.give_up = head, None, (), ""
+        visit.go_to(head)
         if head is None:
             self._finish(visit)
         elif not self._leaving:
@@ -276,14 +314,3 @@ class Worker:
         else:
             if count:
                 log.info("handed back conversations", lane=self.lane, count=count)
-
-
-def make_receipt(message: Message) -> Reply:
-    """Return what tells the sender that `message` has been dealt with; it follows all its replies to that room."""
-    return Reply(
-        id=f"{message.id}/receipt",
-        room=message.room.address,
-        op="receipt",
-        text=message.event,
-        about=message.id,
-    )

@@ -144,7 +144,7 @@ class Drain:
         self._hands.give(heads)
         return wait if most else PAUSE
 
-    async def _send(self, due: Due, hand: Hand) -> None:
+    async def _send(self, due: Due, hand: Hand[Due]) -> None:
         hand.allow(self._send_timeout)
         self._note(await self._attempt(due))
 

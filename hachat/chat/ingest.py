@@ -12,7 +12,7 @@ import trio
 from hachat.core.backoff import backoff
 from hachat.core.errors import HachatError, WireError
 from hachat.core.messages import Message
-from hachat.store.inbound import Queued
+from hachat.store.commits import Queued
 from hachat.store.retry import retry
 
 log = structlog.get_logger(__name__)

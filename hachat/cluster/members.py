@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 
@@ -55,7 +56,7 @@ class Heartbeat:
     """Renews the node's lease of life.
 
     `turned_at` returns the monotonic time at which the loop last turned; `stall` seconds without a turn stop the
-    beat.  `on_gone` is called in the loop with the consumers whose tokens are to be taken over.
+    beat.  `on_beat` is called in the loop after each, `on_gone` with the consumers whose tokens are to be taken over.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class Heartbeat:
         stall: float,
         turned_at: Callable[[], float],
         on_gone: Callable[[list[str]], None],
+        on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._members = members
         self._link = link
         self._stall = stall
         self._turned_at = turned_at
         self._on_gone = on_gone
+        self._on_beat = on_beat
         self._stop = threading.Event()
         self._silent = False
         self.beaten_at = monotonic()
@@ -110,9 +113,15 @@ class Heartbeat:
                 client.close()
             return None
         self._notice_answer()
-        if gone and not self._stop.is_set():
-            token.run_sync_soon(self._on_gone, gone)
+        if not self._stop.is_set():
+            self._tell(gone, token)
         return client
+
+    def _tell(self, gone: list[str], token: trio.lowlevel.TrioToken) -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(self._on_beat, idempotent=True)
+            if gone:
+                token.run_sync_soon(self._on_gone, gone)
 
     def _notice_silence(self, error: BaseException) -> None:
         if not self._silent:

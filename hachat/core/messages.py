@@ -14,6 +14,9 @@ import msgspec
 LINES = 32
 """Conversations into which the webhooks of one route are spread."""
 
+Order = Literal["room", "thread", "user", "none"]
+"""What a message waits for: others of its room, of its thread, of its user in that room, or nothing."""
+
 Operation = Literal["say", "receipt"]
 """What the master is asked to do: say a text, or tell the sender that a message has been dealt with."""
 
@@ -69,6 +72,16 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     def source(self) -> str:
         """What a second delivery of the same event has in common with the first."""
         return f"{self.room.adapter}:{self.event or self.id}"
+
+
+def choose_key(message: Message, order: Order) -> str:
+    """Return the conversation of `message` where `order` is kept, or nothing if that is its room."""
+    room = message.room.address
+    if order == "none":
+        return f"{room}#{message.id}"
+    if order == "user":
+        return f"{room}@{message.user.id}"
+    return f"{room}/{message.thread}" if order == "thread" and message.thread else ""
 
 
 class Webhook(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="webhook"):

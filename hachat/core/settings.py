@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 
 from hachat.core.errors import SettingsError
 from hachat.core.lease import Timing
+from hachat.core.messages import Order
 from hachat.core.redaction import mask
 from hachat.core.sections import convert_section, read_secrets
 
@@ -153,12 +154,14 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
         mailbox: Messages that may wait in one conversation.
         outbox: Replies that may wait in one room.
         dedupe: How long a second delivery of the same event is recognised.
+        order: What a message waits for: others of its room, thread or user, or nothing.
     """
 
     depth: Count = 100_000
     mailbox: Count = 1_000
     outbox: Count = 1_000
     dedupe: Seconds = 3600.0
+    order: Order = "room"
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
@@ -169,6 +172,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         work_slots: Webhooks and jobs handled at once.
         threads: Threads for handlers that are plain functions.
         timeout: Longest run of a handler.
+        patience: How long a conversation waits for a message that is being handled before it goes on without it.
         grace: How long running handlers may take to finish when the node stops.
         heartbeat: Time between two signs of life.
         node_ttl: A node silent for this long is dead; others take over its messages.
@@ -178,6 +182,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     work_slots: Count = 32
     threads: Count = 16
     timeout: Seconds = 300.0
+    patience: Seconds = 0.5
     grace: SecondsOrZero = 25.0
     heartbeat: Seconds = 3.0
     node_ttl: Seconds = 10.0

@@ -23,6 +23,7 @@ from typing import Literal
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from hachat import __version__
 from hachat.bot.recovery import Recovery
@@ -36,11 +37,12 @@ from hachat.cluster.elector import Duty, Elector, Term
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.core.ids import make_id
-from hachat.core.messages import Message, Webhook
+from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
-from hachat.store.inbound import Inbound, Queued
-from hachat.store.keys import Keys
+from hachat.store.commits import Queued
+from hachat.store.inbound import Inbound
+from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
 from hachat.store.members import Member, Members
@@ -78,8 +80,8 @@ class Node:
         self._inbound = Inbound(link, self._keys, f"{self.name}:{self.boot}", settings.queue)
         work = settings.worker
         self._workers = [
-            Worker(self._inbound, link, "chat", work.chat_slots, robot.begin),
-            Worker(self._inbound, link, "work", work.work_slots, robot.begin),
+            Worker(self._inbound, link, lane, slots, robot.begin, patience=work.patience)
+            for lane, slots in ((LANES[0], work.chat_slots), (LANES[1], work.work_slots))
         ]
         self._recovery = Recovery(self._inbound, self._workers)
         self._heartbeat: Heartbeat | None = None
@@ -184,6 +186,7 @@ class Node:
             stall=work.node_ttl - work.heartbeat,
             turned_at=lambda: self._pulse.ticked_at,
             on_gone=self._recovery.notice,
+            on_beat=self._recovery.beaten,
         )
         self._heartbeat = heartbeat
         chat_states = ChatStates(members)
@@ -241,4 +244,7 @@ class Node:
             self._notifier.status("standby")
 
     async def _enqueue_messages(self, messages: Sequence[Message]) -> list[Queued]:
+        order = self._inbound.limits.order
+        if order != "room":
+            messages = [replace(message, key=choose_key(message, order)) for message in messages]
         return await self._inbound.enqueue_all(messages, "chat")

@@ -9,22 +9,34 @@ different conversations side by side on all nodes.  Every step is one script, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any
 
-import msgspec
-
-from hachat.core import wire
 from hachat.core.errors import HachatError, QueueFull, StoreError, StoreRefused, WireError
 from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Reply
 from hachat.core.settings import QueueSettings
 from hachat.store.client import refusal
+from hachat.store.commits import (
+    VERDICTS,
+    Commit,
+    Committed,
+    Head,
+    Held,
+    Progress,
+    Queued,
+    Taken,
+    Token,
+    mark,
+    read_head,
+    write_commit,
+)
 from hachat.store.keys import GROUP, LANES, Keys, Lane
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
 
-_ENQUEUE, _TURN, _HAND_BACK, _REAP = map(load, ("enqueue", "inbound_turn", "hand_back", "reap"))
+_ENQUEUE, _TURN, _PROGRESS, _HAND_BACK, _REAP = map(
+    load, ("enqueue", "inbound_turn", "progress", "hand_back", "reap")
+)
 
 BLOCK = 5.0
 """Seconds a read waits at the server before it asks again."""
@@ -37,56 +49,6 @@ DEATHS = 3
 
 
 _LATER = "try again later"
-
-
-class Token(msgspec.Struct, frozen=True):
-    """The right to handle a conversation, held until it is given back."""
-
-    lane: Lane
-    entry: str
-    conversation: str
-
-
-class Head(msgspec.Struct, frozen=True):
-    """A waiting message as it is stored."""
-
-    id: str
-    data: bytes
-
-
-class Commit(msgspec.Struct, frozen=True):
-    """What became of a conversation's head: its replies, or why it is given up; without a head, a first look.
-
-    With `give_way`, other conversations come first when more is waiting in this one.
-    """
-
-    token: Token
-    head: Head | None = None
-    replies: Sequence[Reply] = ()
-    give_way: bool = False
-    give_up: str = ""
-
-
-class Verdict(Enum):
-    """What became of a commit; see `inbound_turn.lua`."""
-
-    MORE = b"MORE"
-    DONE = b"DONE"
-    GONE = b"GONE"
-    LOST = b"LOST"
-
-
-_VERDICTS = {verdict.value: verdict for verdict in Verdict}
-
-Queued: TypeAlias = bool | QueueFull | WireError | StoreError
-"""What became of a message that was to be queued: queued now, queued before, or why it could not be."""
-
-Committed: TypeAlias = tuple[Verdict, Head | None]
-"""What became of a commit, and the head that waits now if the token is still held."""
-
-
-Taken: TypeAlias = tuple[Token, Head | None]
-"""A conversation that was taken, and its head; None if that is yet to be looked at."""
 
 
 class Inbound:
@@ -137,7 +99,7 @@ class Inbound:
         faults: dict[int, WireError] = {}
         for number, value in enumerate(values):
             try:
-                arguments += (value.source, value.conversation, _mark(value))
+                arguments += (value.source, value.conversation, mark(value))
             except WireError as error:
                 faults[number] = error
         answers = iter(
@@ -191,13 +153,21 @@ class Inbound:
 
     async def held(self, lane: Lane) -> list[Token]:
         """Return the tokens Redis has given to this node, whether or not the node has heard of it."""
-        return self._tokens(
+        tokens = self._tokens(
             lane,
             await self._link.command(
                 *("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", 10_000),
                 *("STREAMS", self._keys.ready(lane), "0"),
             ),
         )
+        if not tokens:
+            return []
+        entries = [token.entry for token in tokens]
+        asides = await self._link.command("HMGET", self._keys.of("detached"), *entries)
+        return [
+            Token(lane, token.entry, aside.decode()) if aside else token
+            for token, aside in zip(tokens, asides, strict=True)
+        ]
 
     async def turn(
         self, lane: Lane, commits: Sequence[Commit], most: int | None = None
@@ -224,28 +194,69 @@ class Inbound:
         arguments += (self._keys.mailbox(""), self._keys.outbox(""))
         arguments += ("" if most is None else most, len(commits))
         for commit in commits:
-            _write_commit(commit, arguments)
-        names = ("counters", "outready", "bell", "deaths", "dead")
+            write_commit(commit, arguments)
+        names = (
+            "counters",
+            "outready",
+            "bell",
+            "deaths",
+            "dead",
+            "said",
+            "detached",
+            "jobs",
+            "jobdata",
+        )
         answer = await self._link.script(
             _TURN, (self._keys.ready(lane), *map(of, names)), arguments
         )
         end = 2 * len(commits)
         answers = [
-            refusal(verdict) or (_VERDICTS[verdict], _read_head(head))
+            refusal(verdict) or (VERDICTS[verdict], read_head(head))
             for verdict, head in zip(answer[:end:2], answer[1:end:2], strict=True)
         ]
         taken = [
-            (Token(lane, entry.decode(), conversation.decode()), _read_head(head))
+            (Token(lane, entry.decode(), conversation.decode()), read_head(head))
             for entry, conversation, head in zip(
                 *(answer[end + n :: 3] for n in range(3)), strict=True
             )
         ]
         return answers, taken
 
+    async def progress(
+        self,
+        token: Token,
+        head: Head,
+        replies: Sequence[Reply] = (),
+        *,
+        begun: Sequence[str] = (),
+        aside: str = "",
+    ) -> Progress:
+        """Queue replies of a message that is still being handled, each once, and note which routes are begun.
+
+        With `aside` the message is moved there, and its conversation goes on without it; the token then stands for
+        `aside`, unless that conversation has messages before it.
+
+        Raises:
+            StoreError: Redis did not answer, or said no; asking again is safe.
+        """
+        arguments: list[str | bytes | int] = [GROUP, self._consumer, self.limits.outbox]
+        arguments += (self._keys.mailbox(""), self._keys.outbox(""))
+        arguments += (token.entry, token.conversation, head.id, aside)
+        arguments.append("".join(f"{route}\n" for route in begun))
+        for reply in replies:
+            arguments += (reply.room, mark(reply))
+        names = ("counters", "outready", "bell", "dead", "said", "detached")
+        keys = (self._keys.ready(token.lane), *map(self._keys.of, names))
+        state, *before = await self._link.script(_PROGRESS, keys, arguments)
+        said = frozenset(before[0].decode().split("\n")) - {""} if before else frozenset()
+        return Progress(Held(state), said)
+
     async def hand_back(self, lane: Lane) -> int:
         """Give back all tokens of a lane, for others to take at once; return how many there were."""
         count: int = await self._link.script(
-            _HAND_BACK, (self._keys.ready(lane),), (GROUP, self._consumer)
+            _HAND_BACK,
+            (self._keys.ready(lane), self._keys.of("detached")),
+            (GROUP, self._consumer),
         )
         return count
 
@@ -255,7 +266,7 @@ class Inbound:
         answer = await self._link.script(
             _REAP,
             (
-                *map(of, ("nodes", "gone", "deaths", "dead", "counters")),
+                *map(of, ("nodes", "gone", "deaths", "dead", "counters", "said", "detached")),
                 *map(self._keys.ready, LANES),
             ),
             (GROUP, self._consumer, most, DEATHS, self._keys.mailbox(""), *LANES),
@@ -280,27 +291,3 @@ class Inbound:
             for entry, fields in entries
             if fields
         ]
-
-
-def _read_head(item: bytes) -> Head | None:
-    mark, _, data = item.partition(b"|")
-    return Head(mark.decode("utf-8", "replace"), data) if item else None
-
-
-def _mark(value: Value | Reply) -> bytes:
-    """Return `value` as it stands in a list: scripts tell by the id in front whether it is the one they mean."""
-    return value.id.encode() + b"|" + wire.encode(value)
-
-
-def _write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
-    head, replies = commit.head, commit.replies
-    arguments += (
-        commit.token.entry,
-        commit.token.conversation,
-        head.id if head else "",
-        "1" if commit.give_way else "",
-        commit.give_up,
-        len(replies),
-    )
-    for reply in replies:
-        arguments += (reply.room, _mark(reply))

@@ -66,7 +66,17 @@ async def read_status(link: Link, keys: Keys) -> Status:
     Raises:
         StoreError: Redis cannot be asked.
     """
-    names = ("lease", "meta", "members", "nodes", "gone", "counters", "outready", "dead")
+    names = (
+        "lease",
+        "meta",
+        "members",
+        "nodes",
+        "gone",
+        "counters",
+        "outready",
+        "dead",
+        "detached",
+    )
     answer = await link.script(
         _STATUS,
         [*map(keys.of, names), *map(keys.ready, LANES)],

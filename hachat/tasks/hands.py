@@ -18,50 +18,67 @@ T = TypeVar("T")
 
 
 class Clock:
-    """When somebody should look for work that takes too long, by trio's clock; `news` is parked on meanwhile."""
+    """When somebody should look for work that takes its time, by trio's clock; `news` is parked on meanwhile."""
 
-    __slots__ = ("look_at", "news")
+    __slots__ = ("look_at", "moment", "news")
 
-    def __init__(self) -> None:
+    def __init__(self, moment: float) -> None:
         self.look_at = inf
+        self.moment = moment
         self.news = trio.lowlevel.ParkingLot()
 
+    def set(self, at: float) -> None:
+        """Have somebody look at `at`."""
+        if at < self.look_at:
+            self.look_at = at
+            self.news.unpark_all()
 
-class Hand:
-    """Whoever does a piece of work: it is cancelled at `late_at`, by trio's clock."""
 
-    __slots__ = ("_clock", "late_at", "scope")
+class Hand(Generic[T]):
+    """Whoever does a piece of work: it is slow from `slow_at` on and cancelled at `late_at`, by trio's clock."""
+
+    __slots__ = ("_clock", "item", "late_at", "scope", "slow_at")
 
     def __init__(self, clock: Clock) -> None:
         self.scope = trio.CancelScope()
-        self.late_at = inf
+        self.item: T | None = None
+        self.late_at = self.slow_at = inf
         self._clock = clock
 
     def allow(self, seconds: float) -> None:
         """Let the piece in hand take `seconds` from now; until it is told, it may take for ever."""
-        self.late_at = trio.current_time() + seconds
-        if self.late_at < self._clock.look_at:
-            self._clock.look_at = self.late_at
-            self._clock.news.unpark_all()
+        now = trio.current_time()
+        self.late_at, self.slow_at = now + seconds, now + self._clock.moment
+        self._clock.set(min(self.late_at, self.slow_at))
+
+    def rest(self) -> None:
+        """Have nothing in hand any more."""
+        self.late_at = self.slow_at = inf
+        self.item = None
 
 
 class Hands(Generic[T]):
     """Has `work` done on each item it is given, in their order, on `count` at once.
 
-    `late` is called with an item whose work was cancelled because its time was up, once it has ended.
+    `slow` is called with an item whose work takes longer than `moment` seconds, while it goes on; `late` with one whose
+    work was cancelled because its time was up, once it has ended.
     """
 
     def __init__(
         self,
         count: int,
-        work: Callable[[T, Hand], Awaitable[None]],
+        work: Callable[[T, Hand[T]], Awaitable[None]],
         late: Callable[[T], None],
+        *,
+        slow: Callable[[T], None] = lambda _: None,
+        moment: float = inf,
     ) -> None:
         self._work = work
         self._late = late
+        self._slow = slow
         self._waiting: deque[T] = deque()
-        self._clock = Clock()
-        self._hands = [Hand(self._clock) for _ in range(count)]
+        self._clock = Clock(moment)
+        self._hands: list[Hand[T]] = [Hand(self._clock) for _ in range(count)]
         self._resting = trio.lowlevel.ParkingLot()
         self._called = False
         self._ending = False
@@ -86,15 +103,16 @@ class Hands(Generic[T]):
                     working.start_soon(self._serve, hand)
             timing.cancel_scope.cancel()
 
-    async def _serve(self, hand: Hand) -> None:
-        item: T | None = None
+    async def _serve(self, hand: Hand[T]) -> None:
         while not self._ending:
             with trio.CancelScope() as hand.scope:
                 # Work that ended well although it was late leaves a scope that would cut the next one short.
                 while not hand.scope.cancel_called and (item := await self._next()) is not None:
+                    hand.item = item
                     await self._work(item, hand)
-                    hand.late_at = inf
-            hand.late_at = inf
+                    hand.rest()
+            item = hand.item
+            hand.rest()
             if hand.scope.cancelled_caught and item is not None:
                 self._late(item)
 
@@ -117,12 +135,16 @@ class Hands(Generic[T]):
         while True:
             with trio.CancelScope(deadline=clock.look_at):
                 await clock.news.park()
-            now = trio.current_time()
-            if now >= clock.look_at:
-                for hand in self._hands:
-                    if hand.late_at <= now:
-                        hand.scope.cancel()
-                # Not whenever something ends, but only when it would have been late: the work that ends in time is cheap.
-                clock.look_at = min(
-                    (hand.late_at for hand in self._hands if hand.late_at > now), default=inf
-                )
+            if trio.current_time() >= clock.look_at:
+                self._look(trio.current_time())
+                # Not whenever something ends, but only when it would have been late: work that ends in time is cheap.
+                times = [at for hand in self._hands for at in (hand.slow_at, hand.late_at)]
+                clock.look_at = min((at for at in times if at > trio.current_time()), default=inf)
+
+    def _look(self, now: float) -> None:
+        for hand in self._hands:
+            if hand.slow_at <= now and hand.item is not None:
+                hand.slow_at = inf
+                self._slow(hand.item)
+            if hand.late_at <= now:
+                hand.scope.cancel()

@@ -12,9 +12,10 @@ from typing import cast
 import trio
 
 from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.core.messages import Message, Room, User
+from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.wire import encode
-from hachat.store.inbound import Commit, Committed, Head, Inbound, Taken, Token, Verdict
+from hachat.store.commits import Commit, Committed, Head, Held, Progress, Taken, Token, Verdict
+from hachat.store.inbound import Inbound
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
 
@@ -28,7 +29,8 @@ class Mailboxes(Inbound):
 
     `failures` holds, for each method, what its next calls raise *after* they have done their work, `refusals` what the
     next commits of a head are refused with, `verdicts` what they are answered; `reapable` is what a take-over would
-    find.  `commits` are those of heads that were finished, `looks` counts the others.
+    find.  `early` are replies that came before their message's commit, `asides` the conversations that tokens stand for
+    since a message was moved there, `lost` tokens of which progress is refused.  `commits` are those of heads that were finished, `looks` counts the others.
     """
 
     boxes: dict[str, list[Head]] = field(default_factory=lambda: defaultdict(list))
@@ -42,6 +44,10 @@ class Mailboxes(Inbound):
     reads: list[int] = field(default_factory=list)
     reapable: list[Token] = field(default_factory=list)
     mosts: list[int | None] = field(default_factory=list)
+    early: list[str] = field(default_factory=list)
+    said: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    asides: dict[str, str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     looks: int = 0
     _news: trio.Event = field(default_factory=trio.Event)
     _entries: itertools.count[int] = field(default_factory=itertools.count)
@@ -82,9 +88,35 @@ class Mailboxes(Inbound):
 
     async def held(self, lane: Lane) -> list[Token]:
         """Return what is pending."""
-        tokens = list(self.pending)
+        tokens = [
+            Token(token.lane, token.entry, self.asides.get(token.entry, token.conversation))
+            for token in self.pending
+        ]
         await self._answer("held")
         return tokens
+
+    async def progress(
+        self,
+        token: Token,
+        head: Head,
+        replies: Sequence[Reply] = (),
+        *,
+        begun: Sequence[str] = (),
+        aside: str = "",
+    ) -> Progress:
+        """Queue replies early, note what begins, move a message aside."""
+        before = frozenset(self.said[head.id])
+        box = self.boxes[token.conversation]
+        if self._find(token) is None or token.entry in self.lost or box[:1] != [head]:
+            await self._answer("progress")
+            return Progress(Held.LOST)
+        self.early += [reply.text for reply in replies if reply.id not in before]
+        self.said[head.id] |= {*begun, *(reply.id for reply in replies)}
+        state = Held.HELD
+        if aside:
+            state = self._move(token, aside)
+        await self._answer("progress")
+        return Progress(state, before)
 
     async def turn(
         self, lane: Lane, commits: Sequence[Commit], most: int | None = None
@@ -127,7 +159,7 @@ class Mailboxes(Inbound):
         elif self.verdicts:
             verdict = self.verdicts.pop(0)
             return verdict, box[0] if verdict is Verdict.GONE else None
-        if commit.token not in self.pending:
+        if self._find(commit.token) is None:
             return Verdict.LOST, None
         if commit.head is not None and box[:1] not in ([], [commit.head]):
             return Verdict.GONE, box[0]
@@ -145,9 +177,27 @@ class Mailboxes(Inbound):
             self._news.set()
         return Verdict.DONE, None
 
+    def _find(self, token: Token) -> Token | None:
+        for held in self.pending:
+            stands_for = self.asides.get(held.entry, held.conversation)
+            if held.entry == token.entry and stands_for == token.conversation:
+                return held
+        return None
+
+    def _move(self, token: Token, aside: str) -> Held:
+        self.boxes[aside].append(self.boxes[token.conversation].pop(0))
+        if len(self.boxes[aside]) > 1:
+            return Held.QUEUED
+        self.asides[token.entry] = aside
+        if self.boxes[token.conversation]:
+            self.ready.append(self.make_token(token.conversation))
+            self._news.set()
+        return Held.HELD
+
     def _give_back(self, token: Token) -> None:
-        if token in self.pending:
-            self.pending.remove(token)
+        held = self._find(token)
+        if held is not None:
+            self.pending.remove(held)
 
     async def _answer(self, method: str) -> None:
         await trio.lowlevel.checkpoint()

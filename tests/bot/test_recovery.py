@@ -13,7 +13,7 @@ from hachat.bot.recovery import Recovery
 from hachat.bot.run import Run
 from hachat.bot.worker import Worker
 from hachat.core.messages import Inbound
-from hachat.store.inbound import Token
+from hachat.store.commits import Token
 from hachat.store.keys import Lane
 from tests.bot.mailboxes import AWAY, Mailboxes
 from tests.waiting import until
@@ -72,6 +72,26 @@ async def test_no_more_is_taken_over_than_fits(autojump_clock: trio.testing.Mock
         chat._visits.clear()
         recovery.notice(["n2:b2"])
         await until(lambda: not queue.reapable)
+
+
+async def test_a_beat_compares_what_is_in_hand(autojump_clock: trio.testing.MockClock) -> None:
+    """A busy worker is compared with Redis at each beat, an idle one at every second."""
+    queue = Mailboxes()
+    chat, work = worker(queue, "chat", 2), worker(queue, "work", 2)
+    chat.adopt([queue.make_token("t/a")])
+    asked: list[Lane] = []
+
+    async def held(lane: Lane) -> list[Token]:
+        asked.append(lane)
+        return []
+
+    queue.held = held  # type: ignore[method-assign]  # counts the questions
+    async with recovering(queue, chat, work) as recovery:
+        for _ in range(4):
+            recovery.beaten()
+            await trio.testing.wait_all_tasks_blocked()
+
+    assert asked == ["chat", "chat", "work", "chat", "chat", "work"]
 
 
 async def test_without_a_notice_nothing_is_asked(autojump_clock: trio.testing.MockClock) -> None:

@@ -18,7 +18,7 @@ from hachat.core.errors import HandlerError
 from hachat.core.messages import Message, Room, User, Webhook
 
 ID = "M1"
-WRONG = f"Sorry, that went wrong (id {ID})."
+WRONG = f"Sorry, that went wrong (id {ID}). I will try again."
 LATE = f"Sorry, that took too long (id {ID})."
 
 
@@ -237,7 +237,7 @@ async def test_failure_while_being_cancelled(
     autojump_clock: trio.testing.MockClock, logged: list[Any]
 ) -> None:
     """Of a group of errors and cancels, the errors are logged and the cancels do their work."""
-    assert await Stage(Zoo(), timeout=1).say("hachat mixed") == [LATE]
+    assert await Stage(Zoo(), timeout=1).say("hachat mixed") == [f"{LATE} I will try again."]
     assert [line["event"] for line in logged] == ["a handler failed", "a handler took too long"]
 
 

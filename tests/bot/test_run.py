@@ -79,7 +79,7 @@ async def test_a_failure_is_told_last(acts: tuple[Act, ...]) -> None:
 
     *said, sorry = run.replies
     assert [reply.text for reply in said] == ["so far", "said"][: len(acts)]
-    assert (sorry.text, sorry.thread) == ("Sorry, that went wrong (id M1).", "T")
+    assert (sorry.text, sorry.thread) == ("Sorry, that went wrong (id M1). I will try again.", "T")
     assert [(line["message"], line["route"], line["node"]) for line in lines] == [
         ("M1", "r0", "n1")
     ]

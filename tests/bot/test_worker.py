@@ -13,20 +13,18 @@ import structlog
 import trio
 import trio.testing
 
+from hachat.bot.company import MOMENT
 from hachat.bot.context import Replies
+from hachat.bot.policy import DELAYS, PLAIN, Policy
 from hachat.bot.run import Call, Run
-from hachat.bot.worker import (
-    RELUCTANCE,
-    VISIT_MESSAGES,
-    VISIT_SECONDS,
-    Worker,
-    make_receipt,
-)
+from hachat.bot.visit import VISIT_MESSAGES, VISIT_SECONDS
+from hachat.bot.worker import PATIENCE, RELUCTANCE, Worker
 from hachat.core.errors import HandlerError, StoreRefused
-from hachat.core.messages import Inbound, Message, Reply, Room, User
+from hachat.core.messages import Inbound, Message, Room, User
 from hachat.core.settings import QueueSettings
+from hachat.core.wire import encode
+from hachat.store.commits import Verdict
 from hachat.store.inbound import Inbound as Queue
-from hachat.store.inbound import Verdict
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from tests.bot.mailboxes import AWAY, Mailboxes
@@ -34,7 +32,10 @@ from tests.waiting import until
 
 
 class Handler:
-    """Handles a message in `seconds`, or as long as `lasts` says of its text, and echoes it."""
+    """Handles a message in `seconds`, or as long as `lasts` says of its text, and echoes it.
+
+    A text in `raises` fails that way instead; one in `speaks` says that many things first, a second apart.
+    """
 
     def __init__(self, seconds: float = 0.01) -> None:
         self.began: list[str] = []
@@ -44,13 +45,16 @@ class Handler:
         self.most_in_a_room = 0
         self.most = 0
         self.timeout = 300.0
+        self.policy = PLAIN
+        self.raises: dict[str, Exception] = {}
+        self.speaks: dict[str, int] = {}
         self._seconds = seconds
 
     def __call__(self, inbound: Inbound) -> Run:
         """Return what is to be done about one message."""
         assert isinstance(inbound, Message)
         replies = Replies(inbound.id, "echo")
-        calls = [Call("echo", partial(self._echo, inbound, replies), replies)]
+        calls = [Call("echo", partial(self._echo, inbound, replies), replies, self.policy)]
         return Run(inbound, calls, timeout=self.timeout)
 
     async def _echo(self, inbound: Message, replies: Replies) -> None:
@@ -59,6 +63,11 @@ class Handler:
         self.most_in_a_room = max(self.most_in_a_room, *self.running.values())
         self.most = max(self.most, self.running.total())
         try:
+            for number in range(self.speaks.get(inbound.text, 0)):
+                replies.add(inbound.room.address, f"{inbound.text} {number}")
+                await trio.sleep(1.0)
+            if error := self.raises.get(inbound.text):
+                raise error
             await trio.sleep(self.lasts.get(inbound.text, self._seconds))
         finally:
             self.running[inbound.conversation] -= 1
@@ -72,7 +81,7 @@ class Stage:
     def __init__(self, queue: Mailboxes, handler: Handler, slots: int, grace: float) -> None:
         self.queue = queue
         self.handler = handler
-        self.worker = Worker(queue, queue, "chat", slots, handler)
+        self.worker = Worker(queue, queue, "chat", slots, handler, dice=lambda: 0.5)
         self.leaving = trio.Event()
         self.ended = trio.Event()
         self._grace = grace
@@ -139,16 +148,164 @@ async def test_conversations_run_side_by_side_within_the_slots(
     assert min(stage.queue.reads) > 0
 
 
-async def test_a_slow_conversation_holds_up_no_other(
+async def test_a_slow_message_holds_up_no_other_room_and_its_own_not_for_long(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """While one room's handler takes its time, another room is answered."""
+    """While one handler takes its time, another room is answered at once, and its own room after some patience."""
     async with working() as stage:
         stage.handler.lasts["slow"] = 100.0
-        stage.queue.put("a", "slow", "after")
+        began = trio.current_time()
+        stage.queue.put("a", "slow", "after", "last")
         stage.queue.put("b", "quick")
         await until(lambda: committed(stage) == ["quick"])
-        await until(lambda: committed(stage) == ["quick", "slow", "after"], within=200)
+        assert trio.current_time() - began < PATIENCE
+        await until(lambda: committed(stage) == ["quick", "after", "last"])
+        assert trio.current_time() - began == pytest.approx(PATIENCE, abs=0.1)
+        await until(lambda: committed(stage)[-1] == "slow", within=200)
+
+    assert stage.handler.began == ["slow", "quick", "after", "last"]
+    assert not any(stage.queue.boxes.values())
+
+
+async def test_what_a_slow_handler_says_is_sent_as_it_is_said(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Replies do not wait for the end of a handler that takes longer than a moment."""
+    async with working() as stage:
+        stage.handler.speaks["talk"] = 3
+        stage.queue.put("a", "talk")
+        began = trio.current_time()
+        for number in range(3):
+            await until(lambda: len(stage.queue.early) == number + 1)  # noqa: B023 - awaited here
+            assert trio.current_time() - began == pytest.approx(number + MOMENT, abs=0.2)
+        await stage.until_idle()
+
+    assert stage.queue.early == ["talk 0", "talk 1", "talk 2"]
+    assert [reply.text for reply in stage.queue.commits[0].replies][-1] == "talk"
+
+
+async def test_a_quick_handler_costs_no_call_of_its_own(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What ends within a moment is told with its commit only."""
+    async with working(Handler(MOMENT / 2)) as stage:
+        stage.queue.put("a", *(str(number) for number in range(20)))
+        await stage.until_idle()
+
+    assert stage.queue.early == []
+    assert stage.queue.asides == {}
+
+
+async def test_a_handler_whose_message_is_another_s_is_stopped(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """When Redis says that another node has taken the message over, it is cancelled and nothing of it is committed."""
+    async with working() as stage:
+        stage.handler.lasts["slow"] = inf
+        stage.queue.put("a", "slow")
+        await until(lambda: stage.handler.began)
+        stage.queue.lost = {token.entry for token in stage.queue.pending}
+        await until(lambda: not stage.worker.running)
+
+    assert stage.handler.running.total() == 0
+    assert committed(stage) == []
+
+
+async def test_reconciling_stops_what_is_lost_and_adopts_what_is_ours(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where Redis and the node disagree about what is in hand, Redis is right, both ways."""
+    async with working() as stage:
+        stage.handler.lasts["slow"] = inf
+        stage.queue.put("a", "slow")
+        await until(lambda: stage.handler.began)
+        stage.queue.pending.clear()
+        stage.queue.put("b", "unheard")
+        stage.queue.pending, stage.queue.ready = stage.queue.ready, []
+        await stage.worker.reconcile()
+        await until(lambda: not stage.worker.running)
+
+    assert stage.handler.running.total() == 0
+    assert committed(stage) == ["unheard"]
+
+
+async def test_what_failed_is_scheduled_again_with_its_commit(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """One step removes the message, tells its user and schedules another try of the route that failed."""
+    async with working() as stage:
+        stage.handler.raises["bad"] = ValueError("no")
+        stage.queue.put("a", "bad", "good", receipt=True)
+        await stage.until_idle()
+
+    commit = stage.queue.commits[0]
+    (later,) = commit.later
+    assert (later.id, later.lane) == ("bad/again", "chat")
+    assert later.delay == pytest.approx(0.75)
+    assert isinstance(later.value, Message)
+    assert (later.value.attempt, later.value.only, later.value.id) == (1, ("echo",), "bad")
+    assert commit.give_up == ""
+    # The receipt says that all is done, and it is not.
+    assert [reply.text for reply in commit.replies] == [
+        "Sorry, that went wrong (id bad). I will try again."
+    ]
+    assert committed(stage) == ["bad", "good"]
+
+
+async def test_after_the_last_try_it_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
+    """What fails once too often becomes a dead letter that says why, its user hears of it, and the receipt follows."""
+    async with working() as stage:
+        stage.handler.raises["bad"] = ValueError("no")
+        message = Message(
+            *("bad", Room("t", "a"), User("u"), "bad", 1.0),
+            attempt=len(DELAYS),
+            only=("echo",),
+            receipt=True,
+        )
+        stage.queue.put_raw("t/a", "bad", encode(message))
+        await stage.until_idle()
+
+    (commit,) = stage.queue.commits
+    assert (commit.later, commit.give_up) == ((), "echo: ValueError: no")
+    assert [reply.op for reply in commit.replies] == ["say", "receipt"]
+    assert commit.replies[0].text == "Sorry, I gave up after 6 tries (id bad)."
+
+
+async def test_what_must_not_be_done_twice_is_noted_before_it_begins(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A route that is at most once runs once; taken over from a node that died in it, it is given up and not run."""
+    async with working() as stage:
+        stage.handler.policy = Policy(retry="never")
+        stage.queue.said["taken"] = {"echo"}
+        stage.queue.put("a", "new", "taken")
+        await stage.until_idle()
+
+    assert stage.handler.began == ["new"]
+    assert stage.queue.said["new"] == {"echo"}
+    first, second = stage.queue.commits
+    assert (first.give_up, second.give_up) == (
+        "",
+        "echo: it was interrupted and must not be done twice",
+    )
+    assert second.replies[0].text == "Sorry, that went wrong (id taken)."
+
+
+async def test_a_route_may_ask_for_another_order(autojump_clock: trio.testing.MockClock) -> None:
+    """With order none a room's messages do not wait for one another, with order user those of one person do."""
+    async with working(Handler(0.2)) as stage:
+        stage.handler.policy = Policy(order="none")
+        stage.queue.put("a", "a1", "a2", "a3")
+        await stage.until_idle()
+        assert stage.handler.most_in_a_room == 3
+        stage.handler.most_in_a_room = 0
+        stage.handler.policy = Policy(order="user")
+        stage.queue.put("b", "b1", "b2", "b3")
+        await stage.until_idle()
+
+    assert stage.handler.most_in_a_room == 1
+    assert stage.handler.began == ["a1", "a2", "a3", "b1", "b2", "b3"]
+    assert not any(stage.queue.boxes.values())
 
 
 @pytest.mark.parametrize(
@@ -308,9 +465,10 @@ async def test_what_takes_too_long_is_cut_short(autojump_clock: trio.testing.Moc
         stage.queue.put("b", "long")
         await stage.until_idle()
 
-    assert stage.handler.ended == ["long", "after"]
-    assert committed(stage) == ["long", "slow", "after"]
-    assert [reply.text for reply in stage.queue.commits[1].replies] == [
+    assert stage.handler.ended == ["after", "long"]
+    assert committed(stage) == ["after", "long", "slow"]
+    assert stage.queue.commits[2].give_up == "echo: it took longer than 30 s"
+    assert [reply.text for reply in stage.queue.commits[2].replies] == [
         "Sorry, that took too long (id slow)."
     ]
 
@@ -400,13 +558,6 @@ async def test_a_receipt_comes_after_the_replies(autojump_clock: trio.testing.Mo
         if commit.head
     }
     assert said == {"a1": ["say", "receipt"], "b1": ["say"]}
-
-
-def test_a_receipt_names_the_event() -> None:
-    """The adapter finds by it what the receipt is for, and its id is the same in a second run."""
-    message = Message("m1", Room("t", "a"), User("u"), "hi", 1.0, event="e1")
-
-    assert make_receipt(message) == Reply("m1/receipt", "t/a", "e1", op="receipt", about="m1")
 
 
 async def test_a_conversation_on_a_real_server(link: Link, keys: Keys) -> None:

@@ -12,7 +12,7 @@ from structlog.typing import EventDict
 from hachat.chat.ingest import Ingest
 from hachat.core.errors import QueueFull, StoreRefused, StoreUnavailable, WireError
 from hachat.core.messages import Message, Room, User
-from hachat.store.inbound import Queued
+from hachat.store.commits import Queued
 
 
 def message(id_: str, room: str = "a") -> Message:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hachat.core.errors import WireError
-from hachat.core.messages import Inbound, Message, Reply, Room, User, Webhook
+from hachat.core.messages import Inbound, Job, Message, Reply, Room, User, Webhook
 from hachat.core.wire import (
     MAX_ENVELOPE,
     MAX_TEXT,
@@ -34,6 +34,9 @@ messages = st.builds(
     event=words,
     thread=words,
     receipt=st.booleans(),
+    key=words,
+    attempt=st.integers(0, 9),
+    only=st.lists(words, max_size=3).map(tuple),
     v=versions,
 )
 webhooks = st.builds(
@@ -44,18 +47,22 @@ webhooks = st.builds(
     query=maps,
     headers=maps,
     event=words,
+    attempt=st.integers(0, 9),
     v=versions,
 )
+jobs = st.builds(Job, words, words, moments, words, st.integers(0, 9), versions)
 replies = st.builds(
-    Reply, words, words, words, st.sampled_from(["say", "receipt"]), words, words, versions
+    Reply,
+    *(words, words, words, st.sampled_from(["say", "receipt"]), words, words, words),
+    v=versions,
 )
 
 NESTED = b'{"kind":"message","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 
-@given(messages | webhooks)
+@given(messages | webhooks | jobs)
 def test_an_inbound_value_comes_back_as_it_was(value: Inbound) -> None:
-    """Every message and webhook survives the way through Redis."""
+    """Every message, webhook and job survives the way through Redis."""
     assert decode_inbound(encode(value)) == value
 
 

@@ -12,7 +12,8 @@ from hachat.core.errors import QueueFull, StoreError, StoreRefused
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
-from hachat.store.inbound import DEATHS, Commit, Head, Inbound, Token, Verdict
+from hachat.store.commits import Commit, Head, Held, Later, Token, Verdict
+from hachat.store.inbound import DEATHS, Inbound
 from hachat.store.keys import GROUP, Keys
 from hachat.store.link import Link
 
@@ -484,6 +485,138 @@ async def test_a_turn_survives_the_loss_of_the_group(
     assert taken == []
     await inbound.prepare()
     assert await commit(inbound, token, head) is Verdict.LOST
+
+
+async def take_one(inbound: Inbound, *messages: Message) -> tuple[Token, Head]:
+    """Queue messages and take the first conversation with its head."""
+    await inbound.enqueue_all(messages, "chat")
+    _, ((token, head), *_) = await inbound.turn("chat", (), 5)
+    assert head is not None
+    return token, head
+
+
+async def waiting_replies(link: Link, keys: Keys, room: str = "test/ops") -> list[str]:
+    """Return the ids of what waits in an outbox."""
+    items = await link.command("LRANGE", keys.outbox(room), 0, -1)
+    return [item.partition(b"|")[0].decode() for item in items]
+
+
+def reply(number: int, room: str = "test/ops") -> Reply:
+    """Return a reply of the first message."""
+    return Reply(f"m1/r/{number}", room, f"text {number}")
+
+
+async def test_replies_said_early_are_queued_once(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """Told again after a lost answer, or with the commit, they are not doubled; what is new follows them in order."""
+    token, head = await take_one(inbound, message(1))
+
+    for _ in range(2):
+        progress = await inbound.progress(token, head, [reply(1), reply(2)])
+        assert progress.held is Held.HELD
+    assert progress.said == {"m1/r/1", "m1/r/2"}
+    assert await waiting_replies(link, keys) == ["m1/r/1", "m1/r/2"]
+    done = await commit(inbound, token, head, [reply(number) for number in range(1, 4)])
+
+    assert done is Verdict.DONE
+    assert await waiting_replies(link, keys) == ["m1/r/1", "m1/r/2", "m1/r/3"]
+    assert await link.command("HGET", keys.of("counters"), "outgoing") == b"3"
+    assert await link.command("EXISTS", keys.of("said")) == 0
+
+
+async def test_another_node_s_run_repeats_nothing_that_was_said(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """After a death the next node knows what was said and begun, and the dead one's late words are refused."""
+    token, head = await take_one(inbound, message(1))
+    await inbound.progress(token, head, [reply(1)], begun=["deploy.ship"])
+    await die(link, keys, "n1:b1")
+    second = queue(link, keys, "n2:b2")
+    await second.reap(10)
+
+    assert (await inbound.progress(token, head, [reply(2)])).held is Held.LOST
+    progress = await second.progress(token, head, [reply(1)], begun=["deploy.ship"])
+    assert progress.said == {"m1/r/1", "deploy.ship"}
+    await commit(second, token, head, [reply(1), reply(2)])
+
+    assert await waiting_replies(link, keys) == ["m1/r/1", "m1/r/2"]
+    assert await leftovers(link, keys) & {"said", "detached"} == set()
+
+
+async def test_a_message_moved_aside_lets_its_conversation_go_on(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """The conversation has a new token at once, and the message is finished under the old one, however often it is told."""
+    token, head = await take_one(inbound, message(1), message(2))
+
+    for _ in range(2):
+        assert (await inbound.progress(token, head, aside="test/ops#m1")).held is Held.HELD
+    aside = Token("chat", token.entry, "test/ops#m1")
+    (again,) = await take(queue(link, keys, "n2:b2"), link)
+    assert again.conversation == "test/ops"
+    assert await inbound.held("chat") == [aside]
+    assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"2"
+    assert await commit(inbound, aside, head, [reply(1)]) is Verdict.DONE
+
+    assert [waiting.id for waiting in await heads(link, keys)] == ["m2"]
+    assert await link.command("EXISTS", keys.of("detached"), keys.mailbox("test/ops#m1")) == 0
+    assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
+
+
+async def test_a_message_moved_behind_others_waits_for_them(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """Where the other conversation is in somebody's hands, it is queued there and the token stays with the first."""
+    token, head = await take_one(inbound, message(1), message(2), message(3))
+    key = "test/ops@u1"
+    assert (await inbound.progress(token, head, aside=key)).held is Held.HELD
+    second = queue(link, keys, "n2:b2")
+    (other,) = await take(second, link)
+    (next_, _) = await heads(link, keys)
+
+    assert (await second.progress(other, next_, aside=key)).held is Held.QUEUED
+    assert (await second.progress(other, next_, aside=key)).held is Held.LOST
+    assert [waiting.id for waiting in await heads(link, keys, key)] == ["m1", "m2"]
+    (answer,), _ = await second.turn("chat", [Commit(other)])
+    assert not isinstance(answer, StoreError)
+    assert answer[1] is not None
+    assert answer[1].id == "m3"
+
+
+async def test_a_message_moved_aside_is_recovered_and_handed_back(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """Wherever the token goes, it stands for the message that was moved, and not for the conversation it came from."""
+    token, head = await take_one(inbound, message(1))
+    await inbound.progress(token, head, aside="test/ops#m1")
+    await die(link, keys, "n1:b1")
+    second = queue(link, keys, "n2:b2")
+    assert await second.reap(10) == [Token("chat", token.entry, "test/ops#m1")]
+    assert await second.hand_back("chat") == 1
+
+    (again,) = await take(queue(link, keys, "n3:b3"), link)
+    assert again.conversation == "test/ops#m1"
+    assert await link.command("EXISTS", keys.of("detached")) == 0
+
+
+async def test_what_is_done_later_is_scheduled_with_the_commit(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """The message leaves and its next try is due in one step; what was said is remembered for that try."""
+    token, head = await take_one(inbound, message(1))
+    value = message(1)
+    later = Later("m1/again", 5.0, "chat", value)
+
+    await commit(inbound, token, head, [reply(1)], later=[later])
+    assert await commit(inbound, token, head, [reply(1)], later=[later]) is Verdict.LOST
+
+    seconds, micros = await link.command("TIME")
+    now = int(seconds) * 1000 + int(micros) // 1000
+    ((job, due),) = [await link.command("ZRANGE", keys.of("jobs"), 0, -1, "WITHSCORES")]
+    assert job == b"m1/again"
+    assert 4000 < int(due) - now <= 5000
+    data = await link.command("HGET", keys.of("jobdata"), "m1/again")
+    assert data == b"chat|8|test/opsm1|" + head.data
+    assert await link.command("HGET", keys.of("said"), "m1") == b"\nm1/r/1\n"
 
 
 async def test_racing_nodes_handle_every_message_once_and_in_order(link: Link, keys: Keys) -> None:

@@ -26,7 +26,7 @@ class Works:
         self.most = 0
         self.stubborn = False
 
-    async def work(self, item: float, hand: Hand) -> None:
+    async def work(self, item: float, hand: Hand[float]) -> None:
         """Work on one item; nothing to wait for if it takes no time."""
         hand.allow(self.allowed)
         self.began.append(item)
@@ -96,6 +96,32 @@ async def test_late_work_is_cut_short(autojump_clock: trio.testing.MockClock) ->
         await until(lambda: works.ended == [1.0])
 
 
+async def test_slow_work_is_noticed_once(autojump_clock: trio.testing.MockClock) -> None:
+    """Whatever takes longer than a moment is named while it goes on, and nothing that does not."""
+    slow: list[tuple[float, float]] = []
+
+    async def work(item: float, hand: Hand[float]) -> None:
+        hand.allow(60.0)
+        await trio.sleep(item)
+
+    began = trio.current_time()
+    hands = Hands(
+        4,
+        work,
+        lambda item: None,
+        slow=lambda item: slow.append((item, trio.current_time() - began)),
+        moment=0.05,
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hands.run)
+        hands.give([0.0, 0.04, 5.0, 0.01, 7.0])
+        await trio.sleep(10)
+        hands.end()
+
+    assert [item for item, _ in slow] == [5.0, 7.0]
+    assert all(at == pytest.approx(0.05, abs=0.05) for _, at in slow)
+
+
 async def test_work_that_ended_late_is_not_late(autojump_clock: trio.testing.MockClock) -> None:
     """A cancel that came when the work would not be stopped neither counts nor hits the next item."""
     async with working(1, allowed=5.0) as works:
@@ -142,7 +168,7 @@ async def test_cancelled_work_is_not_late(autojump_clock: trio.testing.MockClock
 async def test_errors_are_the_caller_s(autojump_clock: trio.testing.MockClock) -> None:
     """What the work raises ends all hands: they contain nothing."""
 
-    async def fail(item: int, hand: Hand) -> None:
+    async def fail(item: int, hand: Hand[int]) -> None:
         raise ValueError(item)
 
     hands = Hands(2, fail, print)

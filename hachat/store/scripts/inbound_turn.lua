@@ -1,21 +1,23 @@
--- A worker's turn: it finishes messages at the heads of their mailboxes, each one's replies, removal and dead letter all
--- or nothing, looks at the heads of others, and takes conversations that are ready.
+-- A worker's turn: it finishes messages at the heads of their mailboxes, each one's replies, later work, removal and dead
+-- letter all or nothing, looks at the heads of others, and takes conversations that are ready.
 --
 -- KEYS  1 ready (stream)  2 counters (hash)  3 outready (zset)  4 bell (list)  5 deaths (hash)  6 dead (stream)
+--       7 said (hash)  8 detached (hash)  9 jobs (zset)  10 jobdata (hash)
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
 --       7 conversations to take beyond as many as are given back, or '' to take none  8 number of messages
 --       9.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
---       conversations go first when more is waiting, reason to give the message up or '', number of replies, and for
---       each of these: room, '<id>|<envelope>'
+--       conversations go first when more is waiting, reason to give the message up or '', number of replies, number of
+--       things to be done later; for each reply: room, '<id>|<envelope>'; for each later thing: job id, ms, jobdata
 -- =>    for each message: what became of it, and the head that now waits or ''
 --       'MORE' is waiting and the token is still held | 'DONE' the token is given back
 --       'GONE' the token is held, but another head is waiting: that one was finished before
 --       'LOST' the token is not this consumer's (any more): nothing was done, discard everything | an error: nothing was
 --       and for each conversation taken: token, conversation, head or '' if that is yet to be looked at
 --
--- The expected head makes a repeated turn harmless: without it the next message would be popped.
+-- The expected head makes a repeated turn harmless: without it the next message would be popped.  A reply that was queued
+-- before, early or in another attempt, is not queued again; what is to be tried again keeps the list of them.
 
-local ready, counters, outready, bell, deaths, dead = unpack(KEYS)
+local ready, counters, outready, bell, deaths, dead, said, detached, jobs, jobdata = unpack(KEYS)
 local group, consumer, lane = ARGV[1], ARGV[2], ARGV[3]
 local outbox_limit, mailboxes, outboxes = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local given_back, finished = {}, {}
@@ -38,21 +40,39 @@ local function queue_reply(room, envelope)
   end
 end
 
-local function finish(token, conversation, id, give_way, reason, first, last)
+local function queue_replies(first, last, before)
+  local ids = before
+  for i = first, last, 2 do
+    local id = string.match(ARGV[i + 1], '^[^|]*')
+    if not string.find(before, '\n' .. id .. '\n', 1, true) then
+      queue_reply(ARGV[i], ARGV[i + 1])
+      ids = ids .. id .. '\n'
+    end
+  end
+  return ids
+end
+
+local function finish(token, conversation, id, give_way, reason, before, first, replies, later)
   if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return 'LOST', '' end
-  local mailbox, mark = mailboxes .. conversation, id .. '|'
+  local mailbox, mark, middle = mailboxes .. conversation, id .. '|', first + 2 * replies
   local head, next = unpack(redis.call('LRANGE', mailbox, 0, 1))
   if head and id == '' then return 'MORE', head end
   if head and string.sub(head, 1, #mark) ~= mark then return 'GONE', head end
   if head then
     -- An error must leave the message in its place and none of its replies queued: only the first may still be refused.
-    for i = first + 2, last, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
-    for i = first, last, 2 do queue_reply(ARGV[i], ARGV[i + 1]) end
+    for i = first + 2, middle - 1, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
+    if later > 0 then redis.call('HLEN', jobdata) redis.call('ZCARD', jobs) redis.call('HLEN', said) end
+    local ids = queue_replies(first, middle - 1, before or '\n')
     if reason ~= '' then
       redis.call('XADD', dead, '*', 'kind', 'message', 'origin', conversation, 'data', head, 'reason', reason)
     end
+    for i = middle, middle + 3 * later - 1, 3 do
+      redis.call('HSET', jobdata, ARGV[i], ARGV[i + 2])
+      redis.call('ZADD', jobs, now + ARGV[i + 1], ARGV[i])
+    end
     redis.call('LPOP', mailbox)
     finished[#finished + 1] = id
+    if later > 0 then redis.call('HSET', said, id, ids) elseif before then redis.call('HDEL', said, id) end
     if next and give_way ~= '1' then return 'MORE', next end
     if next then redis.call('XADD', ready, '*', 'c', conversation) end
   end
@@ -60,14 +80,20 @@ local function finish(token, conversation, id, give_way, reason, first, last)
   return 'DONE', ''
 end
 
-local answers, i = {}, 9
-for _ = 1, ARGV[8] do
-  local first, last = i + 6, i + 5 + 2 * ARGV[i + 5]
-  local fine, verdict, head = pcall(finish, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], first, last)
+local places, ids, i = {}, {}, 9
+for n = 1, ARGV[8] do
+  places[n], ids[n] = i, ARGV[i + 2]
+  i = i + 7 + 2 * ARGV[i + 5] + 3 * ARGV[i + 6]
+end
+local early = #ids > 0 and redis.call('HMGET', said, unpack(ids)) or {}
+
+local answers = {}
+for n, i in ipairs(places) do
+  local fine, verdict, head = pcall(finish, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], early[n],
+    i + 7, tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6]))
   if not fine then verdict, head = type(verdict) == 'table' and verdict or {err = verdict}, '' end
   answers[#answers + 1] = verdict
   answers[#answers + 1] = head
-  i = last + 1
 end
 
 local room = ARGV[7] == '' and 0 or ARGV[7] + #given_back
@@ -94,6 +120,7 @@ end
 if #given_back > 0 then
   redis.call('XACK', ready, group, unpack(given_back))
   redis.call('XDEL', ready, unpack(given_back))
+  redis.call('HDEL', detached, unpack(given_back))
 end
 if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end
 if ring and redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end

@@ -1,8 +1,9 @@
 -- Take over the tokens of nodes whose node lease has run out, and give up messages that took too many nodes along.
 --
--- KEYS  1 nodes (zset)  2 gone (hash)  3 deaths (hash)  4 dead (stream)  5 counters (hash)  6.. ready (stream) of each lane
+-- KEYS  1 nodes (zset)  2 gone (hash)  3 deaths (hash)  4 dead (stream)  5 counters (hash)  6 said (hash)
+--       7 detached (hash)  8.. ready (stream) of each lane
 -- ARGV  1 group  2 consumer that takes over  3 most tokens to take  4 deaths until a message is given up
---       5 prefix of mailbox keys  6.. name of each lane
+--       5 prefix of mailbox keys  6.. name of each lane (so lane n is KEYS[n + 7] and ARGV[n + 5])
 -- =>    {lane, token, conversation, ...}
 
 local time = redis.call('TIME')
@@ -15,29 +16,32 @@ local function give_up(lane, mailbox, conversation, head, deaths)
     'reason', deaths .. ' nodes died while handling it')
   redis.call('LPOP', mailbox)
   redis.call('HDEL', KEYS[3], id)
+  redis.call('HDEL', KEYS[6], id)
   redis.call('HINCRBY', KEYS[5], 'waiting:' .. lane, -1)
 end
 
 local function take(lane, ready, token)
   local entry = redis.call('XRANGE', ready, token, token)[1]
-  local mailbox = entry and ARGV[5] .. entry[2][2]
+  local conversation = entry and (redis.call('HGET', KEYS[7], token) or entry[2][2])
+  local mailbox = entry and ARGV[5] .. conversation
   local head = entry and redis.pcall('LINDEX', mailbox, 0)  -- what is no mailbox is told of when it is looked at
   if type(head) == 'string' then
     local deaths = redis.call('HINCRBY', KEYS[3], string.match(head, '^([^|]*)|') or head, 1)
     if deaths >= tonumber(ARGV[4]) then
-      give_up(lane, mailbox, entry[2][2], head, deaths)
+      give_up(lane, mailbox, conversation, head, deaths)
       head = redis.call('LINDEX', mailbox, 0)
     end
   end
   if not head then
     redis.call('XACK', ready, ARGV[1], token)
     redis.call('XDEL', ready, token)
+    redis.call('HDEL', KEYS[7], token)
     return
   end
   redis.call('XCLAIM', ready, ARGV[1], ARGV[2], 0, token, 'JUSTID')
   taken[#taken + 1] = lane
   taken[#taken + 1] = token
-  taken[#taken + 1] = entry[2][2]
+  taken[#taken + 1] = conversation
   room = room - 1
 end
 
@@ -59,7 +63,7 @@ redis.call('HDEL', KEYS[3], '')
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)) do
   if name ~= ARGV[2] then
     local empty = true
-    for i = 6, #KEYS do empty = take_all(ARGV[i], KEYS[i], name) and empty end
+    for i = 8, #KEYS do empty = take_all(ARGV[i - 2], KEYS[i], name) and empty end
     if empty then
       redis.call('HSET', KEYS[2], name, redis.call('ZSCORE', KEYS[1], name))
       redis.call('ZREM', KEYS[1], name)

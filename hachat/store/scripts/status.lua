@@ -1,6 +1,6 @@
 -- Everything there is to see of a cluster, at one moment; changes nothing.
 --
--- KEYS  1 lease  2 meta  3 members  4 nodes  5 gone  6 counters  7 outready  8 dead  9.. ready of each lane
+-- KEYS  1 lease  2 meta  3 members  4 nodes  5 gone  6 counters  7 outready  8 dead  9 detached  10.. ready of each lane
 -- ARGV  1 group  2 prefix of mailbox keys  3 prefix of outbox keys
 -- =>    {now ms, lease, ms left, meta, members, nodes, gone, counters, dead letters, head of the room that is due first,
 --        for each lane: conversations in hand, head of the conversation that waits longest}
@@ -19,10 +19,10 @@ local status = {
   redis.call('XLEN', KEYS[8]),
   first and redis.call('LINDEX', ARGV[3] .. first, 0) or '',
 }
-for i = 9, #KEYS do
+for i = 10, #KEYS do
   local grouped = redis.call('EXISTS', KEYS[i]) == 1 and #redis.call('XINFO', 'GROUPS', KEYS[i]) > 0
   local oldest = redis.call('XRANGE', KEYS[i], '-', '+', 'COUNT', 1)[1]
   status[#status + 1] = grouped and redis.call('XPENDING', KEYS[i], ARGV[1])[1] or 0
-  status[#status + 1] = oldest and redis.call('LINDEX', ARGV[2] .. oldest[2][2], 0) or ''
+  status[#status + 1] = oldest and redis.call('LINDEX', ARGV[2] .. (redis.call('HGET', KEYS[9], oldest[1]) or oldest[2][2]), 0) or ''
 end
 return status

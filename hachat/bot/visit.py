@@ -1,0 +1,79 @@
+"""A conversation in hand on this node, and what becomes of the message at its head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+import trio
+
+from hachat.bot.run import Run
+from hachat.core.messages import Message, Reply
+from hachat.store.commits import Commit, Head, Later, Token
+from hachat.tasks.hands import Hand
+
+VISIT_MESSAGES = 8
+"""Messages of one conversation handled before others come first."""
+
+VISIT_SECONDS = 0.25
+"""Seconds spent on one conversation before others come first."""
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """A conversation in hand; other conversations come first after `until` or once enough was `handled`.
+
+    `head` is what is being handled, if anything: by `run`, since `began`, in `hand`.  It is `ended` when all that is left
+    is to tell Redis, and `lost` when another node has the conversation.  Whoever is parked on `news` accompanies it, and
+    sees to its end.  `replies`, `later` and `give_up` are what it came to.
+    """
+
+    token: Token
+    until: float
+    handled: int = 0
+    head: Head | None = None
+    run: Run | None = None
+    hand: Hand[Visit] | None = None
+    began: float = inf
+    news: trio.lowlevel.ParkingLot | None = None
+    ended: bool = False
+    lost: bool = False
+    replies: Sequence[Reply] = ()
+    later: Sequence[Later] = ()
+    give_up: str = ""
+
+    def go_to(self, head: Head | None) -> None:
+        """Turn to another message, or look which is the next."""
+        self.head, self.run, self.hand, self.began = head, None, None, inf
+        self.news, self.ended = None, False
+        self.replies, self.later, self.give_up = (), (), ""
+
+    def lose(self) -> None:
+        """Stop: another node has this conversation, and what is done here comes to nothing."""
+        self.lost = True
+        if self.hand is not None and self.hand.item is self:
+            self.hand.scope.cancel()
+
+    def make_commit(self, now: float, *, leaving: bool) -> Commit:
+        """Return what Redis is to be told."""
+        give_way = leaving or self.handled >= VISIT_MESSAGES or now >= self.until
+        return Commit(self.token, self.head, self.replies, give_way, self.give_up, self.later)
+
+    @property
+    def aside(self) -> str:
+        """The conversation that holds nothing but the message at the head."""
+        name = self.token.conversation
+        mark = f"#{self.head.id}" if self.head else ""
+        return name if name.endswith(mark) else name + mark
+
+
+def make_receipt(message: Message) -> Reply:
+    """Return what tells the sender that `message` has been dealt with; it follows all its replies to that room."""
+    return Reply(
+        id=f"{message.id}/receipt",
+        room=message.room.address,
+        op="receipt",
+        text=message.event,
+        about=message.id,
+    )

@@ -1,0 +1,127 @@
+"""What is said about single messages of the inbound queue: by a worker to Redis, and by Redis to a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import TypeAlias
+
+import msgspec
+
+from hachat.core import wire
+from hachat.core.errors import QueueFull, StoreError, WireError
+from hachat.core.messages import Inbound as Value
+from hachat.core.messages import Reply
+from hachat.store.keys import Lane
+
+
+class Token(msgspec.Struct, frozen=True):
+    """The right to handle a conversation, held until it is given back."""
+
+    lane: Lane
+    entry: str
+    conversation: str
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A waiting message as it is stored."""
+
+    id: str
+    data: bytes
+
+
+class Later(msgspec.Struct, frozen=True):
+    """Something to be queued in `delay` seconds, as the job `id`; scheduled again under the same id it replaces itself."""
+
+    id: str
+    delay: float
+    lane: Lane
+    value: Value
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """What became of a conversation's head: its replies, or why it is given up; without a head, a first look.
+
+    With `give_way`, other conversations come first when more is waiting in this one.  Whatever is to be done `later`
+    is scheduled in the same step; replies are then remembered, and not queued by another attempt either.
+    """
+
+    token: Token
+    head: Head | None = None
+    replies: Sequence[Reply] = ()
+    give_way: bool = False
+    give_up: str = ""
+    later: Sequence[Later] = ()
+
+
+class Held(Enum):
+    """Where a message stands of whose progress Redis was told; see `progress.lua`."""
+
+    HELD = b"HELD"
+    QUEUED = b"QUEUED"
+    LOST = b"LOST"
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What became of a message's progress, and what was `said` before: ids of replies, and routes begun."""
+
+    held: Held
+    said: frozenset[str] = frozenset()
+
+
+class Verdict(Enum):
+    """What became of a commit; see `inbound_turn.lua`."""
+
+    MORE = b"MORE"
+    DONE = b"DONE"
+    GONE = b"GONE"
+    LOST = b"LOST"
+
+
+VERDICTS = {verdict.value: verdict for verdict in Verdict}
+"""Verdicts by what Redis calls them."""
+
+Queued: TypeAlias = bool | QueueFull | WireError | StoreError
+"""What became of a message that was to be queued: queued now, queued before, or why it could not be."""
+
+Committed: TypeAlias = tuple[Verdict, Head | None]
+"""What became of a commit, and the head that waits now if the token is still held."""
+
+
+Taken: TypeAlias = tuple[Token, Head | None]
+"""A conversation that was taken, and its head; None if that is yet to be looked at."""
+
+
+def read_head(item: bytes) -> Head | None:
+    """Return the message that stands in a list as `item`; None for nothing."""
+    name, _, data = item.partition(b"|")
+    return Head(name.decode("utf-8", "replace"), data) if item else None
+
+
+def mark(value: Value | Reply) -> bytes:
+    """Return `value` as it stands in a list: scripts tell by the id in front whether it is the one they mean."""
+    return value.id.encode() + b"|" + wire.encode(value)
+
+
+def pack_job(lane: Lane, value: Value) -> bytes:
+    """Return what the key `jobdata` holds of something that is to be queued later."""
+    conversation = value.conversation.encode()
+    return b"%s|%d|%s%s" % (lane.encode(), len(conversation), conversation, mark(value))
+
+
+def write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
+    """Append to `arguments` what `inbound_turn.lua` is told of `commit`."""
+    head, replies = commit.head, commit.replies
+    arguments += (
+        commit.token.entry,
+        commit.token.conversation,
+        head.id if head else "",
+        "1" if commit.give_way else "",
+        commit.give_up,
+        len(replies),
+        len(commit.later),
+    )
+    for reply in replies:
+        arguments += (reply.room, mark(reply))
+    for later in commit.later:
+        arguments += (later.id, int(later.delay * 1000), pack_job(later.lane, later.value))

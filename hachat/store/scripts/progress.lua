@@ -1,0 +1,57 @@
+-- While a message is being handled: queue replies made so far, note routes that are begun, and let its conversation go on
+-- without it.
+--
+-- KEYS  1 ready (stream)  2 counters (hash)  3 outready (zset)  4 bell (list)  5 dead (stream)  6 said (hash)
+--       7 detached (hash)
+-- ARGV  1 group  2 consumer  3 most replies in an outbox  4 prefix of mailbox keys  5 prefix of outbox keys  6 token
+--       7 conversation  8 id of the head  9 conversation to move it to, or ''  10 routes that begin, each on a line, or ''
+--       11.. for each reply: room, '<id>|<envelope>'
+-- =>    {'LOST'} it is not this consumer's (any more)
+--       {'HELD', said before} | {'QUEUED', said before} it waits behind others in the conversation it was moved to, and the
+--       token still is that of the one it came from
+--       said before: ids of replies and routes begun, each between line feeds
+--
+-- After a move the token stands for the conversation the message was moved to, and the one it came from has another.
+
+local ready, counters, outready, bell, dead, said, detached = unpack(KEYS)
+local group, consumer, outbox_limit, mailboxes, outboxes = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local token, conversation, id, aside, begun = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+
+if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return {'LOST'} end
+local before, mark = redis.call('HGET', said, id) or '\n', id .. '|'
+if aside ~= '' and redis.call('HGET', detached, token) == aside then conversation, aside = aside, '' end
+local head = redis.call('LINDEX', mailboxes .. conversation, 0)
+if not head or string.sub(head, 1, #mark) ~= mark then return {'LOST'} end
+for i = 11, #ARGV, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ids, queued, ring = before .. begun, 0, false
+for i = 11, #ARGV, 2 do
+  local room, reply = ARGV[i], string.match(ARGV[i + 1], '^[^|]*')
+  if not string.find(ids, '\n' .. reply .. '\n', 1, true) then
+    local length = redis.call('RPUSH', outboxes .. room, ARGV[i + 1])
+    if length > outbox_limit then
+      redis.call('RPOP', outboxes .. room)
+      redis.call('XADD', dead, '*', 'kind', 'reply', 'origin', room, 'data', ARGV[i + 1], 'reason', 'the outbox of the room is full')
+    else
+      queued = queued + 1
+      if length == 1 then
+        redis.call('ZADD', outready, 'NX', now, room)
+        ring = true
+      end
+    end
+    ids = ids .. reply .. '\n'
+  end
+end
+if ids ~= before then redis.call('HSET', said, id, ids) end
+if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end
+if ring and redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+if aside == '' then return {'HELD', before} end
+
+local first = redis.call('RPUSH', mailboxes .. aside, head) == 1
+redis.call('LPOP', mailboxes .. conversation)
+if not first then return {'QUEUED', before} end
+redis.call('HSET', detached, token, aside)
+if redis.call('EXISTS', mailboxes .. conversation) == 1 then redis.call('XADD', ready, '*', 'c', conversation) end
+return {'HELD', before}

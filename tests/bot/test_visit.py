@@ -1,0 +1,68 @@
+"""A conversation in hand."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from hachat.bot.visit import VISIT_MESSAGES, Visit, make_receipt
+from hachat.core.messages import Message, Reply, Room, User
+from hachat.store.commits import Commit, Head, Token
+from hachat.tasks.hands import Clock, Hand
+
+TOKEN = Token("chat", "1-1", "t/a")
+HEAD = Head("m1", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("handled", "now", "leaving", "gives_way"),
+    [
+        (1, 9.0, False, False),
+        (VISIT_MESSAGES, 9.0, False, True),
+        (1, 10.0, False, True),
+        (1, 9.0, True, True),
+    ],
+    ids=["fresh", "by number", "by time", "leaving"],
+)
+def test_when_others_come_first(handled: int, now: float, leaving: bool, gives_way: bool) -> None:  # noqa: FBT001 - a table
+    """After its share of messages or time, and on leaving, the rest of a conversation is for others."""
+    visit = Visit(TOKEN, until=10.0, handled=handled, head=HEAD)
+
+    assert visit.make_commit(now, leaving=leaving) == Commit(TOKEN, HEAD, (), gives_way)
+
+
+def test_going_on_forgets_what_was() -> None:
+    """Nothing of one message is committed with the next."""
+    visit = Visit(TOKEN, 10.0, head=HEAD, replies=[Reply("r", "t/a")], give_up="no", ended=True)
+    visit.go_to(Head("m2", b"{}"))
+
+    assert visit.make_commit(0.0, leaving=False) == Commit(TOKEN, Head("m2", b"{}"))
+    assert not visit.ended
+
+
+def test_a_conversation_aside_is_one_message_s() -> None:
+    """It is named after both, and once there the message is not moved again."""
+    visit = Visit(TOKEN, 10.0, head=HEAD)
+    assert visit.aside == "t/a#m1"
+    visit.token = Token("chat", "1-1", "t/a#m1")
+    assert visit.aside == "t/a#m1"
+
+
+async def test_losing_stops_only_its_own_handler() -> None:
+    """A hand that has gone on to another conversation is left in peace."""
+    hand: Hand[Visit] = Hand(Clock(1.0))
+    mine, other = Visit(TOKEN, 10.0, hand=hand), Visit(TOKEN, 10.0, hand=hand)
+    hand.item = other
+    mine.lose()
+    assert mine.lost
+    assert not hand.scope.cancel_called
+    hand.scope = trio.CancelScope()
+    other.lose()
+    assert hand.scope.cancel_called
+
+
+def test_a_receipt_names_the_event() -> None:
+    """The adapter finds by it what the receipt is for, and its id is the same in a second run."""
+    message = Message("m1", Room("t", "a"), User("u"), "hi", 1.0, event="e1")
+
+    assert make_receipt(message) == Reply("m1/receipt", "t/a", "e1", op="receipt", about="m1")

@@ -9,7 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hachat.store.inbound import DEATHS, Verdict
+from hachat.store.commits import Held, Verdict
+from hachat.store.inbound import DEATHS
 from hachat.store.keys import Lane
 
 MAILBOX = 4
@@ -21,8 +22,11 @@ DEPTH = 8
 OUTBOX = 4
 """Replies that may wait in a room."""
 
-CONVERSATIONS: Mapping[str, Lane] = {"test/a": "chat", "test/b": "chat", "test/c": "work"}
-"""The conversations of a walk and their lanes; replies go to rooms of the same names."""
+ROOMS: Mapping[str, Lane] = {"test/a": "chat", "test/b": "chat", "test/c": "work"}
+"""The conversations in which something is said, and their lanes; replies go to rooms of the same names."""
+
+CONVERSATIONS: Mapping[str, Lane] = {**ROOMS, **{f"{room}#": lane for room, lane in ROOMS.items()}}
+"""All conversations: each has one beside it, to which messages are moved that are in its way."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Plan:
     replies: Sequence[tuple[str, str]] = ()
     give_way: bool = False
     give_up: bool = False
+    later: Sequence[str] = ()
 
 
 @dataclass
@@ -47,6 +52,8 @@ class Lists:
     sent: set[str] = field(default_factory=set)
     dead: list[str] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
+    early: dict[str, set[str]] = field(default_factory=dict)
+    jobs: set[str] = field(default_factory=set)
 
     def waiting(self, lane: Lane) -> int:
         """Return how many messages wait in a lane."""
@@ -56,6 +63,21 @@ class Lists:
             if CONVERSATIONS[conversation] == lane
         )
 
+    def say(self, message: str, replies: Sequence[tuple[str, str]]) -> None:
+        """Queue those replies to a message that were not queued before."""
+        before = self.early.get(message, set())
+        for room, reply in replies:
+            if reply not in before:
+                assert reply not in self.said, f"{reply} is said twice"
+                self.said.add(reply)
+                outbox = self.outboxes[room]
+                (outbox if len(outbox) < OUTBOX else self.dead).append(reply)
+
+    def remember(self, message: str, replies: Sequence[tuple[str, str]]) -> None:
+        """Keep in mind which replies to a message have been queued."""
+        if replies or message in self.early:
+            self.early.setdefault(message, set()).update(reply for _, reply in replies)
+
     @property
     def outgoing(self) -> int:
         """How many replies wait."""
@@ -64,11 +86,15 @@ class Lists:
 
 @dataclass
 class InboundModel:
-    """Who holds which token (`owners`: entry to consumer), and how many nodes died with a message."""
+    """Who holds which token, what it stands for, and how many nodes died with a message.
+
+    `owners`, `places` (conversations) and `asides` (those it stands for instead of the one it names) are by entries.
+    """
 
     lists: Lists
     owners: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    asides: dict[str, str] = field(default_factory=dict)
     deaths: Counter[str] = field(default_factory=Counter)
     known: set[str] = field(default_factory=set)
 
@@ -110,21 +136,44 @@ class InboundModel:
         return Verdict.DONE
 
     def _finish(self, plan: Plan, box: list[str]) -> None:
-        for room, reply in plan.replies:
-            assert reply not in self.lists.said, f"{reply} is said twice"
-            self.lists.said.add(reply)
-            outbox = self.lists.outboxes[room]
-            (outbox if len(outbox) < OUTBOX else self.lists.dead).append(reply)
+        self.lists.say(plan.head, plan.replies)
         if plan.give_up:
             self.lists.dead.append(plan.head)
+        if plan.later:
+            self.lists.jobs.update(plan.later)
+            self.lists.early.setdefault(plan.head, set()).update(reply for _, reply in plan.replies)
+        else:
+            self.lists.early.pop(plan.head, None)
         self._end(box)
+
+    def progress(self, plan: Plan, aside: str, consumer: str) -> Held:
+        """Queue early replies, move a message aside, and return what is answered."""
+        if self.owners.get(plan.entry) != consumer:
+            return Held.LOST
+        place, aside = (
+            (aside, "") if aside == self.asides.get(plan.entry) else (plan.conversation, aside)
+        )
+        box = self.lists.mailboxes[place]
+        if box[:1] != [plan.head]:
+            return Held.LOST
+        self.lists.say(plan.head, plan.replies)
+        self.lists.remember(plan.head, plan.replies)
+        if not aside:
+            return Held.HELD
+        self.lists.mailboxes[aside].append(box.pop(0))
+        if len(self.lists.mailboxes[aside]) > 1:
+            return Held.QUEUED
+        self.places[plan.entry] = self.asides[plan.entry] = aside
+        return Held.HELD
 
     def die_with(self, entry: str, reaper: str) -> bool:
         """Note that a dead node's token was taken over; return whether it still stands for something."""
         box = self.lists.mailboxes[self.places[entry]]
-        self.deaths[box[0]] += 1
-        if self.deaths[box[0]] >= DEATHS:
+        if box:
+            self.deaths[box[0]] += 1
+        if box and self.deaths[box[0]] >= DEATHS:
             self.lists.dead.append(box[0])
+            self.lists.early.pop(box[0], None)
             self._end(box)
         if box:
             self.owners[entry] = reaper
@@ -139,6 +188,7 @@ class InboundModel:
     def let_go(self, entry: str) -> None:
         """Note that a token is no more, or another one stands in its place."""
         del self.owners[entry], self.places[entry]
+        self.asides.pop(entry, None)
 
     def held_by(self, consumer: str) -> set[str]:
         """Return the tokens a node holds."""

@@ -21,13 +21,13 @@ from hypothesis.stateful import (
 
 from hachat.store.embedded import Server, find_binary, run_server
 from hachat.store.keys import LANES
-from tests.store.queue_model import CONVERSATIONS
+from tests.store.queue_model import ROOMS
 from tests.store.walk_inbound import Draft
 from tests.store.walk_look import look
 from tests.store.walk_outbound import Walk
 
 pick = st.integers(0, 1000)
-names = st.sampled_from(list(CONVERSATIONS))
+names = st.sampled_from(list(ROOMS))
 lanes = st.sampled_from(LANES)
 drafts = st.builds(
     Draft,
@@ -36,6 +36,7 @@ drafts = st.builds(
     look=st.booleans(),
     give_way=st.booleans(),
     give_up=st.booleans(),
+    later=st.booleans(),
 )
 outcomes = st.tuples(st.sampled_from(["sent", "sent", "defer", "doubt", "dead"]), st.booleans())
 
@@ -81,6 +82,12 @@ class QueueMachine(RuleBasedStateMachine):
     ) -> None:
         """A node, dead or alive, finishes what it holds, and takes more."""
         self.walk.turn(self._any(node), lane, some, most, heard=heard)
+
+    @precondition(lambda self: self.walk.inbound.owners)
+    @rule(node=pick, number=pick, some=drafts, aside=st.booleans(), heard=st.booleans())
+    def progress(self, node: int, number: int, some: Draft, *, aside: bool, heard: bool) -> None:
+        """A node, dead or alive, speaks before it has finished, or moves a message aside."""
+        self.walk.progress(self._any(node), number, some, aside=aside, heard=heard)
 
     @precondition(lambda self: self.walk.again)
     @rule()

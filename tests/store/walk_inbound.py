@@ -6,17 +6,19 @@ Steps are chosen by whoever walks: hypothesis, or dice.  A step that cannot be d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hachat.core.errors import HachatError, StoreRefused
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
+from hachat.core.wire import decode_inbound
 from hachat.store.embedded import Server
-from hachat.store.inbound import Commit, Committed, Head, Inbound, Token
-from hachat.store.inbound import Verdict as V
+from hachat.store.commits import Commit, Committed, Head, Held, Later, Token
+from hachat.store.commits import Verdict as V
+from hachat.store.inbound import Inbound
 from hachat.store.keys import LANES, Lane
 from tests.store.instant import Mutation, now
-from tests.store.queue_model import CONVERSATIONS, DEPTH, MAILBOX, OUTBOX, Plan
+from tests.store.queue_model import CONVERSATIONS, DEPTH, MAILBOX, OUTBOX, ROOMS, Plan
 from tests.store.walk_ground import Ground
 
 
@@ -29,6 +31,7 @@ class Draft:
     look: bool = False
     give_way: bool = False
     give_up: bool = False
+    later: bool = False
 
 
 @dataclass
@@ -46,7 +49,7 @@ class InboundWalk(Ground):
     def __init__(self, server: Server, mutation: Mutation | None = None) -> None:
         super().__init__(server, mutation)
         self.nodes: dict[str, Node] = {}
-        self._messages: dict[str, list[Message]] = {name: [] for name in CONVERSATIONS}
+        self._messages: dict[str, list[Message]] = {name: [] for name in ROOMS}
         now(self._queue("nobody").prepare())
         for _ in range(2):
             self.join()
@@ -119,6 +122,16 @@ class InboundWalk(Ground):
         self._turn(name, lane, commits, most if node.alive else None, heard=heard)
         self.again = lambda: self._turn(name, lane, commits, None, heard=heard)
 
+    def progress(self, name: str, pick: int, draft: Draft, *, aside: bool, heard: bool) -> None:
+        """Let a node speak early about a message it holds, and perhaps move it aside; it may not hear the answer."""
+        held = [pair for pair in self.nodes[name].held.values() if pair[1] is not None]
+        if held:
+            token, head = held[pick % len(held)]
+            commit = self._draft(token, head, replace(draft, look=False))
+            name_aside = token.conversation.rstrip("#") + "#" if aside else ""
+            self._progress(name, commit, name_aside, heard=heard)
+            self.again = lambda: self._progress(name, commit, name_aside, heard=heard)
+
     def find_unheard(self, name: str) -> None:
         """Let a living node ask what it holds."""
         if not self.nodes[name].alive:
@@ -180,7 +193,13 @@ class InboundWalk(Ground):
             for number in range(draft.replies)
         ]
         why = "given up" if draft.give_up else ""
-        return Commit(token, head, replies, give_way=draft.give_way, give_up=why)
+        later = [Later(f"{head.id}/again", 5.0, token.lane, decode_inbound(head.data))]
+        return Commit(
+            *(token, head, replies),
+            give_way=draft.give_way,
+            give_up=why,
+            later=later if draft.later else (),
+        )
 
     def _turn(
         self, name: str, lane: Lane, commits: Sequence[Commit], most: int | None, *, heard: bool
@@ -215,10 +234,7 @@ class InboundWalk(Ground):
             assert any(map(self.is_troubled, rooms)), answer
             return
         verdict, following = answer
-        replies = [(reply.room, reply.id) for reply in commit.replies]
-        plan = Plan(token.entry, token.conversation, head.id if head else "", replies,
-                    commit.give_way, bool(commit.give_up))  # fmt: skip
-        assert verdict is self.inbound.commit(plan, name)
+        assert verdict is self.inbound.commit(_plan(commit), name)
         assert (following is not None) == (verdict in {V.MORE, V.GONE})
         if following is not None:
             assert following.id == self.lists.mailboxes[token.conversation][0]
@@ -228,6 +244,25 @@ class InboundWalk(Ground):
             self.nodes[name].held.pop(token.entry, None)
         else:
             self.nodes[name].held[token.entry] = (token, following)
+
+    def _progress(self, name: str, commit: Commit, aside: str, *, heard: bool) -> None:
+        token, head, held = commit.token, commit.head, self.nodes[name].held
+        assert head is not None
+        aside = "" if aside == token.conversation else aside
+        try:
+            told = now(self.nodes[name].queue.progress(token, head, commit.replies, aside=aside))
+        except StoreRefused as error:
+            rooms = [token.conversation, *(reply.room for reply in commit.replies)]
+            assert any(map(self.is_troubled, rooms)), error
+            return
+        assert told.held is self.inbound.progress(_plan(commit), aside, name)
+        self.outbound.ring()
+        if not heard or token.entry not in held:
+            return
+        if told.held is not Held.HELD:
+            held[token.entry] = (token, None)
+        elif aside:
+            held[token.entry] = (Token(token.lane, token.entry, aside), head)
 
     def _find_free(self, lane: Lane) -> Iterator[str]:
         held = {self.inbound.places[entry] for entry in self.inbound.owners}
@@ -240,3 +275,15 @@ class InboundWalk(Ground):
             self.inbound.owners[entry] = reaper
             return True
         return self.inbound.die_with(entry, reaper)
+
+
+def _plan(commit: Commit) -> Plan:
+    return Plan(
+        commit.token.entry,
+        commit.token.conversation,
+        commit.head.id if commit.head else "",
+        [(reply.room, reply.id) for reply in commit.replies],
+        give_way=commit.give_way,
+        give_up=bool(commit.give_up),
+        later=[later.id for later in commit.later],
+    )

@@ -17,7 +17,7 @@ def look(walk: Walk) -> None:
     Raises:
         AssertionError: something was lost, doubled, out of order, miscounted, or can never be taken.
     """
-    names = list(CONVERSATIONS)
+    names = list(CONVERSATIONS)  # outboxes beside rooms stay empty
     keys = walk.keys
     boxes = [
         *(keys.mailbox(name) for name in names),
@@ -36,10 +36,19 @@ def look(walk: Walk) -> None:
 
 def _look_at_tokens(walk: Walk) -> None:
     """A conversation stands in ready once while something waits, and else not at all; whoever holds it can be missed."""
-    streams = walk.link.all([("XRANGE", walk.keys.ready(lane), "-", "+") for lane in LANES])
-    tokens = Counter(fields[1].decode() for entries in streams for _, fields in entries)
+    asides, *streams = walk.link.all(
+        [("HGETALL", walk.keys.of("detached"))]
+        + [("XRANGE", walk.keys.ready(lane), "-", "+") for lane in LANES]
+    )
+    detached = dict(_pairs(asides))
+    named = {entry.decode(): fields[1].decode() for some in streams for entry, fields in some}
+    tokens = Counter(detached.get(entry, name) for entry, name in named.items())
     waiting = {name for name, box in walk.lists.mailboxes.items() if box}
-    assert tokens == Counter(waiting), "tokens"
+    looked_for = {
+        name for name in walk.inbound.places.values() if not walk.lists.mailboxes[name]
+    }  # its messages were moved away, and its node has yet to look
+    assert tokens == Counter(waiting | looked_for), f"tokens of {dict(tokens)}"
+    assert detached == walk.inbound.asides, "tokens that stand for others"
     assert walk.read_owners() == walk.inbound.owners, "owners"
     known, _ = walk.link.all([("ZRANGE", walk.keys.of("nodes"), 0, -1), ("PING",)])
     assert set(walk.inbound.owners.values()) <= {name.decode() for name in known}, (
@@ -49,11 +58,14 @@ def _look_at_tokens(walk: Walk) -> None:
 
 def _look_at_numbers(walk: Walk) -> None:
     """Counters are the lengths, deaths are those of messages that wait, and what was given up is kept."""
-    counters, deaths, dead = walk.link.all(
+    counters, deaths, dead, jobs, jobdata, said = walk.link.all(
         [
             ("HGETALL", walk.keys.of("counters")),
             ("HGETALL", walk.keys.of("deaths")),
             ("XRANGE", walk.keys.of("dead"), "-", "+"),
+            ("ZRANGE", walk.keys.of("jobs"), 0, -1),
+            ("HKEYS", walk.keys.of("jobdata")),
+            ("HGETALL", walk.keys.of("said")),
         ]
     )
     counted = {name: int(count) for name, count in _pairs(counters)}
@@ -64,6 +76,9 @@ def _look_at_numbers(walk: Walk) -> None:
     assert {name: int(count) for name, count in _pairs(deaths)} == walk.inbound.deaths, "deaths"
     letters = [dict(_pairs(fields))["data"].partition("|")[0] for _, fields in dead]
     assert Counter(letters) == Counter(lists.dead), "dead letters"
+    assert {job.decode() for job in jobs} == {job.decode() for job in jobdata} == lists.jobs
+    remembered = {name: set(ids.split()) for name, ids in _pairs(said)}
+    assert remembered == lists.early, "what was said early"
 
 
 def _look_at_rooms(walk: Walk) -> None:

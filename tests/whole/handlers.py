@@ -38,12 +38,16 @@ class Count(Handler):
         self, ctx: Context, number: int, times: int, seconds: float, fails: str = ""
     ) -> None:
         """count NUMBER TIMES SECONDS [fail] -- reply so often, after so long, or fail at first"""
+        began = trio.current_time()
         ctx.log.info("counting", number=number)
-        await trio.sleep(seconds)
-        if fails and ctx.inbound.attempt == 0:
-            raise RuntimeError("as it was told to")
-        for turn in range(1, times + 1):
-            await ctx.reply(f"{number}.{turn}")
+        try:
+            await trio.sleep(seconds)
+            if fails and ctx.inbound.attempt == 0:
+                raise RuntimeError("as it was told to")
+            for turn in range(1, times + 1):
+                await ctx.reply(f"{number}.{turn}")
+        finally:
+            ctx.log.info("counted", number=number, seconds=trio.current_time() - began)
 
     @hook.post("/count")
     async def post(self, ctx: Context, order: Order) -> None:

@@ -43,7 +43,8 @@ class Ask:
 class Promise:
     """What hachat promises beyond answering: see docs/guarantees.md.
 
-    A line holds up those behind it for `patience` seconds at most, so only answers that come sooner are in order.
+    A line holds up those behind it for `patience` seconds at most, so only answers that come sooner are in order; it was
+    frozen with its node, perhaps, so what counts is what the logs say.
     With `retries`, what failed is run again, later and out of order.
     """
 
@@ -58,16 +59,20 @@ class Promise:
         return {Key(ask.number, APOLOGY)} | (said if self.retries else set())
 
     def orders(self, ask: Ask, key: Key) -> bool:
-        """Tell whether a reply stands in its room's order."""
-        late = ask.seconds > self.patience or (ask.fails and key.turn != APOLOGY)
-        return not ask.hook and not late
+        """Tell whether a reply stands in its room's order, if its handler was not slow."""
+        return not ask.hook and not (ask.fails and key.turn != APOLOGY)
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the nodes' logs tell: the numbers of messages, by id, and how often each reply was sent again in doubt."""
+    """What the nodes' logs tell.
+
+    `numbers` are those of messages, by id; `seconds` how long each took on the node where it took longest; `doubts` how
+    often each reply was sent although it may have been sent before.
+    """
 
     numbers: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[int, float] = field(default_factory=dict)
     doubts: Mapping[Key, int] = field(default_factory=dict)
 
 
@@ -114,7 +119,7 @@ def judge(
         heard=len(heard),
         lost=sorted(expected - counts.keys()),
         doubled=sorted(extra.keys() - set(doubted)),
-        disordered=list(_find_disorder(heard, asked, promise)),
+        disordered=list(_find_disorder(heard, asked, promise, told)),
         doubted=doubted,
         excessive=[room for room, count in rooms.items() if count >= max(terms, 1)],
         strange=[*strange, *(f"{key.number}.{key.turn}" for key in counts.keys() - expected)],
@@ -128,12 +133,15 @@ def read_logs(lines: Iterable[str]) -> Told:
         entry["message"]: entry["number"] for entry in entries if entry["event"] == "counting"
     }
     doubts: Counter[Key] = Counter()
+    seconds: dict[int, float] = {}
     for entry in entries:
+        if entry["event"] == "counted":
+            seconds[entry["number"]] = max(seconds.get(entry["number"], 0.0), entry["seconds"])
         if entry["event"] == "in doubt whether a reply was sent":
             message, route, turn = entry["reply"].rsplit("/", 2)
             if message in numbers:
                 doubts[Key(numbers[message], APOLOGY if route == "robot" else int(turn))] += 1
-    return Told(numbers, doubts)
+    return Told(numbers, seconds, doubts)
 
 
 def _read(record: Iterable[Spoken], told: Told) -> tuple[list[tuple[str, Key]], list[str]]:
@@ -151,18 +159,19 @@ def _read(record: Iterable[Spoken], told: Told) -> tuple[list[tuple[str, Key]], 
 def _read_key(text: str, numbers: Mapping[str, int]) -> Key | None:
     if found := re.fullmatch(r"(\d+)\.(\d+)", text):
         return Key(int(found[1]), int(found[2]))
-    found = re.fullmatch(r"Sorry, .*\(id (\w+)\)\.", text)
+    found = re.fullmatch(r"Sorry, .*\(id (\w+)\)\..*", text)
     return Key(numbers[found[1]], APOLOGY) if found and found[1] in numbers else None
 
 
 def _find_disorder(
-    heard: Iterable[tuple[str, Key]], asked: Mapping[int, Ask], promise: Promise
+    heard: Iterable[tuple[str, Key]], asked: Mapping[int, Ask], promise: Promise, told: Told
 ) -> Iterator[tuple[Key, Key]]:
     """Yield replies that came after one they should have come before; a repetition has no place of its own."""
     rows: dict[str, list[Key]] = defaultdict(list)
     for room, key in dict.fromkeys(heard):
         ask = asked.get(key.number)
-        if ask is not None and promise.orders(ask, key):
+        in_time = told.seconds.get(key.number, 0.0) < promise.patience
+        if ask is not None and in_time and promise.orders(ask, key):
             rows[room].append(key)
         elif ask is not None and key.turn != APOLOGY:
             rows[f"{room} {key.number}"].append(

@@ -85,13 +85,14 @@ def test_a_failure_is_told_and_with_retries_made_good(
 
 def test_what_takes_longer_than_the_patience_has_no_place_in_the_order() -> None:
     """Nor has a webhook; but the replies to one message are in order always."""
-    asks = [Ask(1, "#a", times=2, seconds=2.0), Ask(2, "#a"), Ask(3, "#a", hook=True)]
+    slow = Told(seconds={1: 2.0})
+    asks = [Ask(1, "#a", times=2), Ask(2, "#a"), Ask(3, "#a", hook=True)]
     record = [Spoken(0.0, "#a", text) for text in ("3.1", "2.1", "1.1", "1.2")]
 
-    assert judge(asks, record, Told(), Promise(patience=0.5)).fine
-    assert judge(asks, record, Told(), Promise()).disordered
+    assert judge(asks, record, slow, Promise(patience=0.5)).fine
+    assert judge(asks, record, slow, Promise()).disordered
     swapped = [*record[:2], record[3], record[2]]
-    assert judge(asks, swapped, Told(), Promise(patience=0.5)).disordered
+    assert judge(asks, swapped, slow, Promise(patience=0.5)).disordered
 
 
 def test_logs_tell_which_message_was_which_number_and_what_was_in_doubt() -> None:
@@ -99,10 +100,11 @@ def test_logs_tell_which_message_was_which_number_and_what_was_in_doubt() -> Non
     doubt = "in doubt whether a reply was sent"
     lines = [
         json.dumps({"event": "counting", "message": "ab12", "number": 7}),
+        json.dumps({"event": "counted", "message": "ab12", "number": 7, "seconds": 1.5}),
         json.dumps({"event": doubt, "reply": "ab12/count.count/2"}),
         json.dumps({"event": doubt, "reply": "ab12/robot/1"}),
         json.dumps({"event": doubt, "reply": "unknown/count.count/1"}),
         "Traceback",
     ]
 
-    assert read_logs(lines) == Told({"ab12": 7}, {Key(7, 2): 1, Key(7, 0): 1})
+    assert read_logs(lines) == Told({"ab12": 7}, {7: 1.5}, {Key(7, 2): 1, Key(7, 0): 1})

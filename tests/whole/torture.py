@@ -25,7 +25,7 @@ from tests.whole.nemesis import Nemesis, plan
 from tests.whole.network import Network
 from tests.whole.watch import Recovery, Watch, find_leftovers
 
-PROMISE = Promise()
+PROMISE = Promise(patience=0.5)
 """What this release promises."""
 
 RECOVERED_WITHIN = 13.0

@@ -162,6 +162,8 @@ class InboundModel:
             return Held.HELD
         self.lists.mailboxes[aside].append(box.pop(0))
         if len(self.lists.mailboxes[aside]) > 1:
+            if not box:
+                self.let_go(plan.entry)
             return Held.QUEUED
         self.places[plan.entry] = self.asides[plan.entry] = aside
         return Held.HELD

@@ -29,6 +29,16 @@ class Ground:
         self.again: Callable[[], None] | None = None
         self.numbers = itertools.count(1)
 
+    def tick(self) -> None:
+        """Let a millisecond pass by Redis's clock, so that tokens of different lanes have different names."""
+        began = self._read_clock()
+        while self._read_clock() == began:
+            pass
+
+    def _read_clock(self) -> int:
+        seconds, microseconds = now(self.link.command("TIME"))
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
     def repeat(self) -> None:
         """Let the last turn be asked for again, as if its answer had been lost."""
         if self.again is not None:
@@ -65,10 +75,11 @@ class Ground:
         self.full = False
 
     def plant(self, key: str) -> None:
-        """Put something else in the place of a list, which is kept beside it."""
-        if key not in self.planted:
+        """Put something else in the place of a mailbox, which is kept beside it, or of an outbox that is empty."""
+        filled = self.arrange("EXISTS", key)
+        if key not in self.planted and not (filled and key.startswith(self.keys.outbox(""))):
             self.planted.add(key)
-            if self.arrange("EXISTS", key):
+            if filled:
                 self.arrange("RENAME", key, f"{key}:aside")
             self.arrange("SET", key, "no list")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from hachat.core.errors import HachatError, StoreRefused
 from hachat.core.messages import Message, Reply, Room, User
@@ -24,7 +25,7 @@ from tests.store.walk_ground import Ground
 
 @dataclass(frozen=True)
 class Draft:
-    """How to commit what a node holds: with how many replies, in which room, and what else."""
+    """How to commit what a node holds: with how many replies, from which room on one in each, and what else."""
 
     replies: int = 1
     room: str = "test/a"
@@ -57,10 +58,11 @@ class InboundWalk(Ground):
     # What is queued.
 
     def enqueue(self, conversation: str, fresh: int, old: int) -> None:
-        """Queue some new messages, and one that was queued before."""
+        """Queue some new messages, and one that was queued or refused before."""
         made = [self._make(conversation) for _ in range(fresh)]
         known = self._messages[conversation]
         values = [*known[-old:][:1], *made]
+        known += made
         outcomes = now(
             self.nodes[self.living[0]].queue.enqueue_all(values, CONVERSATIONS[conversation])
         )
@@ -74,8 +76,6 @@ class InboundWalk(Ground):
                 kind,
                 answer,
             )
-            if kind == "OK":
-                known.append(value)
 
     # What nodes do.
 
@@ -120,7 +120,7 @@ class InboundWalk(Ground):
             for (token, head), draft in zip(held, drafts, strict=False)
         ]
         self._turn(name, lane, commits, most if node.alive else None, heard=heard)
-        self.again = lambda: self._turn(name, lane, commits, None, heard=heard)
+        self.again = partial(self._turn, name, lane, commits, None, heard=heard)
 
     def progress(self, name: str, pick: int, draft: Draft, *, aside: bool, heard: bool) -> None:
         """Let a node speak early about a message it holds, and perhaps move it aside; it may not hear the answer."""
@@ -129,8 +129,9 @@ class InboundWalk(Ground):
             token, head = held[pick % len(held)]
             commit = self._draft(token, head, replace(draft, look=False))
             name_aside = token.conversation.rstrip("#") + "#" if aside else ""
-            self._progress(name, commit, name_aside, heard=heard)
-            self.again = lambda: self._progress(name, commit, name_aside, heard=heard)
+            again = partial(self._progress, name, commit, name_aside, heard=heard)
+            again()
+            self.again = again
 
     def find_unheard(self, name: str) -> None:
         """Let a living node ask what it holds."""
@@ -153,6 +154,7 @@ class InboundWalk(Ground):
                 for entry in self.inbound.held_by(name)
                 if CONVERSATIONS[self.inbound.places[entry]] == lane
             ]
+            self.tick()
             try:
                 assert now(self.nodes[name].queue.hand_back(lane)) == len(mine)
             except StoreRefused:
@@ -189,8 +191,8 @@ class InboundWalk(Ground):
         if head is None or draft.look:
             return Commit(token)
         replies = [
-            Reply(f"{head.id}/h/{number}", draft.room, "said", about=head.id)
-            for number in range(draft.replies)
+            Reply(f"{head.id}/h/{number}", room, "said", about=head.id)
+            for number, room in zip(range(draft.replies), _rooms_from(draft.room), strict=False)
         ]
         why = "given up" if draft.give_up else ""
         later = [Later(f"{head.id}/again", 5.0, token.lane, decode_inbound(head.data))]
@@ -257,9 +259,13 @@ class InboundWalk(Ground):
             return
         assert told.held is self.inbound.progress(_plan(commit), aside, name)
         self.outbound.ring()
-        if not heard or token.entry not in held:
+        if aside and told.held is Held.HELD:
+            self.again = None
+        if not heard:
+            held.pop(token.entry, None)  # who has not heard where it stands does nothing but ask
+        elif token.entry not in held:
             return
-        if told.held is not Held.HELD:
+        elif told.held is not Held.HELD:
             held[token.entry] = (token, None)
         elif aside:
             held[token.entry] = (Token(token.lane, token.entry, aside), head)
@@ -275,6 +281,11 @@ class InboundWalk(Ground):
             self.inbound.owners[entry] = reaper
             return True
         return self.inbound.die_with(entry, reaper)
+
+
+def _rooms_from(room: str) -> Iterator[str]:
+    rooms = [*ROOMS, *ROOMS]
+    return iter(rooms[rooms.index(room) :])
 
 
 def _plan(commit: Commit) -> Plan:

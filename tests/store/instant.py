@@ -5,8 +5,7 @@ Nothing in it waits, so a coroutine that asks it runs to its end in one go.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar, cast
 
 import redis.exceptions
@@ -15,26 +14,9 @@ from hachat.store.client import Argument, make_client, unwrap
 from hachat.store.embedded import Server
 from hachat.store.link import Direct, Link
 from hachat.store.scripts import Script
+from tests.store.mutations import Mutation
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """A script with one of its rules taken away: `snippet` is replaced, and must be there to be replaced."""
-
-    script: str
-    snippet: str
-    replacement: str
-
-    def apply(self, text: str) -> str:
-        """Return the mutated text of the script.
-
-        Raises:
-            AssertionError: the script has been rewritten, so the mutation has to be as well.
-        """
-        assert text.count(self.snippet) == 1, f"{self.script}.lua has no longer: {self.snippet}"
-        return text.replace(self.snippet, self.replacement)
 
 
 class InstantLink(Link):
@@ -78,10 +60,3 @@ def now(coroutine: Coroutine[Any, Any, T]) -> T:
         return cast("T", end.value)
     coroutine.close()
     raise AssertionError("it waits for something")
-
-
-def counters(fields: Sequence[bytes]) -> Mapping[str, int]:
-    """Return the counters of a hash."""
-    return {
-        name.decode(): int(count) for name, count in zip(fields[::2], fields[1::2], strict=True)
-    }

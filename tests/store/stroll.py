@@ -6,11 +6,14 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 from hachat.store.inbound import DEATHS
-from hachat.store.keys import LANES
+from hachat.store.keys import LANES, Lane
+from hachat.store.outbound import Outcome
 from tests.store.queue_model import ROOMS
 from tests.store.walk_inbound import Draft
 from tests.store.walk_look import look
 from tests.store.walk_outbound import Walk
+
+_OUTCOMES: Sequence[Outcome] = ("sent", "sent", "defer", "doubt", "dead")
 
 
 def stroll(walk: Walk, dice: random.Random, steps: int) -> None:
@@ -32,10 +35,10 @@ def _enqueue(walk: Walk, dice: random.Random) -> None:
 
 def _turn(walk: Walk, dice: random.Random) -> None:
     drafts = [_draft(dice) for _ in range(dice.choice((1, 2, 3, 3)))]
-    held = [
+    held: list[tuple[str, Lane]] = [
         (name, token.lane) for name, node in walk.nodes.items() for token, _ in node.held.values()
     ]
-    free = (dice.choice(walk.living), dice.choice(LANES))
+    free: tuple[str, Lane] = (dice.choice(walk.living), dice.choice(LANES))
     name, lane = dice.choice([free, *held[-3:]])
     walk.turn(name, lane, drafts, dice.choice((None, 0, 1, 2)), heard=dice.random() < 0.8)
 
@@ -46,9 +49,8 @@ def _progress(walk: Walk, dice: random.Random) -> None:
 
 
 def _send(walk: Walk, dice: random.Random) -> None:
-    outcomes = [
-        (dice.choice(("sent", "sent", "defer", "doubt", "dead")), dice.random() < 0.3)
-        for _ in range(dice.choice((0, 2, 3, 3)))
+    outcomes: list[tuple[Outcome, bool]] = [
+        (dice.choice(_OUTCOMES), dice.random() < 0.3) for _ in range(dice.choice((0, 2, 3, 3)))
     ]
     walk.send(_master(walk, dice), outcomes, dice.randint(0, 3), heard=dice.random() < 0.8)
 

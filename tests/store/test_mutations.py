@@ -13,7 +13,8 @@ import pytest
 
 from hachat.store.embedded import Server, run_server
 from hachat.store.scripts import load
-from tests.store.instant import InstantLink, Mutation, now
+from tests.store.instant import InstantLink, now
+from tests.store.mutations import MUTATIONS, Mutation
 from tests.store.stroll import stroll
 from tests.store.walk_inbound import Draft
 from tests.store.walk_look import look
@@ -22,76 +23,6 @@ from tests.store.walk_outbound import Walk
 STEPS = 300
 SEEDS = range(12)
 """Walks that are tried until one meets the harm; most need one or two."""
-
-MUTATIONS: Mapping[str, Mutation] = {
-    "a commit is refused that is not the holder's": Mutation(
-        "inbound_turn",
-        "if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return 'LOST', '' end",
-        "",
-    ),
-    "a commit names the head it means": Mutation(
-        "inbound_turn",
-        "if head and string.sub(head, 1, #mark) ~= mark then return 'GONE', head end",
-        "",
-    ),
-    "a reply that was queued early is not queued with the commit": Mutation(
-        "inbound_turn", "if not string.find(before, '\\n' .. id .. '\\n', 1, true) then", "do"
-    ),
-    "a conversation that gives way gets another token": Mutation(
-        "inbound_turn",
-        "if next then redis.call('XADD', ready, '*', 'c', conversation) end",
-        "",
-    ),
-    "errors are looked for before the first reply is queued": Mutation(
-        "inbound_turn",
-        "for i = first + 2, middle - 1, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end",
-        "",
-    ),
-    "early words are the holder's": Mutation(
-        "progress",
-        "if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return {'LOST'} end",
-        "",
-    ),
-    "early words name the head they are about": Mutation(
-        "progress", "if not head or string.sub(head, 1, #mark) ~= mark then return {'LOST'} end", ""
-    ),
-    "early words are said once": Mutation(
-        "progress", "if not string.find(ids, '\\n' .. reply .. '\\n', 1, true) then", "do"
-    ),
-    "an event is queued once": Mutation(
-        "enqueue",
-        "if not redis.call('SET', seen, '', 'NX', 'PX', ARGV[4]) then return 'DUP' end",
-        "redis.call('SET', seen, '', 'PX', ARGV[4])",
-    ),
-    "what was refused leaves no mark": Mutation("enqueue", "redis.call('DEL', seen)\n", "\n"),
-    "what is taken over counts as a death": Mutation(
-        "reap", "if deaths >= tonumber(ARGV[4]) then", "if false then"
-    ),
-    "a consumer that holds something is not deleted": Mutation(
-        "reap",
-        "if #redis.call('XPENDING', ready, ARGV[1], '-', '+', 1, name) > 0 then return false end",
-        "",
-    ),
-    "a master that is one no more is refused": Mutation(
-        "outbound_turn", "local leads = redis.call('GET', KEYS[1]) == token", "local leads = true"
-    ),
-    "a report names the head it means": Mutation(
-        "outbound_turn",
-        "if not head or string.sub(head, 1, #mark) ~= mark then return end",
-        "if not head then return end",
-    ),
-    "who finds another master's note is in doubt": Mutation(
-        "outbound_turn",
-        "local in_doubt = notes[i] and notes[i] ~= token",
-        "local in_doubt = false",
-    ),
-    "a deposed master's report counts for its own sends only": Mutation(
-        "outbound_turn",
-        "(outcome == 'sent' and redis.call('HGET', intents, room) == token)",
-        "outcome == 'sent'",
-    ),
-}
-"""The rules, and the scripts without them."""
 
 
 def tell_errors(walk: Walk) -> None:
@@ -142,10 +73,7 @@ def test_a_walk_meets_the_harm_where_a_rule_is_missing(rule: str, walked: Server
     link.close()
 
     with pytest.raises(AssertionError):
-        if rule in STORIES:
-            _walk(walked, STORIES[rule], mutation)
-        for seed in SEEDS:
-            _walk(walked, partial(stroll, dice=random.Random(seed), steps=STEPS), mutation)
+        _try(walked, rule)
 
 
 @pytest.mark.parametrize("rule", STORIES)
@@ -158,6 +86,14 @@ def test_a_rule_that_was_rewritten_is_noticed() -> None:
     """A mutation that changes nothing would prove nothing."""
     with pytest.raises(AssertionError, match=r"reap\.lua has no longer"):
         Mutation("reap", "no such words", "").apply(load("reap").text)
+
+
+def _try(server: Server, rule: str) -> None:
+    if rule in STORIES:
+        _walk(server, STORIES[rule], MUTATIONS[rule])
+    for seed in SEEDS:
+        go = partial(stroll, dice=random.Random(seed), steps=STEPS)
+        _walk(server, go, MUTATIONS[rule])
 
 
 def _walk(server: Server, go: Callable[[Walk], None], mutation: Mutation | None = None) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from hachat.store.client import Argument
 from hachat.store.embedded import Server
 from hachat.store.keys import GROUP, LANES, Keys
-from tests.store.instant import InstantLink, Mutation, now
+from tests.store.instant import InstantLink, now
+from tests.store.mutations import Mutation
 from tests.store.queue_model import InboundModel, Lists, OutboundModel
 
 _walks = itertools.count()

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from hachat.core.errors import HachatError, StoreRefused
+from hachat.core.errors import HachatError, QueueFull, StoreRefused
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
+from hachat.store.commits import Commit, Committed, Head, Held, Later, Token, Verdict
 from hachat.store.embedded import Server
-from hachat.store.commits import Commit, Committed, Head, Held, Later, Token
-from hachat.store.commits import Verdict as V
 from hachat.store.inbound import Inbound
 from hachat.store.keys import LANES, Lane
-from tests.store.instant import Mutation, now
+from tests.store.instant import now
+from tests.store.mutations import Mutation
 from tests.store.queue_model import CONVERSATIONS, DEPTH, MAILBOX, OUTBOX, ROOMS, Plan
 from tests.store.walk_ground import Ground
 
@@ -71,11 +71,9 @@ class InboundWalk(Ground):
                 assert self.is_troubled(conversation), outcome
                 continue
             answer = self.inbound.enqueue(conversation, value.id)
-            kind = "refused" if isinstance(outcome, HachatError) else "OK" if outcome else "DUP"
-            assert kind == {"FULL": "refused", "BUSY": "refused"}.get(answer, answer), (
-                kind,
-                answer,
-            )
+            expected = {"OK": True, "DUP": False}.get(answer)
+            assert outcome is expected or isinstance(outcome, QueueFull), outcome
+            assert isinstance(outcome, QueueFull) == (expected is None), answer
 
     # What nodes do.
 
@@ -230,14 +228,13 @@ class InboundWalk(Ground):
     def _compare(
         self, name: str, commit: Commit, answer: Committed | HachatError, *, heard: bool
     ) -> None:
-        token, head = commit.token, commit.head
+        token = commit.token
         if isinstance(answer, HachatError):
-            rooms = [token.conversation, *(reply.room for reply in commit.replies)]
-            assert any(map(self.is_troubled, rooms)), answer
+            self._excuse(commit, answer)
             return
         verdict, following = answer
         assert verdict is self.inbound.commit(_plan(commit), name)
-        assert (following is not None) == (verdict in {V.MORE, V.GONE})
+        assert (following is not None) == (verdict in {Verdict.MORE, Verdict.GONE})
         if following is not None:
             assert following.id == self.lists.mailboxes[token.conversation][0]
         if not heard:
@@ -254,8 +251,7 @@ class InboundWalk(Ground):
         try:
             told = now(self.nodes[name].queue.progress(token, head, commit.replies, aside=aside))
         except StoreRefused as error:
-            rooms = [token.conversation, *(reply.room for reply in commit.replies)]
-            assert any(map(self.is_troubled, rooms)), error
+            self._excuse(commit, error)
             return
         assert told.held is self.inbound.progress(_plan(commit), aside, name)
         self.outbound.ring()
@@ -269,6 +265,10 @@ class InboundWalk(Ground):
             held[token.entry] = (token, None)
         elif aside:
             held[token.entry] = (Token(token.lane, token.entry, aside), head)
+
+    def _excuse(self, commit: Commit, error: HachatError) -> None:
+        rooms = [commit.token.conversation, *(reply.room for reply in commit.replies)]
+        assert any(map(self.is_troubled, rooms)), error
 
     def _find_free(self, lane: Lane) -> Iterator[str]:
         held = {self.inbound.places[entry] for entry in self.inbound.owners}

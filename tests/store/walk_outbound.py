@@ -9,7 +9,8 @@ from functools import partial
 from hachat.core.errors import Fenced, StoreRefused
 from hachat.store.embedded import Server
 from hachat.store.outbound import Due, Outbound, Outcome, Report
-from tests.store.instant import Mutation, now
+from tests.store.instant import now
+from tests.store.mutations import Mutation
 from tests.store.walk_inbound import InboundWalk
 
 _LATER = 1000.0
@@ -68,23 +69,28 @@ class Walk(InboundWalk):
         self.outbound.make_due(set(self.outbound.deferred))
 
     def _send(self, token: str, reports: Sequence[Report], most: int, *, heard: bool) -> None:
-        master = self.masters[token]
-        taken: Sequence[Due] = ()
-        try:
-            taken, _ = now(master.queue.turn(reports, most))
-        except Fenced:
-            assert token != self.outbound.lease
-        except StoreRefused as error:
-            raise AssertionError("what is sent frees memory, so it must go on without") from error
-        else:
-            assert token == self.outbound.lease
+        taken = self._ask(token, reports, most)
+        believed = self.masters[token].taken
         for report in reports:
-            if self.keys.outbox(report.due.room) not in self.planted:
-                self.outbound.report(token, report.due.room, report.due.id, report.outcome,
-                                     later=report.after > 0)  # fmt: skip
+            room = report.due.room
+            if self.keys.outbox(room) not in self.planted:
+                later = report.after > 0
+                self.outbound.report(token, room, report.due.id, report.outcome, later=later)
                 if heard:
-                    master.taken.pop(report.due.room, None)
+                    believed.pop(room, None)
         for due in taken:
             assert self.outbound.take(token, due.room) == (due.id, due.in_doubt)
             if heard:
-                master.taken[due.room] = due
+                believed[due.room] = due
+
+    def _ask(self, token: str, reports: Sequence[Report], most: int) -> Sequence[Due]:
+        leads = token == self.outbound.lease
+        try:
+            taken, _ = now(self.masters[token].queue.turn(reports, most))
+        except Fenced:
+            assert not leads
+            return ()
+        except StoreRefused as error:
+            raise AssertionError("what is sent frees memory, so it must go on without") from error
+        assert leads
+        return taken

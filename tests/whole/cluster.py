@@ -28,6 +28,9 @@ node_ttl = 2.0
 """
 """Settings under which a node that is gone is missed after 2 s instead of 10."""
 
+PROGRAM = ("-m", "hachat")
+"""What a daemon is to Python."""
+
 
 @dataclass
 class Daemon:
@@ -36,7 +39,7 @@ class Daemon:
     name: str
     file: Path
     log: Path
-    program: Sequence[str] = ("-m", "hachat")
+    program: Sequence[str] = PROGRAM
     process: Popen[bytes] = field(init=False)
 
     def start(self, children: ExitStack) -> None:
@@ -138,7 +141,7 @@ async def run_cluster(
     nodes: Sequence[str] = ("node-1", "node-2", "node-3"),
     settings: str = "",
     proxied: bool = False,
-    program: Sequence[str] = ("-m", "hachat"),
+    program: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[Cluster]:
     """Run a server and daemons for the length of the block; `settings` is TOML for all of them.
 

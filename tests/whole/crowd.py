@@ -6,12 +6,14 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 import msgspec
 import trio
 
 from hachat.core.errors import StoreError
+from tests.waiting import until
 from tests.whole.cluster import Cluster
 from tests.whole.handlers import Order
 from tests.whole.judge import Ask
@@ -37,6 +39,12 @@ TWICE = 0.3
 _PATIENCE = 3.0
 """Seconds a sender waits for an answer."""
 
+_PAUSE = 0.2
+"""Seconds until a sender tries again."""
+
+_TENACITY = 60.0
+"""Seconds after which a sender takes it that nobody will ever accept."""
+
 
 @dataclass
 class Crowd:
@@ -60,7 +68,7 @@ class Crowd:
                     ask = self._think_of(number)
                     self.asks.append(ask)
                     if ask.hook:
-                        posting.start_soon(self._post, http, ask, self.dice.random() < TWICE)
+                        posting.start_soon(self._post, http, ask)
                     else:
                         fail = " fail" if ask.fails else ""
                         text = f"hachat: count {ask.number} {ask.times} {ask.seconds:.3f}{fail}"
@@ -80,25 +88,23 @@ class Crowd:
             hook=hook,
         )
 
-    async def _post(self, http: httpx.AsyncClient, ask: Ask, twice: bool) -> None:  # noqa: FBT001
+    async def _post(self, http: httpx.AsyncClient, ask: Ask) -> None:
         order = Order(ask.number, f"irc/{ask.room}", ask.times, ask.seconds)
-        while not await self._is_accepted(http, order):
-            await trio.sleep(0.2)
-        if twice:
-            await trio.sleep(1.0)
+        await until(partial(self._is_accepted, http, order), _TENACITY)
+        if random.random() < TWICE:
             await self._is_accepted(http, order)
 
     async def _is_accepted(self, http: httpx.AsyncClient, order: Order) -> bool:
         """Post once, to any node, and tell whether it was accepted; if not, it may have been all the same."""
-        if not self._urls:
-            return False
-        with suppress(httpx.HTTPError):
+        with suppress(httpx.HTTPError, IndexError):
             answer = await http.post(
                 f"{random.choice(self._urls)}/hooks/count",
                 content=msgspec.json.encode(order),
                 headers={"Idempotency-Key": str(order.number)},
             )
-            return answer.status_code == httpx.codes.ACCEPTED
+            if answer.status_code == httpx.codes.ACCEPTED:
+                return True
+        await trio.sleep(_PAUSE)
         return False
 
     async def _keep_looking(self) -> None:

@@ -68,12 +68,13 @@ class Told:
     """What the nodes' logs tell.
 
     `numbers` are those of messages, by id; `seconds` how long each took on the node where it took longest; `doubts` how
-    often each reply was sent although it may have been sent before.
+    often each reply was sent although it may have been sent before; `given_up` those with which too many nodes died.
     """
 
     numbers: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[int, float] = field(default_factory=dict)
     doubts: Mapping[Key, int] = field(default_factory=dict)
+    given_up: Collection[int] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def judge(
     return Judgement(
         asked=len(asked),
         heard=len(heard),
-        lost=sorted(expected - counts.keys()),
+        lost=sorted(key for key in expected - counts.keys() if key.number not in told.given_up),
         doubled=sorted(extra.keys() - set(doubted)),
         disordered=list(_find_disorder(heard, asked, promise, told)),
         doubted=doubted,
@@ -142,6 +143,12 @@ def read_logs(lines: Iterable[str]) -> Told:
             if message in numbers:
                 doubts[Key(numbers[message], APOLOGY if route == "robot" else int(turn))] += 1
     return Told(numbers, seconds, doubts)
+
+
+def find_number(letter: str) -> int | None:
+    """Return the number of what was asked for in a dead letter of a message that took too many nodes along."""
+    found = re.search(r'(?:count |number\\*":)(\d+)', letter)
+    return int(found[1]) if found and "nodes died while handling it" in letter else None
 
 
 def _read(record: Iterable[Spoken], told: Told) -> tuple[list[tuple[str, Key]], list[str]]:

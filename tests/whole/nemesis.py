@@ -55,14 +55,15 @@ class Blow:
 
 
 def plan(seed: int, seconds: float) -> list[Blow]:
-    """Return the blows of a seed; the first comes after a second, the last before `seconds`."""
+    """Return the blows of a seed; the first comes after a second, and all are over soon after `seconds`."""
     dice = random.Random(seed)
     blows: list[Blow] = []
     at = 1.0
     while at < seconds:
         (kind,) = dice.choices(list(KINDS), [kind.weight for kind in KINDS.values()])
         length = dice.uniform(KINDS[kind].shortest, KINDS[kind].longest)
-        blows.append(Blow(at, kind, length, dice.random(), dice.random() < 1 / 2))
+        most = max(KINDS[kind].shortest, seconds - at)
+        blows.append(Blow(at, kind, min(length, most), dice.random(), dice.random() < 1 / 2))
         at += dice.uniform(0.5, 1.5)
     return blows
 

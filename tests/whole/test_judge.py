@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.whole.judge import Ask, Judgement, Key, Promise, Told, judge, read_logs
+from tests.whole.judge import Ask, Judgement, Key, Promise, Told, find_number, judge, read_logs
 from tests.whole.network import Spoken
 
 ASKS = [Ask(1, "#a", times=2), Ask(2, "#b"), Ask(3, "#a")]
@@ -108,3 +108,13 @@ def test_logs_tell_which_message_was_which_number_and_what_was_in_doubt() -> Non
     ]
 
     assert read_logs(lines) == Told({"ab12": 7}, {7: 1.5}, {Key(7, 2): 1, Key(7, 0): 1})
+
+
+def test_what_took_too_many_nodes_along_is_not_lost() -> None:
+    """It is a dead letter, as promised; one that has another reason is none of these."""
+    assert hear("3.1", told=Told(given_up={1})).fine
+    reason = "reason 3 nodes died while handling it"
+
+    assert find_number(f'{{"text":"hachat: count 12 1 0.1"}} {reason}') == 12
+    assert find_number(f'{{"body":"{{\\"number\\":34,\\"room\\":0}}"}} {reason}') == 34
+    assert find_number('{"text":"hachat: count 12 1 0.1"} reason it is too old') is None

@@ -131,10 +131,11 @@ async def find_leftovers(cluster: Cluster) -> Sequence[str]:
     names = [key.decode().removeprefix(prefix) for key in await command("KEYS", prefix + "*")]
     left = [name for name in names if not name.startswith(STAY) and name != "dead"]
     counters = await command("HGETALL", cluster.keys.of("counters"))
-    for name, count in zip(counters[::2], counters[1::2], strict=True):
-        if int(count):
-            left.append(f"{name.decode()} = {int(count)}")
-    for lane in LANES:
-        if entries := await command("XLEN", cluster.keys.ready(lane)):
-            left.append(f"{entries} entries of ready:{lane}")
+    left += [
+        f"{name.decode()} = {int(count)}"
+        for name, count in zip(counters[::2], counters[1::2], strict=True)
+        if int(count)
+    ]
+    lengths = {lane: await command("XLEN", cluster.keys.ready(lane)) for lane in LANES}
+    left += [f"{length} entries of ready:{lane}" for lane, length in lengths.items() if length]
     return sorted(left)

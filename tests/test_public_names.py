@@ -16,7 +16,15 @@ ROOT = Path(__file__).parents[1]
 
 def test_names() -> None:
     """These names, and no others, are public."""
-    assert hachat.__all__ == ["Context", "Handler", "__version__", "command", "hear", "hook"]
+    assert hachat.__all__ == [
+        "Context",
+        "Handler",
+        "Retry",
+        "__version__",
+        "command",
+        "hear",
+        "hook",
+    ]
     assert all(getattr(hachat, name) for name in hachat.__all__)
 
 

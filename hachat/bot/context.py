@@ -5,19 +5,49 @@ from __future__ import annotations
 import re
 import shlex
 import threading
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 import trio
 
-from hachat.core.messages import Inbound, Message, Reply, Room, User, Webhook
+from hachat.core.errors import Unanswered, Unsupported
+from hachat.core.messages import Inbound, Message, Operation, Reply, Room, User, Webhook
 from hachat.core.wire import clean_text, encode
 
 MAX_REPLIES = 200
 """Replies one route may make to one message; they are all committed at once."""
+
+
+PATIENCE = 10.0
+"""Seconds a handler waits for what it asks of a chat service, unless it says otherwise."""
+
+
+class Ask(Protocol):
+    """Has the master ask a chat service something."""
+
+    async def __call__(
+        self, op: Operation, room: str, *, about: str = "", args: dict[str, str] | None = None
+    ) -> Sequence[User]:
+        """Return who was found, however long that takes; raises CallError if nobody can tell."""
+        ...
+
+
+async def ask_nobody(
+    op: Operation,
+    room: str,
+    *,
+    about: str = "",  # noqa: ARG001 - an Ask
+    args: dict[str, str] | None = None,  # noqa: ARG001 - an Ask
+) -> Sequence[User]:
+    """Tell that there is nobody to ask: an `Ask` for a robot without a cluster.
+
+    Raises:
+        Unsupported: always.
+    """
+    raise Unsupported(f"there is no cluster to ask for the {op} of {room}")
 
 
 @dataclass(frozen=True)
@@ -56,8 +86,8 @@ class Replies:
     def __iter__(self) -> Iterator[Reply]:
         return iter(self._made)
 
-    def add(self, room: str, text: str, thread: str = "") -> None:
-        """Record a reply.
+    def add(self, room: str, text: str, thread: str = "", origin: str = "") -> None:
+        """Record a reply; the room `origin` is told if it can never be delivered.
 
         Raises:
             ValueError: the text is blank; no chat service would take it.
@@ -76,7 +106,9 @@ class Replies:
                     f"{self.route} has replied {MAX_REPLIES} times; put more lines into one reply"
                 )
             id_ = f"{self.about}/{self.route}/{len(self._made) + 1}"
-            reply = Reply(id_, room, clean_text(text), thread=thread, about=self.about)
+            reply = Reply(
+                id_, room, clean_text(text), thread=thread, about=self.about, origin=origin
+            )
             encode(reply)  # what cannot be queued fails here, where its author can see why
             self._made.append(reply)
         if self.hear is not None:
@@ -118,6 +150,7 @@ class Context:
         text: str = "",
         prefix: str = "",
         match: re.Match[str] | None = None,
+        ask: Ask = ask_nobody,
     ) -> None:
         self.inbound = inbound
         self.bot = bot
@@ -125,6 +158,7 @@ class Context:
         self.prefix = prefix
         self.match = match
         self._replies = replies
+        self._ask = ask
 
     @property
     def id(self) -> str:
@@ -198,14 +232,55 @@ class Context:
     def say(self, address: str, text: str) -> Awaitable[None]:
         """Speak in the room at `address`, which is `<adapter>/<room id>`.
 
+        If the service will never take it, the room of the message is told.
+
         Raises:
             ValueError: the address is not one, or the text is blank.
             RuntimeError: the handler has ended.
         """
-        adapter, _, room = address.partition("/")
-        if not adapter or not room:
-            raise ValueError(
-                f"{address!r} is no address; write <adapter>/<room>, such as 'irc/#ops'"
-            )
-        self._replies.add(address, text)
+        _check(address)
+        here = self._here()
+        self._replies.add(address, text, origin=here if here != address else "")
         return _RECORDED
+
+    async def roster(self, address: str = "", *, within: float = PATIENCE) -> list[User]:
+        """Return who is in a room, without the bot; without an address, in that of the message.
+
+        Raises:
+            ValueError: the address is not one.
+            Unanswered: nothing was heard within so many seconds.
+            CallError: the service cannot tell, Unsupported if it never can.
+            QueueFull: too much waits in that room.
+        """
+        return await self._call("roster", address or self.room.address, {}, within)
+
+    async def lookup(
+        self, user: str, adapter: str = "", *, within: float = PATIENCE
+    ) -> User | None:
+        """Return the user whose id is `user`, or None; without an adapter, on the service of the message.
+
+        Raises:
+            ValueError: there is no id.
+            Unanswered, CallError, QueueFull: as `roster` does.
+        """
+        # In an outbox of its own it waits for no room's replies.
+        address = f"{adapter or self.room.adapter}/{user}"
+        found = await self._call("lookup", address, {"user": user}, within)
+        return found[0] if found else None
+
+    async def _call(
+        self, op: Operation, address: str, args: dict[str, str], within: float
+    ) -> list[User]:
+        _check(address)
+        with trio.move_on_after(within):
+            return list(await self._ask(op, address, about=self.id, args=args))
+        raise Unanswered(f"no answer to {op} of {address} within {within:g} s")
+
+    def _here(self) -> str:
+        return self.inbound.room.address if isinstance(self.inbound, Message) else ""
+
+
+def _check(address: str) -> None:
+    adapter, _, room = address.partition("/")
+    if not adapter or not room:
+        raise ValueError(f"{address!r} is no address; write <adapter>/<room>, such as 'irc/#ops'")

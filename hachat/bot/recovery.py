@@ -63,7 +63,8 @@ class Recovery:
                 await worker.reconcile()
 
     async def _take_over(self) -> None:
-        tokens = await self._queue.reap(max(0, sum(worker.free for worker in self._workers)))
+        room = max(0, sum(worker.free for worker in self._workers))
+        tokens = await self._queue.reap(room, [worker.lane for worker in self._workers])
         for worker in self._workers:
             worker.adopt(token for token in tokens if token.lane == worker.lane)
         if tokens:

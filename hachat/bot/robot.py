@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from hachat.bot.context import Bot, Context, Replies
+from hachat.bot.context import Ask, Bot, Context, Replies, ask_nobody
 from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, HookRoute, Route
 from hachat.bot.run import Call, Run
@@ -33,7 +33,8 @@ async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # no
 class Robot:
     """Handles what comes in, on the node it runs on.
 
-    At most `threads` handlers that are not async run at once.  A message may take `timeout` seconds in all.
+    At most `threads` handlers that are not async run at once.  A message may take `timeout` seconds in all.  `ask` is
+    what handlers ask chat services with; whoever puts the robot into a cluster sets it.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Robot:
         }
         self._now = now
         self._permit = permit
+        self.ask: Ask = ask_nobody
         self.configure(aliases, timeout)
 
     def configure(self, aliases: Iterable[str], timeout: float) -> None:
@@ -150,13 +152,19 @@ class Robot:
                 f"no handler on node {self.bot.node} has the route {webhook.route}; load the same handlers on every node"
             )
         replies = Replies(webhook.id, route.name)
-        context = Context(webhook, replies, self.bot, text=webhook.body)
+        context = Context(webhook, replies, self.bot, text=webhook.body, ask=self.ask)
         return [self._make_call(route, partial(self._invoke_hook, route, context), replies)]
 
     def _call_chat(self, message: Message, match: Match, prefix: str) -> Call:
         replies = Replies(message.id, match.route.name)
         context = Context(
-            message, replies, self.bot, text=match.text, prefix=prefix, match=match.found
+            message,
+            replies,
+            self.bot,
+            text=match.text,
+            prefix=prefix,
+            match=match.found,
+            ask=self.ask,
         )
         return self._make_call(match.route, partial(self._invoke_chat, match, context), replies)
 

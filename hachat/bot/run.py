@@ -69,9 +69,10 @@ class Run:
     @property
     def key(self) -> str:
         """The conversation in which its routes want it to be, or nothing if they do not care or do not agree."""
-        orders = {call.policy.order for call in self.calls}
-        order = orders.pop() if len(orders) == 1 else ""
+        order = self.calls[0].policy.order if self.calls else ""
         if not order or not isinstance(self.inbound, Message):
+            return ""
+        if any(call.policy.order != order for call in self.calls):
             return ""
         return choose_key(self.inbound, order) or self.inbound.room.address
 
@@ -162,7 +163,7 @@ class Run:
             return None
         inbound = self.inbound
         waits = [choose_delay(inbound.attempt, dice) if f.after is None else f.after for f in again]
-        fields: dict[str, object] = {"attempt": inbound.attempt + 1}
+        fields: dict[str, object] = {"attempt": inbound.attempt + 1, "v": 2}
         if isinstance(inbound, Message):
             fields["only"] = tuple(failure.route for failure in again)
         return min(waits), msgspec.structs.replace(inbound, **fields)

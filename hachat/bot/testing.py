@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,11 +13,13 @@ import msgspec
 from hachat.bot.handler import Handler
 from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute, bind
-from hachat.core.messages import Message, Reply, Room, User, Webhook
+from hachat.core.messages import Message, Operation, Reply, Room, User, Webhook
 
 
 class Stage:
     """Handlers that can be spoken to; `replies` is everything said so far, with its room.
+
+    `people` is who is in each room, by its address: whoever has said something there, and whom a test adds.
 
     Keyword arguments are those of `Robot`.
 
@@ -28,12 +31,17 @@ class Stage:
         routes = [route for handler in handlers for route in bind(handler)]
         self.robot = Robot(routes, name, **options)
         self.replies: list[Reply] = []
+        self.people: dict[str, list[User]] = {}
+        self.robot.ask = self._ask
         self._ids = (f"M{number}" for number in itertools.count(1))
 
     async def say(
         self, text: str, *, user: str = "alice", room: str = "test/#room", private: bool = False
     ) -> list[str]:
         """Let `user` say something and return what is said back."""
+        there = self.people.setdefault(room, [])
+        if user not in {person.id for person in there}:
+            there.append(User(user, user))
         adapter, _, channel = room.partition("/")
         place = Room(adapter, channel, private=private)
         return await self._handle(Message(next(self._ids), place, User(user), text, at=time.time()))
@@ -50,6 +58,19 @@ class Stage:
         route.check(data)
         webhook = Webhook(next(self._ids), route.name, method, path, 0.0, data.decode(), variables)
         return await self._handle(webhook)
+
+    async def _ask(
+        self,
+        op: Operation,
+        room: str,
+        *,
+        about: str = "",  # noqa: ARG002 - an Ask
+        args: dict[str, str] | None = None,
+    ) -> Sequence[User]:
+        if op == "roster":
+            return list(self.people.get(room, ()))
+        everybody = [person for people in self.people.values() for person in people]
+        return [person for person in everybody if person.id == (args or {}).get("user")][:1]
 
     async def _handle(self, inbound: Message | Webhook) -> list[str]:
         replies = await self.robot.handle(inbound)

@@ -25,7 +25,8 @@ class Visit:
     """A conversation in hand; other conversations come first after `until` or once enough was `handled`.
 
     `head` is what is being handled, if anything: by `run`, since `began`, in `hand`.  It is `ended` when all that is left
-    is to tell Redis, and `lost` when another node has the conversation.  Whoever is parked on `news` accompanies it, and
+    is to tell Redis, `lost` when another node has the conversation, and
+    `passed_on` when another should have it.  Whoever is parked on `news` accompanies it, and
     sees to its end.  `replies`, `later` and `give_up` are what it came to.
     """
 
@@ -39,6 +40,7 @@ class Visit:
     news: trio.lowlevel.ParkingLot | None = None
     ended: bool = False
     lost: bool = False
+    passed_on: bool = False
     replies: Sequence[Reply] = ()
     later: Sequence[Later] = ()
     give_up: str = ""
@@ -57,7 +59,8 @@ class Visit:
 
     def make_commit(self, now: float, *, leaving: bool) -> Commit:
         """Return what Redis is to be told."""
-        give_way = leaving or self.handled >= VISIT_MESSAGES or now >= self.until
+        enough = leaving or self.handled >= VISIT_MESSAGES or now >= self.until
+        give_way = enough if self.head else self.passed_on
         return Commit(self.token, self.head, self.replies, give_way, self.give_up, self.later)
 
     @property

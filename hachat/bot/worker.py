@@ -20,13 +20,14 @@ from hachat.bot.company import MOMENT, Company
 from hachat.bot.run import Run
 from hachat.bot.visit import VISIT_SECONDS, Visit, make_receipt
 from hachat.core import wire
-from hachat.core.errors import HandlerError, StoreError, WireError
+from hachat.core.errors import HandlerError, NewerSchema, StoreError, WireError
 from hachat.core.messages import Inbound, Message
 from hachat.store.commits import Committed, Head, Held, Later, Taken, Token, Verdict
 from hachat.store.inbound import BATCH, BLOCK
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
 from hachat.store.link import Reader
+from hachat.store.members import Newest, know_nobody
 from hachat.store.retry import retry
 from hachat.store.trouble import report
 from hachat.tasks.hands import Hand, Hands
@@ -66,6 +67,7 @@ class Worker:
         slots: int,
         begin: Begin,
         *,
+        newest: Newest = know_nobody,
         patience: float = PATIENCE,
         dice: Callable[[], float] = random.random,
     ) -> None:
@@ -73,6 +75,7 @@ class Worker:
         self._queue = queue
         self._readers = readers
         self._begin = begin
+        self._newest = newest
         self._slots = slots
         self._dice = dice
         self._visits: dict[str, Visit] = {}
@@ -180,6 +183,9 @@ class Worker:
         assert visit.head is not None
         try:
             run = self._begin(wire.decode_inbound(visit.head.data))
+        except NewerSchema as error:
+            await self._pass_on(visit, visit.head, error)
+            return
         except (WireError, HandlerError) as error:
             self._give_up(visit, visit.head, error)
             return
@@ -191,6 +197,17 @@ class Worker:
         hand.allow(run.timeout)
         await run.carry_out()
         self._answer(visit, run)
+
+    async def _pass_on(self, visit: Visit, head: Head, error: NewerSchema) -> None:
+        """Leave a message to nodes that understand it, if there are any."""
+        if await retry(self._newest) < error.schema:
+            self._give_up(visit, head, error)
+            return
+        log.info("left to a newer node", message=head.id, schema=error.schema)
+        await trio.sleep(RELUCTANCE)  # this node is free to take it again
+        visit.go_to(None)
+        visit.passed_on = True
+        self._finish(visit)
 
     async def _prepare(self, visit: Visit, run: Run, key: str) -> bool:
         """Store that routes begin, and move the message where they want it; return whether it can be handled now."""

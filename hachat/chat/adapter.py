@@ -46,11 +46,13 @@ State = Literal["connecting", "connected", "waiting"]
 class Facts:
     """What a chat service can do.
 
-    `idempotent_send`: a reply sent twice under one id appears once.  `overlap`: the next master may connect before
-    the old one has left.  `max_text`: the most characters of one reply, 0 for no limit.
+    `idempotent_send`: a reply sent twice under one id appears once.  `can_search_history`: the adapter's `find` can tell
+    whether a reply stands in its room.  `overlap`: the next master may connect before the old one has left.
+    `max_text`: the most characters of one reply, 0 for no limit.
     """
 
     idempotent_send: bool = False
+    can_search_history: bool = False
     overlap: bool = False
     max_text: int = 0
 
@@ -63,7 +65,7 @@ class Ingest(Protocol):
 
 
 class Adapter(Protocol):
-    """One chat service."""
+    """One chat service; `hachat.chat.abilities` has what it may do beside."""
 
     name: str
     """The adapter part of the addresses of its rooms."""
@@ -87,7 +89,7 @@ class Adapter(Protocol):
         """Return when the service has taken `reply`.
 
         Raises:
-            NotSent: it is safe to send it again, after the given time.
+            NotSent: it is safe to send it again, after the given time; nor may anything else of its scope be sent before.
             Undeliverable: the service will never take it.
             InDoubt: it may have arrived.
         """

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol
+from typing import Protocol
 
 import structlog
 import trio
 
 from hachat.chat.adapter import Adapter
-from hachat.core import wire
-from hachat.core.errors import InDoubt, NotSent, StoreError, Undeliverable, WireError
-from hachat.core.messages import Reply
+from hachat.chat.delivery import Delivery
+from hachat.core.errors import StoreError
+from hachat.core.settings import OnDoubt
 from hachat.store.inbound import BLOCK
 from hachat.store.link import Reader
-from hachat.store.outbound import Due, Outbound, Outcome, Report
+from hachat.store.members import Newest, know_nobody
+from hachat.store.outbound import Due, Outbound, Report
 from hachat.store.trouble import report
 from hachat.tasks.hands import Hand, Hands
 
@@ -30,9 +31,6 @@ ROOMS = 64
 
 PAUSE = 0.25
 """Seconds after which Redis is asked again that did not answer, or the lease looked at again that ran short."""
-
-OnDoubt = Literal["resend", "skip"]
-"""What to do with a reply that may have arrived where the service can tell nobody."""
 
 
 class Term(Protocol):
@@ -67,15 +65,15 @@ class Drain:
         term: Term,
         *,
         send_timeout: float,
+        newest: Newest = know_nobody,
         on_doubt: OnDoubt = "resend",
     ) -> None:
         self._outbound = outbound
         self._readers = readers
-        self._adapters = adapters
         self._term = term
         self._send_timeout = send_timeout
-        self._on_doubt = on_doubt
-        self._hands: Hands[Due] = Hands(ROOMS, self._send, self._doubt)
+        self._delivery = Delivery(adapters, self._may_send, newest=newest, on_doubt=on_doubt)
+        self._hands: Hands[Due] = Hands(ROOMS, self._send, self._overrun)
         self._sending: set[str] = set()
         self._reports: list[Report] = []
         self._news = trio.Event()
@@ -146,10 +144,10 @@ class Drain:
 
     async def _send(self, due: Due, hand: Hand[Due]) -> None:
         hand.allow(self._send_timeout)
-        self._note(await self._attempt(due))
+        self._note(await self._delivery.attempt(due))
 
-    def _doubt(self, due: Due) -> None:
-        self._note(Report(due, "doubt", 1.0, "no answer before the deadline"))
+    def _overrun(self, due: Due) -> None:
+        self._note(self._delivery.overrun(due))
 
     def _note(self, result: Report) -> None:
         due = result.due
@@ -164,39 +162,6 @@ class Drain:
         self._sending.remove(due.room)
         self._reports.append(result)
         self._news.set()
-
-    async def _attempt(self, due: Due) -> Report:
-        try:
-            await self._deliver(wire.decode_reply(due.data), due)
-        except NotSent as error:
-            # Of an earlier attempt it says nothing.
-            outcome: Outcome = "doubt" if due.in_doubt else "defer"
-            return Report(due, outcome, error.after, str(error))
-        except InDoubt as error:
-            return Report(due, "doubt", 1.0, str(error))
-        except (Undeliverable, WireError) as error:
-            return Report(due, "dead", reason=str(error))
-        except Exception as error:
-            log.exception("an adapter failed", room=due.room, reply=due.id)
-            return Report(due, "dead", reason=f"the adapter failed: {error!r}")
-        return Report(due)
-
-    async def _deliver(self, reply: Reply, due: Due) -> None:
-        adapter = self._adapters.get(reply.adapter)
-        if adapter is None:
-            raise Undeliverable(f"no adapter {reply.adapter!r} is set up")
-        if due.in_doubt and not adapter.facts.idempotent_send:
-            log.warning(
-                "in doubt whether a reply was sent",
-                room=due.room,
-                reply=due.id,
-                policy=self._on_doubt,
-            )
-            if self._on_doubt == "skip":
-                return
-        if not self._may_send():
-            raise NotSent("the term may end during the send", after=0.0)
-        await adapter.send(reply)
 
     def _may_send(self) -> bool:
         return not self._term.leaving.is_set() and self._term.remaining() >= self._send_timeout

@@ -10,8 +10,10 @@ import httpx
 import msgspec
 import trio
 
+from hachat.core.settings import QueueSettings
 from hachat.store.keys import Keys
 from hachat.store.link import Link
+from hachat.store.queue import warn_of_dead
 from hachat.store.status import NodeStatus, Status, read_status
 
 PATIENCE = 0.5
@@ -20,26 +22,35 @@ PATIENCE = 0.5
 SILENT = "no answer"
 """What is noted of a node that did not answer."""
 
+_DEFAULTS = QueueSettings()
+
 State = Literal["healthy", "degraded", "no master", "two masters"]
 
 
 class Health(msgspec.Struct, frozen=True):
     """What is seen of a cluster; `reasons` has a sentence for each thing that is not as it should be.
 
-    `answers` holds what each living node said by HTTP: `master`, `standby` or `no answer`.
+    `answers` holds what each living node said by HTTP: `master`, `standby` or `no answer`.  `warnings` has a sentence for
+    what is well now and may not stay so.
     """
 
     state: State
     reasons: list[str]
     status: Status
     answers: Mapping[str, str]
+    warnings: list[str]
 
     def to_json(self) -> bytes:
-        """Return the status as JSON, with `state`, `reasons` and, for each node, its `answer`."""
+        """Return the status as JSON, with `state`, `reasons`, `warnings` and, for each node, its `answer`."""
         plain: dict[str, Any] = msgspec.to_builtins(self.status)
         for node in plain["nodes"]:
             node["answer"] = self.answers.get(node["name"])
-        value = {"state": self.state, "reasons": self.reasons, **plain}
+        value = {
+            "state": self.state,
+            "reasons": self.reasons,
+            "warnings": self.warnings,
+            **plain,
+        }
         return msgspec.json.format(msgspec.json.encode(value))
 
 
@@ -48,20 +59,20 @@ class _Answer(msgspec.Struct):
     node: str
 
 
-async def examine(link: Link, keys: Keys) -> Health:
-    """Return how the cluster is.
+async def examine(link: Link, keys: Keys, limits: QueueSettings) -> Health:
+    """Return how the cluster is, and what nears its limit.
 
     Raises:
         StoreError: Redis cannot be asked.
     """
-    health = await _examine_once(link, keys)
+    health = await _examine_once(link, keys, limits)
     if health.state == "two masters":
         # The lease may have moved between two of the answers.
-        health = await _examine_once(link, keys)
+        health = await _examine_once(link, keys, limits)
     return health
 
 
-def assess(status: Status, answers: Mapping[str, str]) -> Health:
+def assess(status: Status, answers: Mapping[str, str], limits: QueueSettings = _DEFAULTS) -> Health:
     """Return how a cluster is of which Redis says `status` and its nodes say `answers`."""
     claimants = sorted(_find_claimants(status, answers))
     reasons = [*_fault_dead(status.nodes), *_fault_chat(status.nodes)]
@@ -72,12 +83,15 @@ def assess(status: Status, answers: Mapping[str, str]) -> Health:
     elif status.master is None:
         state = "no master"
         reasons.insert(0, _explain_vacancy(status.nodes))
-    return Health(state, reasons, status, answers)
+    return Health(
+        state, reasons, status, answers, [*warn_of_dead(status.dead_letters, limits.dead)]
+    )
 
 
-async def _examine_once(link: Link, keys: Keys) -> Health:
+async def _examine_once(link: Link, keys: Keys, limits: QueueSettings) -> Health:
     status = await read_status(link, keys)
-    return assess(status, await _ask(node for node in status.nodes if node.role != "dead"))
+    answers = await _ask(node for node in status.nodes if node.role != "dead")
+    return assess(status, answers, limits)
 
 
 async def _ask(nodes: Iterable[NodeStatus]) -> dict[str, str]:

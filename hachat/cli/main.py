@@ -11,12 +11,15 @@ import click
 from hachat import __version__
 from hachat.cli.check import check
 from hachat.cli.console import console
+from hachat.cli.dead import dead
 from hachat.cli.demo import demo
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
+from hachat.cli.queue import queue
 from hachat.cli.run import run
 from hachat.cli.say import say
 from hachat.cli.status import status
 from hachat.cli.stepdown import step_down
+from hachat.cli.trace import trace
 from hachat.core.errors import HachatError, SettingsError, StoreError, UsageError
 from hachat.core.settings import LogSettings
 from hachat.daemon import logging
@@ -44,7 +47,7 @@ def main() -> None:
     logging.configure(LogSettings(level="critical"), "")
 
 
-for command in (run, status, step_down, console, say, check, demo):
+for command in (run, status, queue, trace, dead, step_down, console, say, check, demo):
     main.add_command(command)
 
 

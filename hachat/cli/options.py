@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,6 +41,23 @@ INTERRUPTED = 130
 
 REACH = 2.5
 """Seconds a command waits for Redis before it says that Redis is away."""
+
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
+
+
+def read_span(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """Return an option's span of time, such as `90`, `30s`, `15m`, `2h`, `3d`, in seconds: a callback for click.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    if value is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([a-z]*)", value)
+    if not found or found[2] not in _UNITS:
+        raise click.BadParameter(f"{value!r} is no span of time such as 30s, 15m, 2h or 3d")
+    return float(found[1]) * _UNITS[found[2]]
+
 
 config_option = click.option(
     "--config",

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 import trio
-from rich.console import Console, RenderableType
-from rich.live import Live
-from rich.text import Text
+from rich.console import RenderableType
 
 from hachat.cli.health import Health, examine
 from hachat.cli.options import (
@@ -20,19 +18,14 @@ from hachat.cli.options import (
     open_link,
     read_settings,
 )
+from hachat.cli.screen import make_console, watch_for_ever
 from hachat.cli.table import render
-from hachat.core.errors import StoreError, UsageError
+from hachat.core.errors import UsageError
 from hachat.core.settings import Settings
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 
 CODES = {"healthy": 0, "no master": NO_MASTER, "degraded": DEGRADED, "two masters": TWO_MASTERS}
-
-_EVERY = 1.0
-"""Seconds between two looks of --watch."""
-
-_WIDE = 160
-"""Columns where there is no terminal to say how many it has."""
 
 
 @click.command()
@@ -54,31 +47,19 @@ def status(config: Path | None, *, watch: bool, as_json: bool) -> None:
     if as_json:
         click.echo(health.to_json())
     else:
-        _make_console().print(render(health))
+        make_console().print(render(health))
     sys.exit(CODES[health.state])
 
 
 async def _look(settings: Settings) -> Health:
     async with open_link(settings) as link:
-        return await examine(link, Keys(settings.cluster))
+        return await examine(link, Keys(settings.cluster), settings.queue)
 
 
 async def _watch(settings: Settings) -> None:
     keys = Keys(settings.cluster)
-    async with open_link(settings) as link:
-        with Live(console=_make_console(), auto_refresh=False) as live:
-            while True:
-                live.update(await _draw(link, keys), refresh=True)
-                await trio.sleep(_EVERY)
 
+    async def draw(link: Link) -> RenderableType:
+        return render(await examine(link, keys, settings.queue))
 
-async def _draw(link: Link, keys: Keys) -> RenderableType:
-    try:
-        return render(await examine(link, keys))
-    except StoreError as error:
-        return Text(str(error), style="red")
-
-
-def _make_console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDE)
+    await watch_for_ever(settings, draw)

@@ -24,6 +24,7 @@ def render(health: Health) -> RenderableType:
         _tabulate(health),
         Text(_describe_queues(status)),
         *(Text(f"! {reason}", style=_COLOURS[health.state]) for reason in health.reasons),
+        *(Text(f"! {warning}", style="yellow") for warning in health.warnings),
     )
 
 
@@ -66,7 +67,10 @@ def _describe_http(node: NodeStatus, health: Health) -> str:
 
 def _describe_queues(status: Status) -> str:
     inbound = ", ".join(f"{lane} {_describe(queue)}" for lane, queue in status.inbound.items())
-    return f"inbound {inbound}; outbound {_describe(status.outbound)}; dead letters {status.dead_letters}"
+    cut = f" ({status.dead_cut} were cut)" if status.dead_cut else ""
+    doubts = f"; in doubt so far {status.doubts}" if status.doubts else ""
+    dead = f"dead letters {status.dead_letters}{cut}{doubts}"
+    return f"inbound {inbound}; outbound {_describe(status.outbound)}; {dead}"
 
 
 def _describe(queue: QueueStatus) -> str:

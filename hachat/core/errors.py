@@ -5,7 +5,9 @@ An error is named for whose act it is, because that decides what to do about it:
     HachatError
     ├── SettingsError        the operator's settings cannot work; lists every fault
     ├── UsageError           a command was asked for something it cannot do
-    ├── WireError            bytes that are not one of our envelopes, or of a newer schema
+    ├── WireError            bytes that are not one of our envelopes, or one that cannot be queued
+    │   └── NewerSchema      an envelope of a newer release, for nodes of that release
+    ├── NewerLayout          Redis holds the queues of a newer release; this one must not touch them
     ├── NodeNameTaken        another living process runs under this node's name
     ├── StoreError
     │   ├── StoreUnavailable Redis did not answer: the outcome is unknown, ask again
@@ -16,6 +18,9 @@ An error is named for whose act it is, because that decides what to do about it:
     │   ├── NotSent          nothing left this process: safe to send again, later
     │   ├── Undeliverable    the service will never take it
     │   └── InDoubt          it may have arrived, and nobody can tell
+    ├── CallError            a chat service was asked something and could not tell
+    │   ├── Unsupported      it can never tell this
+    │   └── Unanswered       nothing was heard in time; it may be asked again
     └── HandlerError         a plugin could not be loaded or is declared wrongly
 """
 
@@ -44,6 +49,18 @@ class UsageError(HachatError):
 
 class WireError(HachatError):
     """Bytes that cannot be decoded as one of our envelopes."""
+
+
+class NewerSchema(WireError):
+    """An envelope that only nodes which read `schema` understand."""
+
+    def __init__(self, reason: str, schema: int) -> None:
+        self.schema = schema
+        super().__init__(reason)
+
+
+class NewerLayout(HachatError):
+    """The keys in Redis are those of a newer release."""
 
 
 class NodeNameTaken(HachatError):
@@ -78,10 +95,16 @@ class SendError(HachatError):
 
 
 class NotSent(SendError):
-    """Nothing left this process; send again after `after` seconds."""
+    """Nothing left this process; send again after `after` seconds.
 
-    def __init__(self, reason: str, after: float = 1.0) -> None:
+    Without a time the sender chooses: a second at first, longer each time until something arrives.  `scope` is what
+    has to wait: `room`, `adapter` for all rooms of the service, or any other name for what the adapter counts
+    among that (see `docs/adapters.md`).
+    """
+
+    def __init__(self, reason: str, after: float = 0.0, scope: str = "room") -> None:
         self.after = after
+        self.scope = scope
         super().__init__(reason)
 
 
@@ -91,6 +114,18 @@ class Undeliverable(SendError):
 
 class InDoubt(SendError):
     """The reply may have arrived, and the service cannot tell."""
+
+
+class CallError(HachatError):
+    """A chat service was asked something (who is in a room, who somebody is) and could not tell."""
+
+
+class Unsupported(CallError):
+    """The service, or its adapter, can never tell this."""
+
+
+class Unanswered(CallError):
+    """Nothing was heard within the time that the caller allowed; it may be asked again."""
 
 
 class HandlerError(HachatError):

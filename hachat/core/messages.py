@@ -17,8 +17,11 @@ LINES = 32
 Order = Literal["room", "thread", "user", "none"]
 """What a message waits for: others of its room, of its thread, of its user in that room, or nothing."""
 
-Operation = Literal["say", "receipt"]
-"""What the master is asked to do: say a text, or tell the sender that a message has been dealt with."""
+Operation = Literal["say", "receipt", "roster", "lookup"]
+"""What the master is asked to do: say a text, or tell the sender that a message has been dealt with.
+
+Two are *calls*, which want an answer: `roster` asks who is in the room, `lookup` who the user `args["user"]` is.
+"""
 
 
 class User(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -127,7 +130,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     at: float
     data: str = ""
     attempt: int = 0
-    v: int = 1
+    v: int = 2
 
     @property
     def conversation(self) -> str:
@@ -149,7 +152,8 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `id` is `<message id>/<route>/<n>`: the same for a second run of the same handler, so that nothing is said twice.
     `room` is an address (`Room.address`), `about` the id of the message that caused it, and `origin` the address of the
-    room that is told if it can never be delivered.
+    room that is told if it can never be delivered.  `answer` is the consumer that waits for the answer to a call, `args`
+    what the call is about.
     """
 
     id: str
@@ -159,6 +163,8 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     thread: str = ""
     about: str = ""
     origin: str = ""
+    args: dict[str, str] = {}
+    answer: str = ""
     v: int = 1
 
     @property
@@ -170,3 +176,18 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     def channel(self) -> str:
         """The room's id within its chat service."""
         return self.room.partition("/")[2]
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a call, for the consumer `to`.
+
+    `id` is the call's.  `users` are those that were found; where `error` says why nobody knows, there are none, and
+    `supported` is whether it is worth asking again.
+    """
+
+    id: str
+    to: str
+    users: tuple[User, ...] = ()
+    error: str = ""
+    supported: bool = True
+    v: int = 1

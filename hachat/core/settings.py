@@ -56,7 +56,11 @@ def _is_address(text: str) -> bool:
 Seconds = Annotated[float, Meta(gt=0, le=_YEAR)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=_YEAR)]
 Count = Annotated[int, Meta(ge=1)]
+CountOrZero = Annotated[int, Meta(ge=0)]
 Name = Annotated[str, Meta(extra={"check": _fault_of_name})]
+
+OnDoubt = Literal["resend", "skip"]
+"""What to do with a reply that may have arrived where the service can tell nobody: say it again, or never."""
 
 
 class BotSettings(Struct, frozen=True, kw_only=True):
@@ -153,23 +157,27 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
         depth: Messages that may wait in the whole cluster.
         mailbox: Messages that may wait in one conversation.
         outbox: Replies that may wait in one room.
+        dead: Dead letters that are kept; the oldest beyond it are cut, and counted.
         dedupe: How long a second delivery of the same event is recognised.
         order: What a message waits for: others of its room, thread or user, or nothing.
+        on_doubt: What to do with a reply that may have arrived, where the chat service cannot tell.
     """
 
     depth: Count = 100_000
     mailbox: Count = 1_000
     outbox: Count = 1_000
+    dead: Count = 10_000
     dedupe: Seconds = 3600.0
     order: Order = "room"
+    on_doubt: OnDoubt = "resend"
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
     """How a node works through the queue.
 
     Attributes:
-        chat_slots: Messages of people handled at once.
-        work_slots: Webhooks and jobs handled at once.
+        chat_slots: Messages of people handled at once; 0 to leave them to other workers.
+        work_slots: Webhooks and jobs handled at once; 0 to leave them to other workers.
         threads: Threads for handlers that are plain functions.
         timeout: Longest run of a handler.
         patience: How long a conversation waits for a message that is being handled before it goes on without it.
@@ -178,8 +186,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         node_ttl: A node silent for this long is dead; others take over its messages.
     """
 
-    chat_slots: Count = 64
-    work_slots: Count = 32
+    chat_slots: CountOrZero = 64
+    work_slots: CountOrZero = 32
     threads: Count = 16
     timeout: Seconds = 300.0
     patience: Seconds = 0.5
@@ -204,11 +212,13 @@ class WebSettings(Struct, frozen=True, kw_only=True):
         host: Address to listen on.
         port: Port to listen on; 0 for any that is free.
         body_limit: Bytes of the largest request that is accepted.
+        token: What API calls that change something must bring along; empty to refuse them.
     """
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     body_limit: Count = 1_048_576
+    token: str = ""
 
 
 class LogSettings(Struct, frozen=True, kw_only=True):

@@ -1,23 +1,32 @@
 """How values are written to Redis: JSON that a person can read and another language can write.
 
-Unknown fields are ignored and new ones have defaults, so two releases share one queue.  A `v` beyond
-`VERSION` is refused by name instead of being half understood.
+Unknown fields are ignored and new ones have defaults, so two releases share one queue.  Each envelope carries in `v`
+the least schema that understands it: what means the same to older releases keeps its old number.  A `v` beyond `VERSION`
+is refused by name instead of being half understood, and whoever finds one leaves it to a newer node.
+
+======  =================================================================
+schema  what needs it
+======  =================================================================
+1       messages, webhooks, replies
+2       jobs; further tries of messages and webhooks; calls with an answer
+======  =================================================================
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
 
-from hachat.core.errors import WireError
-from hachat.core.messages import Inbound, Reply
+from hachat.core.errors import NewerSchema, WireError
+from hachat.core.messages import Answer, Inbound, Reply
 
-T = TypeVar("T", Inbound, Reply)
+T = TypeVar("T", Inbound, Reply, Answer)
 
-VERSION = 1
-"""The newest envelope schema this release reads and the one it writes."""
+VERSION = 2
+"""The newest envelope schema this release reads."""
 
 MAX_TEXT = 64 * 1024
 """Bytes of chat text that are kept, as JSON writes it; the rest of a longer one is cut off."""
@@ -28,12 +37,20 @@ MAX_ENVELOPE = 256 * 1024
 _LONGEST = 6
 """Bytes of a character that JSON writes as an escape."""
 
+
+class _Probe(msgspec.Struct):
+    v: int = 1
+    id: str = ""
+
+
 _encoder = msgspec.json.Encoder()
+_probe = msgspec.json.Decoder(_Probe)
 _inbound: msgspec.json.Decoder[Inbound] = msgspec.json.Decoder(Inbound)
 _reply: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+_answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
-def encode(value: Inbound | Reply) -> bytes:
+def encode(value: Inbound | Reply | Answer) -> bytes:
     """Return `value` as JSON.
 
     Raises:
@@ -52,7 +69,8 @@ def decode_inbound(data: bytes) -> Inbound:
     """Return the message or webhook in `data`.
 
     Raises:
-        WireError: it is not one, or of a newer schema.
+        NewerSchema: it is one of a newer release.
+        WireError: it is none.
     """
     return _checked(_inbound, data)
 
@@ -61,9 +79,19 @@ def decode_reply(data: bytes) -> Reply:
     """Return the reply in `data`.
 
     Raises:
-        WireError: it is not one, or of a newer schema.
+        NewerSchema: it is one of a newer release.
+        WireError: it is none.
     """
     return _checked(_reply, data)
+
+
+def decode_answer(data: bytes) -> Answer:
+    """Return the answer in `data`.
+
+    Raises:
+        WireError: it is not one, or of a newer schema.
+    """
+    return _checked(_answer, data)
 
 
 def clean_text(text: str) -> str:
@@ -86,9 +114,19 @@ def _checked(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
     try:
         value = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        _refuse_newer(data)
         raise WireError(f"not an envelope: {error}") from error
     if value.v > VERSION:
-        raise WireError(
-            f"{value.id}: schema {value.v} is newer than {VERSION}, which this release reads"
-        )
+        _refuse_newer(data)
     return value
+
+
+def _refuse_newer(data: bytes) -> None:
+    """Raise NewerSchema if `data` says that it is of a newer release, whatever else is in it."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        probe = _probe.decode(data)
+        if probe.v > VERSION:
+            raise NewerSchema(
+                f"{probe.id}: schema {probe.v} is newer than {VERSION}, which this release reads",
+                probe.v,
+            )

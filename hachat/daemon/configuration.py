@@ -30,7 +30,15 @@ CREDENTIAL = "credential:"
 """How the name of a systemd credential begins, where a secret's file is expected."""
 
 RELOADABLE = frozenset(
-    {"bot.aliases", "log.level", "queue.depth", "queue.mailbox", "queue.outbox", "worker.timeout"}
+    {
+        "bot.aliases",
+        "log.level",
+        "queue.dead",
+        "queue.depth",
+        "queue.mailbox",
+        "queue.outbox",
+        "worker.timeout",
+    }
 )
 """The settings that a running daemon takes over from a changed file; the others need a restart."""
 

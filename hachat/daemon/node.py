@@ -36,17 +36,22 @@ from hachat.chat.ingest import Ingest
 from hachat.cluster.elector import Duty, Elector, Term
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.pulse import Notifier, Pulse
+from hachat.core import wire
 from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.letters import LetterKeeper
+from hachat.store.answers import Answers
 from hachat.store.commits import Queued
+from hachat.store.dead import DeadLetters
 from hachat.store.inbound import Inbound
 from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
-from hachat.store.members import Member, Members
+from hachat.store.members import Member, Members, check_layout, read_newest_schema
 from hachat.store.outbound import Outbound
+from hachat.store.retry import retry
 from hachat.store.status import Status, read_status
 from hachat.tasks.services import finish_unless, running
 from hachat.web.server import make_app, serve
@@ -77,11 +82,26 @@ class Node:
         self._adapters = {adapter.name: adapter for adapter in adapters}
         self._notifier = notifier
         self._pulse = Pulse(notifier)
-        self._inbound = Inbound(link, self._keys, f"{self.name}:{self.boot}", settings.queue)
+        consumer = f"{self.name}:{self.boot}"
+        self._inbound = Inbound(link, self._keys, consumer, settings.queue)
+        self._answers = Answers(link, self._keys, consumer, self._limits)
+        robot.ask = self._answers.ask
+        self._newest = partial(read_newest_schema, link, self._keys)
+        self.letters = DeadLetters(link, self._keys, settings.queue)
+        """The cluster's dead letters."""
         work = settings.worker
         self._workers = [
-            Worker(self._inbound, link, lane, slots, robot.begin, patience=work.patience)
-            for lane, slots in ((LANES[0], work.chat_slots), (LANES[1], work.work_slots))
+            Worker(
+                self._inbound,
+                link,
+                lane,
+                slots,
+                robot.begin,
+                newest=self._newest,
+                patience=work.patience,
+            )
+            for lane, slots in zip(LANES, (work.chat_slots, work.work_slots), strict=True)
+            if slots
         ]
         self._recovery = Recovery(self._inbound, self._workers)
         self._heartbeat: Heartbeat | None = None
@@ -139,9 +159,12 @@ class Node:
 
     # Its life.
 
+    def _limits(self) -> QueueSettings:
+        return self._inbound.limits
+
     def configure(self, limits: QueueSettings) -> None:
         """Take over what may change while it runs."""
-        self._inbound.limits = limits
+        self._inbound.limits = self.letters.limits = limits
 
     async def run(self, stop: trio.Event) -> None:
         """Serve until `stop` is set, then leave in order.
@@ -150,7 +173,7 @@ class Node:
             NodeNameTaken: another living process runs under this node's name (in a group).
         """
         web = self._settings.web
-        app = make_app(self, body_limit=web.body_limit)
+        app = make_app(self, body_limit=web.body_limit, token=web.token)
         async with (
             running(self._pulse.run),
             running(self._link.run),
@@ -160,9 +183,13 @@ class Node:
             self._notifier.ready()
             self._notifier.status("joining the cluster")
             members = Members(self._link, self._keys, self._introduce(url))
-            if await finish_unless(stop, partial(join, members)):
+            if await finish_unless(stop, partial(self._join, members)):
                 async with self._membership(members) as chat_states:
                     await self._work(stop, partial(self._lead, chat_states))
+
+    async def _join(self, members: Members) -> None:
+        await retry(partial(check_layout, self._link, self._keys))
+        await join(members)
 
     def _introduce(self, url: str) -> Member:
         work = self._settings.worker
@@ -175,6 +202,7 @@ class Node:
             started=time.time(),
             beat=work.heartbeat,
             life=work.node_ttl,
+            schema=wire.VERSION,
         )
 
     @asynccontextmanager
@@ -194,6 +222,7 @@ class Node:
             async with (
                 running(heartbeat.run),
                 running(self._recovery.run),
+                running(self._answers.run),
                 running(chat_states.run),
             ):
                 yield chat_states
@@ -221,13 +250,15 @@ class Node:
     async def _lead(self, chat_states: ChatStates, term: Term) -> None:
         """Do what a master does for as long as the term lasts: the elector's duty."""
         self._notifier.status(f"master, epoch {term.epoch}")
-        outbound = Outbound(self._link, self._keys, term.token)
+        outbound = Outbound(self._link, self._keys, term.token, self._limits)
         drain = Drain(
             outbound,
             self._link,
             self._adapters,
             term,
             send_timeout=self._settings.lease.send_timeout,
+            newest=self._newest,
+            on_doubt=self._settings.queue.on_doubt,
         )
         connections = [
             Connection(adapter, on_change=chat_states.changed)
@@ -236,6 +267,7 @@ class Node:
         try:
             async with trio.open_nursery() as chat:
                 chat.start_soon(chat_states.show, connections)
+                chat.start_soon(LetterKeeper(self.letters).run)
                 for connection in connections:
                     chat.start_soon(connection.run, Ingest(self._enqueue_messages))
                 await drain.run()

@@ -21,7 +21,7 @@ from hachat.bot.handlers.ping import Ping
 from hachat.bot.loading import Plugins, find_installed, load
 from hachat.bot.robot import Robot
 from hachat.cluster.pulse import Notifier
-from hachat.core.errors import HandlerError, NodeNameTaken, SettingsError
+from hachat.core.errors import HandlerError, NewerLayout, NodeNameTaken, SettingsError
 from hachat.core.settings import Settings, warnings
 from hachat.daemon import logging
 from hachat.daemon.adapters import make_adapters
@@ -111,7 +111,7 @@ class Daemon:
         code = SERVED
         try:
             await self._serve()
-        except* (NodeNameTaken, HandlerError, SettingsError) as group:
+        except* (NodeNameTaken, NewerLayout, HandlerError, SettingsError) as group:
             code = NOT_LIKE_THIS
             _tell(group)
         except* OSError as group:

@@ -42,7 +42,7 @@ class Later(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True):
     """What became of a conversation's head: its replies, or why it is given up; without a head, a first look.
 
-    With `give_way`, other conversations come first when more is waiting in this one.  Whatever is to be done `later`
+    With `give_way`, other conversations and nodes come first when more is waiting in this one.  Whatever is to be done `later`
     is scheduled in the same step; replies are then remembered, and not queued by another attempt either.
     """
 

@@ -8,7 +8,7 @@ different conversations side by side on all nodes.  Every step is one script, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from hachat.core.errors import HachatError, QueueFull, StoreError, StoreRefused, WireError
@@ -260,8 +260,9 @@ class Inbound:
         )
         return count
 
-    async def reap(self, most: int) -> list[Token]:
-        """Take over at most `most` tokens of nodes that are gone."""
+    async def reap(self, most: int, served: Collection[Lane] = LANES) -> list[Token]:
+        """Take over at most `most` tokens of nodes that are gone, of the lanes in `served`."""
+        lanes = [lane if lane in served else f"-{lane}" for lane in LANES]
         of = self._keys.of
         answer = await self._link.script(
             _REAP,
@@ -269,7 +270,7 @@ class Inbound:
                 *map(of, ("nodes", "gone", "deaths", "dead", "counters", "said", "detached")),
                 *map(self._keys.ready, LANES),
             ),
-            (GROUP, self._consumer, most, DEATHS, self._keys.mailbox(""), *LANES),
+            (GROUP, self._consumer, most, DEATHS, self._keys.mailbox(""), *lanes),
         )
         fields = [field.decode() for field in answer]
         return [

@@ -9,25 +9,30 @@ lease                   string, PX ttl      the token of the master: `<node>/<bo
 meta                    hash                the last term: holder, epoch, state, ttl, since, hand-over, vetoes
 events                  stream, ~1000       what waiting candidates must hear: renewed, acquired, released, step-down
 history                 stream, ~1000       one entry for each beginning and end of a term
+layout                  string              number of this table's layout; a release refuses to touch a newer one
 nodes                   zset                consumer `<node>:<boot>` -> end of its node lease, Redis milliseconds
 members                 hash                consumer -> what the node says of itself, JSON
 gone                    hash                consumer of a node that died -> end of its lease, Redis milliseconds
 ready:<lane>            stream, group       conversations with waiting messages; one entry each while non-empty
 mailbox:<conversation>  list                `<id>|<envelope>`, oldest first, only while non-empty
 seen:<source>           string, PX          an event that was queued; a second delivery is recognised by it
-counters                hash                `waiting:<lane>` and `outgoing`: how many messages and replies are queued
+counters                hash                `waiting:<lane>`, `outgoing`: messages and replies queued; `doubts`: replies ever in doubt;
+                                            `dead_cut`: dead letters ever cut
 deaths                  hash                message id -> how many nodes died while handling it
 detached                hash                entry of ready -> the conversation it stands for instead of the one it names
 said                    hash                message id -> ids of replies queued before its commit, and routes begun, each a line
 jobs                    zset                job id -> due, Redis milliseconds
 jobdata                 hash                job id -> `<lane>|<length of conversation>|<conversation><id>|<envelope>`
 slots                   hash                schedule -> the last slot that was fired, Unix milliseconds
-trail                   stream, ~10000      what became of messages and replies, by their ids: one entry for each turn
+trail                   stream, ~10000      what became of messages and replies: one entry for each turn, see `trail.py`
 outbox:<room>           list                `<id>|<envelope>` of one room, oldest first, only while non-empty
 outready                zset                room -> not before, Redis milliseconds
 intent                  hash                room -> token of the master that may be sending the room's head, or `doubt`
+deferred                hash                room -> `<not before>|<why>` of its last deferral; out of date if outready says otherwise
 bell                    list, at most 1     wakes the master's drain
-dead                    stream              what was given up, with the reason
+answers:<consumer>      stream, ~1000, 60 s what became of the calls of a node, while somebody there may wait
+dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
+audit                   stream, ~1000       what was done with dead letters and by whom, until the master has logged it
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
 console:sent:<id>       string, 1 h         a reply that was posted to a console; a resend is recognised by it
@@ -69,6 +74,10 @@ class Keys:
     def outbox(self, room: str) -> str:
         """Return the key of a room's waiting replies."""
         return self.of(f"outbox:{room}")
+
+    def answers(self, consumer: str) -> str:
+        """Return the key of what became of a node's calls."""
+        return self.of(f"answers:{consumer}")
 
     def seen(self, source: str) -> str:
         """Return the key that marks an event as queued."""

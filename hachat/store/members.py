@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
+from hachat.core.errors import NewerLayout
 from hachat.store.client import Client, unwrap
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
 
 _JOIN, _BEAT, _LEAVE = map(load, ("join", "beat", "leave"))
+
+LAYOUT = 1
+"""The layout of keys and the meaning of scripts; another number is another world."""
 
 REMEMBERED = 24 * 3600.0
 """Seconds a node that is gone is still shown."""
@@ -19,7 +25,7 @@ class Member(msgspec.Struct, frozen=True):
     """What a node says of itself.
 
     `started` is Unix seconds; it beats every `beat` seconds, each beat lets it live for `life`; `chat` holds its
-    adapters' states.
+    adapters' states, `schema` the newest envelopes it reads.
     """
 
     node: str
@@ -31,11 +37,61 @@ class Member(msgspec.Struct, frozen=True):
     beat: float
     life: float
     chat: dict[str, str] = {}
+    schema: int = 1
 
     @property
     def consumer(self) -> str:
         """The name under which it reads the inbound queue."""
         return f"{self.node}:{self.boot}"
+
+
+Newest = Callable[[], Awaitable[int]]
+"""Returns the newest schema that a living node reads."""
+
+
+async def know_nobody() -> int:
+    """Know of no other node."""
+    return 0
+
+
+_members = msgspec.json.Decoder(Member)
+
+
+async def check_layout(link: Link, keys: Keys) -> None:
+    """Write down the layout of an empty Redis, and refuse one that is newer than ours.
+
+    Raises:
+        NewerLayout: a newer release has been here.
+        StoreError: Redis did not answer, or said no; asking again is safe.
+    """
+    await link.command("SET", keys.of("layout"), LAYOUT, "NX")
+    layout = await link.command("GET", keys.of("layout"))
+    if not layout.isdigit() or int(layout) > LAYOUT:
+        raise NewerLayout(
+            f"Redis holds the queues of a newer release (layout {layout.decode('utf-8', 'replace')}, ours is {LAYOUT}); "
+            "start that release"
+        )
+
+
+async def read_newest_schema(link: Link, keys: Keys) -> int:
+    """Return the newest envelope schema that a living node reads; 0 if none lives.
+
+    Raises:
+        StoreError: Redis did not answer, or said no.
+    """
+    seconds, _ = await link.command("TIME")
+    living = await link.command("ZRANGEBYSCORE", keys.of("nodes"), f"({int(seconds)}000", "+inf")
+    if not living:
+        return 0
+    members = await link.command("HMGET", keys.of("members"), *living)
+    return max((_read_schema(data) for data in members if data), default=0)
+
+
+def _read_schema(data: bytes) -> int:
+    try:
+        return _members.decode(data).schema
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0
 
 
 class Members:

@@ -6,13 +6,17 @@ A turn records the intent to send before anything is sent, so that a successor c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from math import ceil
 from typing import Any, Literal
 
 import msgspec
 import structlog
 
 from hachat.core.errors import Fenced
+from hachat.core.messages import Answer, Reply
+from hachat.core.settings import QueueSettings
+from hachat.core.wire import encode
 from hachat.store.client import refusal
 from hachat.store.keys import Keys
 from hachat.store.link import Link, Reader
@@ -24,6 +28,12 @@ _TURN, _INHERIT = map(load, ("outbound_turn", "inherit"))
 
 HOLD = 30.0
 """Seconds after which a taken room is looked at again if nothing was heard of it."""
+
+ANSWER_LIFE = 60.0
+"""Seconds the answers to a node's calls are kept; whoever waits reads them at once."""
+
+ANSWERS = 1000
+"""Answers of a node that are kept, about."""
 
 Outcome = Literal["sent", "defer", "doubt", "dead"]
 """What became of a send: done, not now, nobody knows, never."""
@@ -39,21 +49,33 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What became of a head; the room may send again `after` seconds, `reason` is for the dead letters."""
+    """What became of a head; the room may send again `after` seconds, `reason` is for the dead letters.
+
+    With a head that leaves its outbox goes `note`, another reply, or `answer`, where the head was a call.
+    """
 
     due: Due
     outcome: Outcome = "sent"
     after: float = 0.0
     reason: str = ""
+    note: Reply | None = None
+    answer: Answer | None = None
 
 
 class Outbound:
-    """The outbound queue in the name of one term; `token` is the lease's."""
+    """The outbound queue in the name of one term; `token` is the lease's, `limits` tells how much may wait now."""
 
-    def __init__(self, link: Link, keys: Keys, token: str) -> None:
+    def __init__(
+        self,
+        link: Link,
+        keys: Keys,
+        token: str,
+        limits: Callable[[], QueueSettings] = QueueSettings,
+    ) -> None:
         self._link = link
         self._keys = keys
         self._token = token
+        self._limits = limits
 
     async def inherit(self, served: Collection[str] = ()) -> int:
         """Make the rooms due that were taken, by a predecessor or without our hearing of it; return how many.
@@ -78,11 +100,16 @@ class Outbound:
             Fenced: the lease is no longer ours; only sends that nobody doubts yet were reported.
             StoreError: Redis did not answer.  Reporting again is safe; `inherit` finds what may have been taken.
         """
-        arguments: list[str | int] = [self._token, most, int(HOLD * 1000), self._keys.outbox("")]
+        arguments: list[str | bytes | int] = [self._token, most, int(HOLD * 1000)]
+        arguments += (self._keys.outbox(""), self._limits().outbox)
+        arguments += (int(ANSWER_LIFE * 1000), ANSWERS, len(reports))
         for report in reports:
-            after = int(report.after * 1000)
+            after = ceil(report.after * 1000)  # a moment too early would be in vain
             arguments += (report.due.room, report.due.id, report.outcome, after, report.reason)
-        names = ("outready", "intent", "counters", "dead")
+        for report in reports:
+            if report.note or report.answer:
+                arguments += (report.due.id, *self._describe(report.note, report.answer))
+        names = ("outready", "intent", "counters", "dead", "trail", "deferred")
         wait, *fields = self._checked(
             await self._link.script(_TURN, self._fenced(*names), arguments)
         )
@@ -92,6 +119,15 @@ class Outbound:
         """Return when some room may be due earlier than it was, after `longest` seconds at the latest."""
         await reader.read("BLPOP", self._keys.of("bell"), max(0.001, longest))
 
+    def _describe(self, note: Reply | None, answer: Answer | None) -> Iterator[str | bytes]:
+        """Yield what goes with a report: the room of a note, the key of an answer, the envelope."""
+        yield note.room if note else ""
+        yield self._keys.answers(answer.to) if answer else ""
+        if note:
+            yield mark(note)
+        elif answer:
+            yield encode(answer)
+
     def _fenced(self, *names: str) -> list[str]:
         return [self._keys.of(name) for name in ("lease", *names)]
 
@@ -100,6 +136,11 @@ class Outbound:
         if answer == b"FENCED":
             raise Fenced("the lease is no longer ours")
         return answer
+
+
+def mark(reply: Reply) -> bytes:
+    """Return `reply` as it stands in an outbox: scripts tell by the id in front whether it is the one they mean."""
+    return reply.id.encode() + b"|" + encode(reply)
 
 
 def _read_heads(fields: Sequence[bytes]) -> Iterator[Due]:

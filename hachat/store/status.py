@@ -46,7 +46,11 @@ class QueueStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """A cluster at the moment `at`, Unix seconds by Redis's clock; `lease_left` is seconds."""
+    """A cluster at the moment `at`, Unix seconds by Redis's clock; `lease_left` is seconds.
+
+    `doubts` is of how many replies it has ever been unknown whether they had arrived, `dead_cut` how many dead letters
+    were cut because there were too many.
+    """
 
     cluster: str
     at: float
@@ -58,6 +62,8 @@ class Status(msgspec.Struct, frozen=True):
     inbound: Mapping[str, QueueStatus]
     outbound: QueueStatus
     dead_letters: int
+    doubts: int = 0
+    dead_cut: int = 0
 
 
 async def read_status(link: Link, keys: Keys) -> Status:
@@ -100,8 +106,8 @@ def _read(cluster: str, answer: Sequence[Any]) -> Status:
     now, lease, left, meta, members, nodes, gone, counters, dead, out_head, *lanes = answer
     at = now / 1000
     token = _read_token(lease)
-    term = _pairs(meta)
-    count = _pairs(counters)
+    term = read_pairs(meta)
+    count = read_pairs(counters)
     since = int(term.get("since", 0)) / 1000 if token else None
     return Status(
         cluster=cluster,
@@ -111,15 +117,19 @@ def _read(cluster: str, answer: Sequence[Any]) -> Status:
         since=since,
         lease_left=max(0, left) / 1000 if token else 0.0,
         nodes=sorted(
-            _read_nodes(at, _pairs(members), _pairs(gone) | _pairs(nodes), token, since),
+            _read_nodes(
+                at, read_pairs(members), read_pairs(gone) | read_pairs(nodes), token, since
+            ),
             key=lambda node: node.name,
         ),
         inbound={
-            lane: QueueStatus(int(count.get(f"waiting:{lane}", 0)), _age(at, head), in_hand)
+            lane: QueueStatus(int(count.get(f"waiting:{lane}", 0)), read_age(at, head), in_hand)
             for lane, in_hand, head in zip(LANES, lanes[::2], lanes[1::2], strict=True)
         },
-        outbound=QueueStatus(int(count.get("outgoing", 0)), _age(at, out_head)),
+        outbound=QueueStatus(int(count.get("outgoing", 0)), read_age(at, out_head)),
         dead_letters=dead,
+        doubts=int(count.get("doubts", 0)),
+        dead_cut=int(count.get("dead_cut", 0)),
     )
 
 
@@ -154,11 +164,13 @@ def _read_token(lease: bytes) -> Token | None:
         return None
 
 
-def _pairs(fields: Sequence[bytes]) -> dict[str, bytes]:
+def read_pairs(fields: Sequence[bytes]) -> dict[str, bytes]:
+    """Return the fields of a hash by their names."""
     return {name.decode(): value for name, value in zip(fields[::2], fields[1::2], strict=True)}
 
 
-def _age(now: float, head: bytes) -> float | None:
+def read_age(now: float, head: bytes) -> float | None:
+    """Return how many seconds before `now` the head of a box was made, or None where its id does not tell."""
     if not head:
         return None
     try:

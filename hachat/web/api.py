@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from quart import Blueprint
 
+from hachat.web.letters import add_letters
+from hachat.web.login import require_token
 from hachat.web.node import Node
 from hachat.web.responses import Answer, answer
 
 
-def make_api(node: Node) -> Blueprint:
-    """Return the API of `node`."""
+def make_api(node: Node, token: str = "") -> Blueprint:
+    """Return the API of `node`; `token` is what those must bring along who want to change something."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
+    require_token(api, token)
+    add_letters(api, node)
 
     @api.get("/status")
     async def status() -> Answer:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from hachat.core.messages import Webhook
+from hachat.store.letter import Letter, Page, Query
 
 
 class HookRoute(Protocol):
@@ -36,6 +37,44 @@ class HookRoute(Protocol):
         """
 
 
+class Letters(Protocol):
+    """The cluster's dead letters; each of these raises StoreError if Redis cannot be asked."""
+
+    async def find(self, query: Query, most: int, after: str = "") -> Page:
+        """Return at most `most` of the letters `query` means, those behind the entry `after`.
+
+        Raises:
+            UsageError: `after` is not the id of a letter.
+        """
+        ...
+
+    async def read(self, entry: str) -> Letter | None:
+        """Return a letter, or None when there is none (any more).
+
+        Raises:
+            UsageError: `entry` is not the id of a letter.
+        """
+        ...
+
+    async def retry(self, entry: str, by: str) -> bool:
+        """Put a letter back where it waited; False when it is gone.
+
+        Raises:
+            QueueFull: there is no room where it waited.
+            WireError: it cannot be read.
+            UsageError: `entry` is not the id of a letter.
+        """
+        ...
+
+    async def drop(self, entry: str, by: str) -> bool:
+        """Drop a letter for good; False when it is gone.
+
+        Raises:
+            UsageError: `entry` is not the id of a letter.
+        """
+        ...
+
+
 class Node(Protocol):
     """The node as its HTTP clients see it."""
 
@@ -47,6 +86,11 @@ class Node(Protocol):
     @property
     def hooks(self) -> Sequence[HookRoute]:
         """Every webhook that this node's handlers take."""
+        ...
+
+    @property
+    def letters(self) -> Letters:
+        """The cluster's dead letters."""
         ...
 
     def lease_left(self) -> float:

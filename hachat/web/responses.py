@@ -10,7 +10,7 @@ from quart import current_app, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from hachat.core.errors import QueueFull, StoreError, WireError
+from hachat.core.errors import QueueFull, StoreError, UsageError, WireError
 
 Answer = tuple[bytes, int, dict[str, str]]
 """Body, status and headers, as Quart takes them from a view."""
@@ -52,6 +52,7 @@ def answer_errors(app: QuartTrio, new_id: Callable[[], str]) -> None:
     app.register_error_handler(HTTPException, _refused)
     app.register_error_handler(QueueFull, _full)
     app.register_error_handler(StoreError, _store_away)
+    app.register_error_handler(UsageError, _unusable)
     app.register_error_handler(WireError, _too_large)
 
 
@@ -69,7 +70,7 @@ def _describe(error: HTTPException) -> str:
 
 
 async def _full(error: QueueFull) -> Answer:
-    log.warning("a webhook was turned away", path=request.path, reason=str(error))
+    log.warning("a request was turned away", path=request.path, reason=str(error))
     return answer({"error": f"the queue is full: {error}"}, 503, Retry_After=str(RETRY_SOON))
 
 
@@ -77,6 +78,10 @@ async def _store_away(error: StoreError) -> Answer:
     # The reason names our servers; that is for the log, not for whoever called.
     log.warning("a request needs Redis", path=request.path, reason=str(error))
     return answer({"error": "Redis is not available, try again"}, 503, Retry_After=str(RETRY_SOON))
+
+
+async def _unusable(error: UsageError) -> Answer:
+    return answer({"error": str(error)}, 400)
 
 
 async def _too_large(error: WireError) -> Answer:

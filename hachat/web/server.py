@@ -98,11 +98,12 @@ def make_app(
     node: Node,
     *,
     body_limit: int = 1_048_576,
+    token: str = "",
     body_timeout: float = BODY_TIMEOUT,
     slots: int = SLOTS,
     patience: float = PATIENCE,
 ) -> App:
-    """Return the application that speaks for `node`; a body has at most `body_limit` bytes.
+    """Return the application that speaks for `node`; a body has at most `body_limit` bytes, `token` opens the API.
 
     Raises:
         HandlerError: two handlers claim the same webhook, or one is declared wrongly.
@@ -114,7 +115,7 @@ def make_app(
     answer_errors(app, node.new_id)
     add_health(app, node)
     add_hooks(app, node)
-    app.register_blueprint(make_api(node))
+    app.register_blueprint(make_api(node, token))
     return app
 
 

@@ -21,11 +21,13 @@ from tests.benchmarks.failover import (
     measure_worker_kills,
 )
 from tests.benchmarks.idle import measure_idle
+from tests.benchmarks.latency import Latency, measure_latency
 from tests.benchmarks.throughput import measure_ancestors, measure_hachat
 from tests.whole.oracle import Account
 
 MESSAGES = 10_000
 ROUNDS = 9
+WEBHOOKS = 100_000
 
 
 def main() -> None:
@@ -41,6 +43,7 @@ def main() -> None:
 def measure(directory: Path) -> Iterator[tuple[str, str]]:
     """Yield what was measured and its figure."""
     yield from _measure_throughput(directory / "throughput")
+    yield from _measure_latency(directory / "latency")
     idle = trio.run(measure_idle, directory / "idle")
     yield (
         "idle: Redis commands a second and node, scripts' own counted",
@@ -79,6 +82,25 @@ def _measure_throughput(directory: Path) -> Iterator[tuple[str, str]]:
     yield "throughput, one node in all roles, messages a second", f"{ours:,.0f}  (target >= 4,000)"
     yield "  BLPOP and RPUSH one at a time, the same round", f"{theirs:,.0f}"
     yield "  ratio, median of the rounds", f"{median(a / b for a, b in rounds):.2f}  (target >= 3)"
+
+
+def _measure_latency(directory: Path) -> Iterator[tuple[str, str]]:
+    with run_server(directory) as server:
+        alone = measure_latency(server.url, 20.0, 200)
+        yield "latency of a line alone, median / p99", _in_ms(alone)
+        yield (
+            "  at 1,000 a second, random, median / p99",
+            f"{_in_ms(measure_latency(server.url, 1000.0, 10_000))}  (target p99 <= 15 ms more)",
+        )
+        flooded = measure_latency(server.url, 20.0, 200, WEBHOOKS)
+        yield (
+            f"  while {WEBHOOKS:,} webhooks wait, {flooded.waiting:,} at the end",
+            f"{_in_ms(flooded)}  (target p99 <= 50 ms more)",
+        )
+
+
+def _in_ms(latency: Latency) -> str:
+    return " / ".join(f"{latency.quantile(share) * 1000:.1f}" for share in (0.5, 0.99)) + " ms"
 
 
 def _describe(account: Account) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -16,7 +16,7 @@ from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.wire import encode
 from hachat.store.commits import Commit, Committed, Head, Held, Progress, Taken, Token, Verdict
 from hachat.store.inbound import Inbound
-from hachat.store.keys import Lane
+from hachat.store.keys import LANES, Lane
 from hachat.store.link import Reader
 
 AWAY = StoreUnavailable("away")
@@ -30,7 +30,8 @@ class Mailboxes(Inbound):
     `failures` holds, for each method, what its next calls raise *after* they have done their work, `refusals` what the
     next commits of a head are refused with, `verdicts` what they are answered; `reapable` is what a take-over would
     find.  `early` are replies that came before their message's commit, `asides` the conversations that tokens stand for
-    since a message was moved there, `lost` tokens of which progress is refused.  `commits` are those of heads that were finished, `looks` counts the others.
+    since a message was moved there, `lost` tokens of which progress is refused,
+    `passed_on` those that were left to others without anything being done.  `commits` are those of heads that were finished, `looks` counts the others.
     """
 
     boxes: dict[str, list[Head]] = field(default_factory=lambda: defaultdict(list))
@@ -48,6 +49,7 @@ class Mailboxes(Inbound):
     said: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     asides: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    passed_on: list[Token] = field(default_factory=list)
     looks: int = 0
     _news: trio.Event = field(default_factory=trio.Event)
     _entries: itertools.count[int] = field(default_factory=itertools.count)
@@ -138,7 +140,7 @@ class Mailboxes(Inbound):
         await self._answer("hand_back")
         return len(self.handed_back)
 
-    async def reap(self, most: int) -> list[Token]:
+    async def reap(self, most: int, served: Collection[Lane] = LANES) -> list[Token]:
         """Take over what may be taken over."""
         tokens, self.reapable = self.reapable[:most], self.reapable[most:]
         self.pending += tokens
@@ -169,9 +171,11 @@ class Mailboxes(Inbound):
         return self._go_on(commit, box)
 
     def _go_on(self, commit: Commit, box: list[Head]) -> Committed:
-        if box and not (commit.head and commit.give_way):
+        if box and not commit.give_way:
             return Verdict.MORE, box[0]
         self._give_back(commit.token)
+        if box and commit.head is None:
+            self.passed_on.append(commit.token)
         if box:
             self.ready.append(self.make_token(commit.token.conversation))
             self._news.set()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from hachat.bot.context import MAX_REPLIES, Bot, Context, Replies
-from hachat.core.errors import WireError
-from hachat.core.messages import Message, Reply, Room, User, Webhook
+from hachat.bot.context import MAX_REPLIES, PATIENCE, Bot, Context, Replies
+from hachat.core.errors import CallError, Unanswered, Unsupported, WireError
+from hachat.core.messages import Message, Operation, Reply, Room, User, Webhook
 from hachat.core.wire import MAX_TEXT, decode_reply, encode
 
 MESSAGE = Message(
@@ -33,8 +36,19 @@ def test_reply_is_recorded_at_once() -> None:
     context.say("matrix/!abc:example.org", "two")
     assert list(replies) == [
         Reply("M1/deploy.ship/1", "irc/#lab", "one", thread="T1", about="M1"),
-        Reply("M1/deploy.ship/2", "matrix/!abc:example.org", "two", about="M1"),
+        Reply("M1/deploy.ship/2", "matrix/!abc:example.org", "two", about="M1", origin="irc/#lab"),
     ]
+
+
+def test_only_another_room_has_an_origin() -> None:
+    """Whoever asked is told of what cannot be said elsewhere; what cannot be said here, nobody can be told of."""
+    context, replies = make()
+    context.say("irc/#lab", "here")
+    context.reply("here")
+    hook, hooked = make(WEBHOOK)
+    hook.say("irc/#ops", "there")
+
+    assert [reply.origin for reply in (*replies, *hooked)] == ["", "", ""]
 
 
 async def test_reply_ends_what_was_cancelled() -> None:
@@ -161,3 +175,86 @@ def test_log_names_the_message() -> None:
         line.items()
         >= {"message": "M1", "route": "deploy.ship", "node": "alpha", "app": "web"}.items()
     )
+
+
+class Service:
+    """What a context asks: it notes what, and tells who is there, raises, or never answers."""
+
+    def __init__(self, *users: User, error: Exception | None = None, silent: bool = False) -> None:
+        self.asked: list[tuple[str, str, str, dict[str, str] | None]] = []
+        self._users = users
+        self._error = error
+        self._silent = silent
+
+    async def __call__(
+        self, op: Operation, room: str, *, about: str = "", args: dict[str, str] | None = None
+    ) -> Sequence[User]:
+        """Answer."""
+        self.asked.append((op, room, about, args))
+        if self._silent:
+            await trio.sleep_forever()
+        if self._error:
+            raise self._error
+        return self._users
+
+
+def ask(service: Service, inbound: Message | Webhook = MESSAGE) -> Context:
+    """Return a context that asks `service`."""
+    return Context(inbound, Replies(inbound.id, "deploy.ship"), BOT, ask=service)
+
+
+async def test_rosters() -> None:
+    """Without an address it is the message's room that is asked about."""
+    service = Service(User("ada"), User("bob"))
+
+    assert await ask(service).roster() == [User("ada"), User("bob")]
+    assert await ask(service).roster("slack/C1") == [User("ada"), User("bob")]
+    assert service.asked == [("roster", "irc/#lab", "M1", {}), ("roster", "slack/C1", "M1", {})]
+
+
+async def test_lookups() -> None:
+    """A user is looked up on the message's service or on another, in a line of its own, and may not exist."""
+    service = Service(User("U1", "Ada"))
+
+    assert await ask(service).lookup("U1") == User("U1", "Ada")
+    assert await ask(service).lookup("U1", "slack") == User("U1", "Ada")
+    assert await ask(Service()).lookup("U1") is None
+    args = {"user": "U1"}
+    assert service.asked == [("lookup", "irc/U1", "M1", args), ("lookup", "slack/U1", "M1", args)]
+
+
+async def test_a_webhook_asks_about_a_room_by_name() -> None:
+    """It has no room of its own."""
+    context = ask(Service(User("ada")), WEBHOOK)
+
+    assert await context.roster("irc/#lab") == [User("ada")]
+    assert await context.lookup("ada", "irc") == User("ada")
+    with pytest.raises(TypeError, match="called by a webhook"):
+        await context.roster()
+    with pytest.raises(TypeError, match="called by a webhook"):
+        await context.lookup("ada")
+
+
+async def test_nobody_waits_longer_than_they_want(autojump_clock: trio.testing.MockClock) -> None:
+    """The time is the caller's, and what was not answered in it is told apart from what nobody knows."""
+    context = ask(Service(silent=True))
+
+    for within, seconds in ((3.0, 3.0), (PATIENCE, PATIENCE)):
+        began = trio.current_time()
+        with pytest.raises(
+            Unanswered, match=f"no answer to roster of irc/#lab within {within:g} s"
+        ):
+            await context.roster(within=within)
+        assert trio.current_time() - began == pytest.approx(seconds)
+
+
+async def test_what_cannot_be_told() -> None:
+    """A service that does not know, no cluster at all, and addresses that are none are errors of their own."""
+    with pytest.raises(CallError, match="no such room"):
+        await ask(Service(error=CallError("no such room"))).roster()
+    with pytest.raises(Unsupported, match="no cluster to ask"):
+        await make()[0].roster()
+    with pytest.raises(ValueError, match="is no address"):
+        await make()[0].roster("#lab")
+    with pytest.raises(ValueError, match="is no address"):
+        await make()[0].lookup("")

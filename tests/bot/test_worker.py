@@ -22,7 +22,7 @@ from hachat.bot.worker import PATIENCE, RELUCTANCE, Worker
 from hachat.core.errors import HandlerError, StoreRefused
 from hachat.core.messages import Inbound, Message, Room, User
 from hachat.core.settings import QueueSettings
-from hachat.core.wire import encode
+from hachat.core.wire import VERSION, encode
 from hachat.store.commits import Verdict
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Keys
@@ -269,6 +269,32 @@ async def test_after_the_last_try_it_is_given_up(autojump_clock: trio.testing.Mo
     assert (commit.later, commit.give_up) == ((), "echo: ValueError: no")
     assert [reply.op for reply in commit.replies] == ["say", "receipt"]
     assert commit.replies[0].text == "Sorry, I gave up after 6 tries (id bad)."
+
+
+@pytest.mark.parametrize("newest", [VERSION, VERSION + 1], ids=["none is newer", "one is newer"])
+async def test_what_only_newer_nodes_understand_is_left_to_them(
+    newest: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """While a newer node lives the conversation goes to it as it is; else the message is given up with the reason."""
+
+    async def find_newest() -> int:
+        return newest
+
+    async with working() as stage:
+        stage.worker._newest = find_newest
+        data = encode(Message("m1", Room("t", "a"), User("u"), "hi", 1.0, v=VERSION + 1))
+        stage.queue.put_raw("t/a", "m1", data)
+        await until(lambda: committed(stage) or len(stage.queue.passed_on) == 2)
+        left = stage.queue.boxes["t/a"][:1]
+
+    reasons = [commit.give_up for commit in stage.queue.commits]
+    if newest > VERSION:
+        assert [head.id for head in left] == ["m1"]
+        assert stage.handler.began == reasons == []
+    else:
+        assert reasons == [
+            f"m1: schema {VERSION + 1} is newer than {VERSION}, which this release reads"
+        ]
 
 
 async def test_what_must_not_be_done_twice_is_noted_before_it_begins(

@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 import trio
 
 from hachat.core.errors import Fenced, StoreError, StoreUnavailable
-from hachat.core.messages import Reply
+from hachat.core.messages import Answer, Reply
 from hachat.core.wire import encode
 from hachat.store.link import Reader
 from hachat.store.outbound import HOLD, Due, Outbound, Outcome, Report
@@ -34,6 +34,7 @@ class Outboxes(Outbound):
         self.waiting: dict[str, list[Due]] = defaultdict(list)
         self.reports: list[tuple[str, Outcome]] = []
         self.reasons: dict[str, str] = {}
+        self.answers: list[Answer] = []
         self.failures: dict[str, list[StoreError]] = defaultdict(list)
         self.intents: dict[str, bool] = {}
         self.inherited: list[set[str]] = []
@@ -48,6 +49,10 @@ class Outboxes(Outbound):
         """Put a reply for each text into a room's outbox."""
         for text in texts:
             self.put_raw(room, text, encode(Reply(text, room, text)), in_doubt=in_doubt)
+
+    def put_reply(self, reply: Reply) -> None:
+        """Put a reply into its room's outbox."""
+        self.put_raw(reply.room, reply.id, encode(reply))
 
     def put_raw(self, room: str, id_: str, data: bytes, *, in_doubt: bool = False) -> None:
         """Put any bytes into a room's outbox."""
@@ -111,6 +116,10 @@ class Outboxes(Outbound):
         self._due.pop(room, None)
         if waiting:
             self._due[room] = trio.current_time() + report.after
+        if report.note:
+            self.put_reply(report.note)
+        if report.answer:
+            self.answers.append(report.answer)
 
     def _take(self, most: int, now: float) -> list[Due]:
         rooms = sorted(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from hachat.cli.health import SILENT, assess
+from hachat.core.settings import QueueSettings
 from hachat.store.status import NodeStatus, QueueStatus, Role, Status
 
 
@@ -65,3 +67,15 @@ def test_two_claims_are_the_worst() -> None:
 
     assert health.state == "two masters"
     assert health.reasons[0] == "n1 and n2 each claim to be master"
+
+
+@pytest.mark.parametrize(("count", "warned"), [(79, 0), (80, 1), (100, 1), (101, 1)])
+def test_many_dead_letters_are_a_warning(count: int, warned: int) -> None:
+    """From 80 % of their limit on they are named; the cluster is healthy all the same."""
+    seen = msgspec.structs.replace(status(node("n1", "master")), dead_letters=count)
+
+    health = assess(seen, {}, QueueSettings(dead=100))
+
+    assert health.state == "healthy"
+    assert [f"{count} dead letters" in warning for warning in health.warnings] == [True] * warned
+    assert b'"warnings"' in health.to_json()

@@ -43,7 +43,11 @@ def test_the_version_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "status", "step-down", "console", "say", "check", "demo"]
+    "command",
+    [
+        *("run", "status", "queue", "trace", "dead", "step-down", "console", "say", "check"),
+        "demo",
+    ],
 )
 def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
     """`--help` works without settings and without Redis."""
@@ -54,7 +58,11 @@ def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("run",), ("status",), ("step-down",), ("say", "x"), ("console",), ("check",)]
+    "command",
+    [
+        *(("run",), ("status",), ("step-down",), ("say", "x"), ("console",), ("check",)),
+        *(("queue",), ("trace", "x"), ("dead", "list"), ("dead", "drop", "1-0")),
+    ],
 )
 def test_without_settings_it_says_where_it_looked(command: tuple[str, ...], tmp_path: Path) -> None:
     """A missing file is an error in a sentence, with the usage exit code."""
@@ -80,7 +88,13 @@ def test_a_node_with_settings_that_cannot_work_is_not_restarted(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [("status",), ("step-down",), ("say", "x"), ("console",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("status",), ("step-down",), ("say", "x"), ("console",)),
+        *(("queue",), ("trace", "x"), ("dead", "show", "1-0"), ("dead", "retry", "1-0")),
+    ],
+)
 def test_a_redis_that_is_away_is_exit_code_5(command: tuple[str, ...], tmp_path: Path) -> None:
     """No command hangs on a Redis that is not there."""
     write(tmp_path, f"redis://127.0.0.1:{free_port()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from hachat.cli.health import SILENT, assess
@@ -41,3 +42,29 @@ def test_the_table_shows_every_node_and_every_fault() -> None:
     assert "(no answer)" in shown
     assert "irc connected" in shown
     assert "! n2 is dead" in shown
+
+
+def test_the_table_warns_of_dead_letters() -> None:
+    """Those that were cut are counted, and many are a line of their own."""
+    seen = structs.replace(status(node("n1", "master")), dead_letters=10_000, dead_cut=7)
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(render(assess(seen, {})))
+
+    shown = capture.get()
+    assert "dead letters 10000 (7 were cut)" in shown
+    assert "! 10000 dead letters, 10000 are kept" in shown
+
+
+def test_doubts_are_shown_once_there_are_any() -> None:
+    """The line about the queues tells of replies in doubt, and is silent while there are none."""
+
+    def show(doubts: int) -> str:
+        view = structs.replace(status(node("n1", "master")), doubts=doubts)
+        console = Console(width=160)
+        with console.capture() as capture:
+            console.print(render(assess(view, {})))
+        return capture.get()
+
+    assert "in doubt so far 2" in show(2)
+    assert "in doubt" not in show(0)

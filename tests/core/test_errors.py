@@ -8,6 +8,7 @@ import pytest
 
 from hachat.core import errors
 from hachat.core.errors import (
+    CallError,
     Fenced,
     HachatError,
     InDoubt,
@@ -18,7 +19,9 @@ from hachat.core.errors import (
     StoreError,
     StoreRefused,
     StoreUnavailable,
+    Unanswered,
     Undeliverable,
+    Unsupported,
 )
 
 ALL = [
@@ -43,12 +46,14 @@ def test_every_error_is_ours_and_is_drawn_in_the_tree(kind: type[HachatError]) -
         (NotSent, SendError),
         (Undeliverable, SendError),
         (InDoubt, SendError),
+        (Unsupported, CallError),
+        (Unanswered, CallError),
     ],
 )
 def test_errors_of_one_cause_have_one_base(
     kind: type[HachatError], base: type[HachatError]
 ) -> None:
-    """Trouble with Redis and trouble with a chat service are each caught by one name."""
+    """Trouble with Redis, with sending and with asking are each caught by one name."""
     assert issubclass(kind, base)
 
 
@@ -67,7 +72,9 @@ def test_settings_report_every_fault() -> None:
 
 
 def test_not_sent_says_when_to_send_again() -> None:
-    """The adapter's wait travels with the error, one second where it names none."""
+    """The adapter's wait travels with the error, none where it names none, and so does what has to wait."""
     assert NotSent("slow down", after=30.0).after == 30.0
-    assert NotSent("slow down").after == 1.0
+    assert NotSent("slow down").after == 0.0
+    assert NotSent("slow down").scope == "room"
+    assert NotSent("slow down", scope="uploads").scope == "uploads"
     assert str(NotSent("slow down")) == "slow down"

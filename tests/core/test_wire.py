@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat.core.errors import WireError
-from hachat.core.messages import Inbound, Job, Message, Reply, Room, User, Webhook
+from hachat.core.errors import NewerSchema, WireError
+from hachat.core.messages import Answer, Inbound, Job, Message, Reply, Room, User, Webhook
 from hachat.core.wire import (
     MAX_ENVELOPE,
     MAX_TEXT,
     VERSION,
     clean_text,
+    decode_answer,
     decode_inbound,
     decode_reply,
     encode,
@@ -53,7 +54,16 @@ webhooks = st.builds(
 jobs = st.builds(Job, words, words, moments, words, st.integers(0, 9), versions)
 replies = st.builds(
     Reply,
-    *(words, words, words, st.sampled_from(["say", "receipt"]), words, words, words),
+    *(words, words, words, st.sampled_from(["say", "receipt", "roster", "lookup"]), words, words),
+    origin=words,
+    args=maps,
+    answer=words,
+    v=versions,
+)
+answers = st.builds(
+    Answer,
+    *(words, words, st.lists(st.builds(User, words, words), max_size=3).map(tuple), words),
+    supported=st.booleans(),
     v=versions,
 )
 
@@ -72,6 +82,12 @@ def test_a_reply_comes_back_as_it_was(value: Reply) -> None:
     assert decode_reply(encode(value)) == value
 
 
+@given(answers)
+def test_an_answer_comes_back_as_it_was(value: Answer) -> None:
+    """Every answer to a call survives the way through Redis."""
+    assert decode_answer(encode(value)) == value
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -84,7 +100,7 @@ envelopes = st.fixed_dictionaries(
 @given(st.binary() | envelopes.map(lambda fields: json.dumps(fields).encode()))
 def test_rubbish_is_an_error_of_ours(data: bytes) -> None:
     """Whatever is found in a queue, the reader hears of nothing but WireError."""
-    for decode in (decode_inbound, decode_reply):
+    for decode in (decode_inbound, decode_reply, decode_answer):
         with suppress(WireError):
             decode(data)
 
@@ -117,6 +133,17 @@ def test_a_newer_schema_is_refused_by_name() -> None:
         decode_inbound(stored(MESSAGE, v=VERSION + 1))
     with pytest.raises(WireError, match="m1/r/1: schema 99"):
         decode_reply(stored(REPLY, v=99))
+
+
+def test_what_only_a_newer_release_knows_is_recognised_as_its() -> None:
+    """Of a newer schema nothing but its number need be understood; without one, an unknown kind is rubbish."""
+    alien = {"kind": "poll", "id": "p1", "options": [1, 2], "v": VERSION + 1}
+    with pytest.raises(NewerSchema) as error:
+        decode_inbound(msgspec.json.encode(alien))
+    assert error.value.schema == VERSION + 1
+    with pytest.raises(WireError, match="not an envelope") as rubbish:
+        decode_inbound(msgspec.json.encode({**alien, "v": 1}))
+    assert not isinstance(rubbish.value, NewerSchema)
 
 
 def test_unknown_fields_are_ignored() -> None:

@@ -64,6 +64,9 @@ def test_commands_exist(page: Path) -> None:
             name, arguments = found.groups()
             known = main.commands.get(name)
             assert known or name in chat_words(), code
+            if isinstance(known, click.Group) and (words := arguments.split()):
+                known = known.commands.get(words[0])
+                assert known or words[0].startswith("-"), code
             for option in re.findall(r" (--?[a-z][a-z-]*)", arguments):
                 assert option in options(known), code
 

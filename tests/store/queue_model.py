@@ -124,11 +124,11 @@ class InboundModel:
         if self.owners.get(plan.entry) != consumer:
             return Verdict.LOST
         box = self.lists.mailboxes[plan.conversation]
-        if box and not plan.head:
+        if box and not plan.head and not plan.give_way:
             return Verdict.MORE
-        if box and box[0] != plan.head:
+        if box and plan.head and box[0] != plan.head:
             return Verdict.GONE
-        if box:
+        if box and plan.head:
             self._finish(plan, box)
             if box and not plan.give_way:
                 return Verdict.MORE

@@ -64,7 +64,7 @@ async def leftovers(link: Link, keys: Keys) -> set[str]:
     """Return the names of the cluster's keys, less those that stay by design."""
     found = await link.command("KEYS", keys.of("*"))
     names = {key.decode().removeprefix(keys.of("")) for key in found}
-    return {name for name in names if not name.startswith(("seen:", "ready:"))}
+    return {name for name in names if not name.startswith(("seen:", "ready:", "trail"))}
 
 
 @pytest.fixture
@@ -175,6 +175,18 @@ async def test_giving_way_puts_the_token_at_the_tail(
     assert [token.conversation for token in await take(inbound, link)] == ["test/dev", "test/ops"]
 
 
+async def test_a_look_may_pass_a_conversation_on(inbound: Inbound, link: Link, keys: Keys) -> None:
+    """Who cannot handle the head leaves the conversation as it is to others, behind those that wait already."""
+    other = Room("test", "dev")
+    await inbound.enqueue_all([message(1), message(2), message(3, room=other)], "chat")
+    (token,) = await take(inbound, link, 1)
+
+    assert await commit(inbound, token, None, give_way=True) is Verdict.DONE
+
+    assert [token.conversation for token in await take(inbound, link)] == ["test/dev", "test/ops"]
+    assert [head.id for head in await heads(link, keys)] == ["m1", "m2"]
+
+
 async def test_a_repeated_commit_changes_nothing(inbound: Inbound, link: Link, keys: Keys) -> None:
     """A commit whose answer was lost may be sent again: the next message is not popped, no reply is doubled."""
     for number in range(2):
@@ -281,6 +293,21 @@ async def test_a_dead_node_s_conversations_are_taken_over(
     assert await link.command("ZSCORE", keys.of("nodes"), "n1:b1") is None
     assert await link.command("HEXISTS", keys.of("gone"), "n1:b1") == 1
     assert await leftovers(link, keys) == {"counters", "gone"}
+
+
+async def test_only_lanes_that_are_served_are_taken_over(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """What a dead node held in another lane waits for those who serve it, and the node is missed until then."""
+    await inbound.enqueue(message(1), "chat")
+    await take(inbound, link)
+    await die(link, keys, "n1:b1")
+    second = queue(link, keys, "n2:b2")
+
+    assert await second.reap(10, ["work"]) == []
+    assert await link.command("ZSCORE", keys.of("nodes"), "n1:b1") is not None
+    assert len(await second.reap(10, ["chat"])) == 1
+    assert await link.command("ZSCORE", keys.of("nodes"), "n1:b1") is None
 
 
 async def test_a_living_node_is_not_robbed(inbound: Inbound, link: Link, keys: Keys) -> None:
@@ -510,9 +537,9 @@ async def test_replies_said_early_are_queued_once(inbound: Inbound, link: Link, 
     """Told again after a lost answer, or with the commit, they are not doubled; what is new follows them in order."""
     token, head = await take_one(inbound, message(1))
 
-    for _ in range(2):
-        progress = await inbound.progress(token, head, [reply(1), reply(2)])
-        assert progress.held is Held.HELD
+    first = await inbound.progress(token, head, [reply(1), reply(2)])
+    progress = await inbound.progress(token, head, [reply(1), reply(2)])
+    assert (first.held, progress.held) == (Held.HELD, Held.HELD)
     assert progress.said == {"m1/r/1", "m1/r/2"}
     assert await waiting_replies(link, keys) == ["m1/r/1", "m1/r/2"]
     done = await commit(inbound, token, head, [reply(number) for number in range(1, 4)])

@@ -17,6 +17,7 @@ KEYS = Keys("prod")
         (KEYS.ready("chat"), "ready:chat"),
         (KEYS.mailbox("irc/#ops"), "mailbox:irc/#ops"),
         (KEYS.outbox("irc/#ops"), "outbox:irc/#ops"),
+        (KEYS.answers("n1:b1"), "answers:n1:b1"),
         (KEYS.seen("irc:e1"), "seen:irc:e1"),
     ],
 )
@@ -46,5 +47,6 @@ def test_lanes_have_streams_of_their_own() -> None:
 def test_every_kind_of_key_is_in_the_table() -> None:
     """The module's table is the operator's map of Redis."""
     table = module.__doc__ or ""
-    for name in ("ready:<lane>", "mailbox:<conversation>", "outbox:<room>", "seen:<source>"):
+    names = "ready:<lane>", "mailbox:<conversation>", "outbox:<room>", "seen:<source>"
+    for name in (*names, "answers:<consumer>"):
         assert f"\n{name} " in table

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 import trio
 
-from hachat.core.errors import StoreUnavailable
+from hachat.core.errors import NewerLayout, StoreUnavailable
 from hachat.store.client import Client
 from hachat.store.embedded import Server, free_port
 from hachat.store.keys import Keys
 from hachat.store.link import Link, make_client
-from hachat.store.members import Member, Members
+from hachat.store.members import LAYOUT, Member, Members, check_layout, read_newest_schema
 
 
 def member(node: str = "n1", boot: str = "b1") -> Member:
@@ -40,6 +40,30 @@ async def test_a_node_that_joins_is_known_and_alive(link: Link, keys: Keys) -> N
     said = await link.command("HGET", keys.of("members"), "n1:b1")
     assert msgspec.json.decode(said, type=Member) == me
     assert await link.command("ZSCORE", keys.of("nodes"), "n1:b1") is not None
+
+
+async def test_the_newest_schema_is_that_of_the_living(link: Link, keys: Keys) -> None:
+    """A newer node counts as long as it lives, and what somebody else wrote there counts for nothing."""
+    assert await read_newest_schema(link, keys) == 0
+    for number in range(3):
+        me = msgspec.structs.replace(member(f"n{number}"), schema=number + 1)
+        await members(link, keys, me).join()
+    await link.command("HSET", keys.of("members"), "n0:b1", "rubbish")
+    assert await read_newest_schema(link, keys) == 3
+
+    await link.command("ZADD", keys.of("nodes"), 1, "n2:b1")
+    assert await read_newest_schema(link, keys) == 2
+
+
+async def test_the_layout_of_a_newer_release_is_refused(link: Link, keys: Keys) -> None:
+    """Whoever comes first writes its layout down; an older release that finds a newer one must not start."""
+    await check_layout(link, keys)
+    await check_layout(link, keys)
+    assert await link.command("GET", keys.of("layout")) == str(LAYOUT).encode()
+
+    await link.command("SET", keys.of("layout"), LAYOUT + 1)
+    with pytest.raises(NewerLayout, match=f"layout {LAYOUT + 1}, ours is {LAYOUT}"):
+        await check_layout(link, keys)
 
 
 async def test_a_living_namesake_is_reported(link: Link, keys: Keys) -> None:

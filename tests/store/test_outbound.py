@@ -8,12 +8,21 @@ import trio
 import trio.testing
 
 from hachat.core.errors import Fenced
-from hachat.core.messages import Reply
-from hachat.core.wire import encode
+from hachat.core.messages import Answer, Reply, User
+from hachat.core.settings import QueueSettings
+from hachat.core.wire import decode_answer, decode_reply, encode
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.outbound import HOLD, Due, Outbound, Outcome, Report
+from hachat.store.outbound import (
+    ANSWER_LIFE,
+    ANSWERS,
+    HOLD,
+    Due,
+    Outbound,
+    Outcome,
+    Report,
+)
 from tests.store.links import running
 from tests.waiting import until
 
@@ -328,6 +337,193 @@ async def test_a_permanent_refusal_becomes_a_dead_letter(
     assert fields[7] == b"no such room"
     assert (await take_one(outbound)).id == "m/a2"
     assert await outgoing(link, keys) == b"1"
+
+
+# Doubts are counted
+
+
+async def doubts(link: Link, keys: Keys) -> int:
+    """Return how many replies were ever in doubt."""
+    return int(await link.command("HGET", keys.of("counters"), "doubts") or 0)
+
+
+async def test_a_doubt_is_counted_once(outbound: Outbound, link: Link, keys: Keys) -> None:
+    """However often it is told, taken and tried again, a reply in doubt is one doubt; the next reply may be another."""
+    await put(link, keys, "t/a", "a1", "a2")
+    for _ in range(3):
+        due = await take_one(outbound)
+        await tell(outbound, due, "doubt")
+        await tell(outbound, due, "doubt")
+        assert await doubts(link, keys) == 1
+
+    await tell(outbound, await take_one(outbound))
+    assert await doubts(link, keys) == 1
+    await tell(outbound, await take_one(outbound), "doubt")
+    assert await doubts(link, keys) == 2
+
+
+async def test_what_a_predecessor_left_is_counted_once(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """A head that a dead master had taken is one doubt, for all its successors together; a lost answer is none."""
+    await put(link, keys, "t/a", "a1")
+    await take_one(outbound)
+    await outbound.inherit()
+    await take_one(outbound)
+    assert await doubts(link, keys) == 0
+
+    for token in (LATER, "n3/b3/0.3"):
+        await link.command("SET", keys.of("lease"), token)
+        successor = Outbound(link, keys, token)
+        await successor.inherit()
+        assert (await take_one(successor)).in_doubt
+        assert await doubts(link, keys) == 1
+
+
+# What comes about with a report
+
+
+def note(id_: str = "m/a1/note", room: str = "t/home") -> Reply:
+    """Return a note about a reply that was given up."""
+    return Reply(id_, room, "could not be said")
+
+
+async def test_a_note_is_queued_with_the_dead_letter(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """The same turn gives the reply up and takes the note, as a reply of the room it goes to."""
+    await put(link, keys, "t/a", "a1")
+    due = await take_one(outbound)
+
+    taken, _ = await outbound.turn([Report(due, "dead", reason="gone", note=note())], 10)
+
+    (sent,) = taken
+    assert (sent.room, sent.id, sent.in_doubt) == ("t/home", "m/a1/note", False)
+    assert decode_reply(sent.data) == note()
+    assert await outgoing(link, keys) == b"1"
+
+
+async def test_a_note_joins_what_is_going_on_in_its_room(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """A room whose last reply is reported by the very turn that writes the note goes on with the note."""
+    await put(link, keys, "t/a", "a1")
+    await put(link, keys, "t/home", "h1")
+    dead, home = await take(outbound)
+
+    taken, _ = await outbound.turn(
+        [Report(dead, "dead", reason="gone", note=note()), Report(home)], 10
+    )
+
+    assert marks(taken) == [("m/a1/note", False)]
+
+
+async def test_a_note_is_written_once(outbound: Outbound, link: Link, keys: Keys) -> None:
+    """A repeated turn writes no second note, and neither does a master that is deposed."""
+    await put(link, keys, "t/a", "a1", "a2")
+    report = Report(await take_one(outbound), "dead", reason="gone", note=note())
+    for _ in range(2):
+        await outbound.turn([report], 0)
+    assert await left(link, keys, "t/home") == 1
+
+    (a2, _) = await take(outbound)
+    await succeed(link, keys)
+    with pytest.raises(Fenced):
+        await outbound.turn([Report(a2, "dead", reason="gone", note=note("m/a2/note"))], 0)
+    assert await left(link, keys, "t/home") == 1
+
+
+@pytest.mark.parametrize("trouble", ["full", "no list"])
+async def test_a_note_that_finds_no_place_is_left_out(trouble: str, link: Link, keys: Keys) -> None:
+    """A full or unusable outbox costs the note, and nothing else of the turn."""
+    await link.command("SET", keys.of("lease"), TOKEN)
+    outbound = Outbound(link, keys, TOKEN, lambda: QueueSettings(outbox=2))
+    await put(link, keys, "t/a", "a1")
+    await put(link, keys, "t/b", "b1")
+    dead, other = await take(outbound)
+    if trouble == "full":
+        await link.command("RPUSH", keys.outbox("t/home"), "x|1", "x|2")
+    else:
+        await link.command("SET", keys.outbox("t/home"), "rubbish")
+
+    await outbound.turn([Report(dead, "dead", reason="gone", note=note()), Report(other)], 0)
+
+    assert await link.command("XLEN", keys.of("dead")) == 1
+    assert await link.command("EXISTS", keys.outbox("t/a"), keys.outbox("t/b")) == 0
+    assert await outgoing(link, keys) == b"0"
+    if trouble == "full":
+        assert await left(link, keys, "t/home") == 2
+
+
+ANSWER = Answer("m/a1", "n1:b1", (User("u1", "Ada"),))
+
+
+async def answered(link: Link, keys: Keys) -> list[Answer]:
+    """Return what node n1 was answered."""
+    entries = await link.command("XRANGE", keys.answers("n1:b1"), "-", "+")
+    return [decode_answer(fields[1]) for _, fields in entries]
+
+
+async def test_an_answer_comes_with_the_report_once(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """The call leaves its outbox in the step that tells its node; repeated, it tells nothing more."""
+    await put(link, keys, "t/a", "a1")
+    report = Report(await take_one(outbound), answer=ANSWER)
+
+    for _ in range(2):
+        await outbound.turn([report], 0)
+
+    assert await answered(link, keys) == [ANSWER]
+    assert await left(link, keys, "t/a") == 0
+    assert 0 < await link.command("PTTL", keys.answers("n1:b1")) <= ANSWER_LIFE * 1000
+
+
+async def test_a_deposed_master_answers_only_what_nobody_has_taken(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """What it truly heard is told as long as no successor is asking; afterwards the successor tells."""
+    await put(link, keys, "t/a", "a1")
+    await put(link, keys, "t/b", "b1")
+    first, second = await take(outbound)
+    successor = await succeed(link, keys)
+    with pytest.raises(Fenced):
+        await outbound.turn([Report(first, answer=ANSWER)], 0)
+    await successor.inherit()
+    assert marks(await take(successor)) == [("m/b1", True)]
+    with pytest.raises(Fenced):
+        await outbound.turn([Report(second, answer=Answer("m/b1", "n1:b1"))], 0)
+
+    assert await answered(link, keys) == [ANSWER]
+
+
+async def test_an_answer_nobody_can_take_costs_nothing_else(
+    outbound: Outbound, link: Link, keys: Keys
+) -> None:
+    """A key that holds something else is left alone, and the turn is done."""
+    await put(link, keys, "t/a", "a1")
+    await link.command("SET", keys.answers("n1:b1"), "rubbish")
+
+    await outbound.turn([Report(await take_one(outbound), answer=ANSWER)], 0)
+
+    assert await outgoing(link, keys) == b"0"
+    assert await link.command("GET", keys.answers("n1:b1")) == b"rubbish"
+
+
+async def test_answers_are_bounded(outbound: Outbound, link: Link, keys: Keys) -> None:
+    """A node that asks and never listens leaves about as many answers as are kept, not more."""
+    key = keys.answers("n1:b1")
+    for _ in range(3):
+        await link.command(
+            "EVAL",
+            "for i = 1, 600 do redis.call('XADD', KEYS[1], '*', 'json', i) end",
+            1,
+            key,
+        )
+        await put(link, keys, "t/a", "a1")
+        await outbound.turn([Report(await take_one(outbound), answer=ANSWER)], 0)
+
+    assert await link.command("XLEN", key) <= ANSWERS + 200
 
 
 async def test_a_full_redis_is_emptied(own_server: Server, keys: Keys) -> None:

@@ -235,6 +235,13 @@ async def test_a_time_to_come_is_no_negative_age(link: Link, keys: Keys) -> None
     assert (await read_status(link, keys)).outbound.oldest == 0.0
 
 
+async def test_doubts_are_counted(link: Link, keys: Keys) -> None:
+    """How many replies were ever in doubt is shown."""
+    await link.command("HSET", keys.of("counters"), "doubts", 2)
+
+    assert (await read_status(link, keys)).doubts == 2
+
+
 async def test_dead_letters_are_counted(link: Link, keys: Keys) -> None:
     """Each entry is one."""
     for _ in range(3):

@@ -187,7 +187,7 @@ class InboundWalk(Ground):
 
     def _draft(self, token: Token, head: Head | None, draft: Draft) -> Commit:
         if head is None or draft.look:
-            return Commit(token)
+            return Commit(token, give_way=draft.give_way)
         replies = [
             Reply(f"{head.id}/h/{number}", room, "said", about=head.id)
             for number, room in zip(range(draft.replies), _rooms_from(draft.room), strict=False)

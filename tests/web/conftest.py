@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import trio
 
+from hachat.store.letter import Letter, Page, Query, check_entry
 from hachat.web.server import make_app
 
 if TYPE_CHECKING:
@@ -37,6 +38,48 @@ class FakeStatus(msgspec.Struct):
     master: str
 
 
+class FakeLetters:
+    """Dead letters in a dictionary; a test may set an error to be raised."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Letter] = {}
+        self.deeds: list[tuple[str, str, str]] = []
+        self.asked: list[tuple[Query, int, str]] = []
+        self.error: Exception | None = None
+
+    async def find(self, query: Query, most: int, after: str = "") -> Page:
+        """Note the question, and find all that is meant."""
+        self._fail()
+        self.asked.append((query, most, after))
+        found = [letter for letter in self.kept.values() if query.matches(letter)]
+        return Page(found[:most], found[most - 1].entry if len(found) > most else "")
+
+    async def read(self, entry: str) -> Letter | None:
+        """Look it up."""
+        self._fail()
+        return self.kept.get(check_entry(entry))
+
+    async def retry(self, entry: str, by: str) -> bool:
+        """Take it away if it can be read."""
+        self._fail()
+        if letter := self.kept.get(check_entry(entry)):
+            letter.open()
+        return self._take("retry", entry, by)
+
+    async def drop(self, entry: str, by: str) -> bool:
+        """Take it away."""
+        self._fail()
+        return self._take("drop", check_entry(entry), by)
+
+    def _take(self, what: str, entry: str, by: str) -> bool:
+        self.deeds.append((what, entry, by))
+        return self.kept.pop(entry, None) is not None
+
+    def _fail(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
 class FakeNode:
     """A node that queues in a list; a test turns its knobs."""
 
@@ -50,6 +93,7 @@ class FakeNode:
         self.gate: trio.Event | None = None
         self.entered = trio.Event()
         self.master = "alpha"
+        self.letters = FakeLetters()
         self._ids = 0
         self.claim("Deploy.deployed", "POST", "/deployed")
         self.claim("Deploy.ship", "PUT", "/deploy/<app>/<int:build>")
@@ -101,6 +145,16 @@ class FakeNode:
 def node() -> FakeNode:
     """A standby with three webhooks, ready for traffic."""
     return FakeNode()
+
+
+TOKEN = "s3cret"
+"""What the API of `locked_client` wants to be shown."""
+
+
+@pytest.fixture
+def locked_client(node: FakeNode) -> TestClientProtocol:
+    """A client of an application whose API wants a token."""
+    return make_app(node, token=TOKEN).test_client()
 
 
 @pytest.fixture

@@ -31,21 +31,35 @@ node_ttl = 2.0
 PROGRAM = ("-m", "hachat")
 """What a daemon is to Python."""
 
+_MAIN = "from hachat.cli import main; main(prog_name='hachat')"
+
 
 @dataclass
 class Daemon:
-    """One node; `process` is the present one of its name, `program` what Python runs in it."""
+    """One node; `process` is the present one of its name, `program` what Python runs in it.
+
+    `release` is a folder with another release's code.
+    """
 
     name: str
     file: Path
     log: Path
     program: Sequence[str] = PROGRAM
     process: Popen[bytes] = field(init=False)
+    release: Path | None = None
 
     def start(self, children: ExitStack) -> None:
         """Start a process that ends with `children`, or with us."""
-        command = [sys.executable, *self.program, "run", "--config", str(self.file)]
+        way = self.program
+        if self.release is not None:
+            way = ["-c", f"import sys; sys.path.insert(0, {str(self.release)!r}); {_MAIN}"]
+        command = [sys.executable, *way, "run", "--config", str(self.file)]
         self.process = children.enter_context(run_child(command, output=self.log))
+
+    def leave(self) -> None:
+        """Ask it to leave, and wait until it has."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(30) == 0, self.log.read_text()[-2000:]
 
     def kill(self) -> None:
         """End it so that it can do nothing more about anything."""

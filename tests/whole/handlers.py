@@ -56,3 +56,14 @@ class Count(Handler):
         await trio.sleep(order.seconds)
         for turn in range(1, order.times + 1):
             await ctx.say(order.room, f"{order.number}.{turn}")
+
+
+class Census(Handler):
+    """Counts people."""
+
+    @command("who is here")
+    async def who(self, ctx: Context) -> None:
+        """who is here -- list the people in this room"""
+        people = await ctx.roster()
+        names = sorted(user.name for user in people)
+        await ctx.reply(f"{' and '.join(names)}, says {ctx.bot.node}")

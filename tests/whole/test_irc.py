@@ -34,3 +34,25 @@ async def test_another_node_answers_after_the_master_was_killed(tmp_path: Path) 
                     return (await cluster.status()).master not in {None, old}
 
                 await until(another)
+
+
+async def test_any_node_may_ask_who_is_there(tmp_path: Path) -> None:
+    """A handler is told who is in the channel, on the master and on a node that has no connection to it."""
+    with run_ngircd(tmp_path) as network:
+        settings = f'[chat.irc]\nhost = "127.0.0.1"\nport = {network.port}\nchannels = ["#ops"]\n'
+        async with visit(network, "anna") as anna, visit(network, "bert") as bert:
+            await anna.join("#ops")
+            await bert.join("#ops")
+            nodes = ("node-1", "node-2")
+            async with run_cluster(tmp_path, nodes=nodes, settings=settings):
+                await bert.expect("JOIN :#ops")
+                answers: set[str] = set()
+
+                async def both_have_answered() -> bool:
+                    await anna.say("#ops", "hachat: who is here")
+                    answers.add(await anna.hear())
+                    return len(answers) == 2
+
+                await until(both_have_answered, within=20.0)
+
+    assert answers == {f"anna and bert, says {node}" for node in nodes}

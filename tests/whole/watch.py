@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -17,7 +17,7 @@ from tests.whole.nemesis import Nemesis
 
 STAY = (
     *("lease", "meta", "history", "events", "nodes", "members", "gone", "counters"),
-    *("seen:", "ready:", "trail", "slots"),
+    *("layout", "seen:", "ready:", "trail", "slots"),
     *("jobs", "jobdata", "said"),  # what failed waits to be tried again
 )
 """Beginnings of the names of keys that stay when nothing waits: see the table in hachat/store/keys.py."""
@@ -76,9 +76,9 @@ class Watch:
         well = await self._find_well()
         held = await self._find_held()
         self._time_recoveries(held, elapsed if well else 0.0)
-        counters = await self.cluster.link.command("HVALS", self._key("counters"))
+        waiting = await _read_counters(self.cluster)
         complete = len(well) == len(self.cluster.daemons)
-        self.quiet = complete and not held and all(int(count) == 0 for count in counters)
+        self.quiet = complete and not held and not any(waiting.values())
 
     async def _find_well(self) -> set[str]:
         """Return the nodes that could take over something."""
@@ -130,12 +130,15 @@ async def find_leftovers(cluster: Cluster) -> Sequence[str]:
     command, prefix = cluster.link.command, cluster.keys.of("")
     names = [key.decode().removeprefix(prefix) for key in await command("KEYS", prefix + "*")]
     left = [name for name in names if not name.startswith(STAY) and name != "dead"]
-    counters = await command("HGETALL", cluster.keys.of("counters"))
-    left += [
-        f"{name.decode()} = {int(count)}"
-        for name, count in zip(counters[::2], counters[1::2], strict=True)
-        if int(count)
-    ]
+    counters = await _read_counters(cluster)
+    left += [f"{name} = {count}" for name, count in counters.items() if count]
     lengths = {lane: await command("XLEN", cluster.keys.ready(lane)) for lane in LANES}
     left += [f"{length} entries of ready:{lane}" for lane, length in lengths.items() if length]
     return sorted(left)
+
+
+async def _read_counters(cluster: Cluster) -> Mapping[str, int]:
+    """Return how many messages and replies are counted as waiting."""
+    fields = await cluster.link.command("HGETALL", cluster.keys.of("counters"))
+    counters = {name.decode(): int(n) for name, n in zip(fields[::2], fields[1::2], strict=True)}
+    return {name: n for name, n in counters.items() if name.startswith(("waiting:", "outgoing"))}

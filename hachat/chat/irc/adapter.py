@@ -18,8 +18,10 @@ from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.stream import open_stream
 from hachat.chat.irc.wire import format_line, is_target, split_text, text_limit
 from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
-from hachat.core.messages import Reply
+from hachat.core.messages import Reply, User
 
+_RECONNECTING = 1.0  # seconds after which it is looked again whether we are connected
+_PATTERN = frozenset("*?")  # would ask for more than one
 _SHORTEST = 40  # bytes of text beside a target; no real channel's name leaves less
 
 
@@ -84,9 +86,7 @@ class IrcAdapter:
         """
         if reply.op != "say":
             return
-        presence = self._presence
-        if presence is None or not presence.usable:
-            raise NotSent(f"{reply.room}: not connected")
+        presence = self._find_presence()
         lines = self._lines_left(reply, presence)
         now = trio.current_time()
         if ready := self._bucket.take(len(lines), now):
@@ -96,6 +96,48 @@ class IrcAdapter:
                 self._begun[reply.room] = _Begun(reply.id, rest, presence)
             after = self._bucket.wait(len(rest), now)
             raise NotSent(f"{reply.room}: {len(rest)} lines wait for flood control", after=after)
+
+    async def roster(self, channel: str) -> list[User]:
+        """Return who is in a channel, or the other one in a private room if there is such a nick, without the bot.
+
+        Raises:
+            NotSent: not connected, or it would come too fast.
+            Undeliverable: we are not in that channel.
+        """
+        presence = self._find_presence()
+        if presence.session.is_channel(channel) and not presence.session.is_in(channel):
+            raise Undeliverable(f"{channel}: the bot is not in it")
+        return await self._ask_who(channel, presence)
+
+    async def lookup(self, user: str) -> User | None:
+        """Return who is on the network under the id `user`; an account is found once it was seen in our channels.
+
+        Raises:
+            NotSent: not connected, or it would come too fast.
+        """
+        presence = self._find_presence()
+        nick, is_mask, _ = user.partition("!")
+        nick = nick if is_mask else presence.session.find_nick(user)
+        if not nick:
+            return None
+        found = await self._ask_who(nick, presence)
+        return next((one for one in found if one.id == user), None)
+
+    def _find_presence(self) -> Presence:
+        if self._presence is None or not self._presence.usable:
+            raise NotSent(f"{self.name}: not connected", after=_RECONNECTING, scope="adapter")
+        return self._presence
+
+    async def _ask_who(self, mask: str, presence: Presence) -> list[User]:
+        if not is_target(mask) or not _PATTERN.isdisjoint(mask):
+            raise Undeliverable(f"{mask}: not a channel or a nick")
+        now = trio.current_time()
+        if not self._bucket.take(1, now):
+            raise NotSent("a question waits for flood control", after=self._bucket.wait(1, now))
+        try:
+            return await presence.ask_who(mask)
+        except ConnectionError as error:
+            raise NotSent(f"{self.name}: {error}") from error
 
     async def _write(self, reply: Reply, lines: list[bytes], presence: Presence) -> None:
         self._begun.pop(reply.room, None)

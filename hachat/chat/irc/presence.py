@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 
@@ -9,12 +10,21 @@ import structlog
 import trio
 
 from hachat.chat.adapter import GOODBYE, Ingest, deliver
-from hachat.chat.irc.session import Ended, Event, Heard, Refused, Registered, Session, Write
+from hachat.chat.irc.session import (
+    Ended,
+    Event,
+    Heard,
+    Listed,
+    Refused,
+    Registered,
+    Session,
+    Write,
+)
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.stream import LineStream
 from hachat.chat.irc.wire import format_line
 from hachat.core.ids import make_id
-from hachat.core.messages import Message
+from hachat.core.messages import Message, User
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +37,11 @@ class Presence:
 
     def __init__(self, settings: IrcSettings, session: Session, stream: LineStream) -> None:
         self._settings = settings
-        self._session = session
+        self.session = session
         self._stream = stream
         self._registered = trio.Event()
+        self._questions = trio.Lock()  # answers to two at once could not be told apart
+        self._listed: trio.MemorySendChannel[Listed] | None = None
 
     @property
     def usable(self) -> bool:
@@ -42,7 +54,7 @@ class Presence:
         Raises:
             OSError: the connection has ended.
         """
-        await self._stream.write(self._session.open())
+        await self._stream.write(self.session.open())
         send, receive = trio.open_memory_channel[Message](_AHEAD)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(deliver, receive, ingest)
@@ -52,6 +64,9 @@ class Presence:
             except trio.Cancelled:
                 await self._quit()
                 raise
+            finally:
+                if self._listed is not None:
+                    self._listed.close()
 
     async def write(self, lines: list[bytes]) -> None:
         """Send `lines`.
@@ -61,12 +76,29 @@ class Presence:
         """
         await self._stream.write(lines)
 
+    async def ask_who(self, mask: str) -> list[User]:
+        """Return who is in the channel `mask`, or has that nick; the caller sets the deadline.
+
+        Raises:
+            ConnectionError: the connection has ended.
+        """
+        async with self._questions:
+            self._listed, answers = trio.open_memory_channel[Listed](math.inf)
+            try:
+                await self._stream.write([self.session.ask_who(mask)])
+                async for answer in answers:
+                    if self.session.is_same(answer.mask, mask):
+                        return list(answer.users)
+            finally:
+                self._listed = None
+        raise ConnectionError("the connection ended before the answer came")
+
     async def _read(
         self, heard: trio.MemorySendChannel[Message], task_status: trio.TaskStatus[None]
     ) -> None:
         while True:
             for line in await self._next_lines():
-                for event in self._session.receive(line):
+                for event in self.session.receive(line):
                     await self._act(event, heard, task_status)
 
     async def _next_lines(self) -> list[bytes]:
@@ -88,8 +120,11 @@ class Presence:
                 await self._stream.write([line])
             case Heard():
                 await self._pass_on(_make_message(event), heard)
+            case Listed():
+                if self._listed is not None:  # else to a question that was given up
+                    self._listed.send_nowait(event)
             case Registered():
-                await self._stream.write(self._session.restore())
+                await self._stream.write(self.session.restore())
                 self._registered.set()
                 task_status.started()
             case Refused(reason):
@@ -103,13 +138,13 @@ class Presence:
                 await heard.send(message)
                 return
             # Nothing is read meanwhile, so a PING may wait unseen.
-            await self._stream.write([self._session.assure()])
+            await self._stream.write([self.session.assure()])
 
     async def _keep_restoring(self) -> None:
         await self._registered.wait()
         while True:
             await trio.sleep(self._settings.restore)
-            await self._stream.write(self._session.restore())
+            await self._stream.write(self.session.restore())
 
     async def _quit(self) -> None:
         with trio.move_on_after(GOODBYE, shield=True):

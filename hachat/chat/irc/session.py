@@ -30,6 +30,7 @@ from hachat.core.messages import Room, User
 _NICKS = 3  # alternates that are tried
 _TAGS = ("account-tag", "message-tags")
 _SASL_CHUNK = 400
+_WHOX = "321"  # marks the answers to our own questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,14 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """The server has told whom it knows by `mask`, a channel or a nick, ourselves left out."""
+
+    mask: str
+    users: tuple[User, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The server would not do what we asked."""
 
@@ -68,7 +77,7 @@ class Ended:
     reason: str
 
 
-Event: TypeAlias = Write | Registered | Heard | Refused | Ended
+Event: TypeAlias = Write | Registered | Heard | Listed | Refused | Ended
 
 
 class Session:
@@ -81,6 +90,7 @@ class Session:
         self._server = Server(name)
         self._refusals = 0
         self._logged_in = False
+        self._listed: list[User] = []
 
     @property
     def nick(self) -> str:
@@ -110,6 +120,31 @@ class Session:
     def assure(self) -> bytes:
         """Return the line that answers a PING that we may not have read yet."""
         return self._line("PONG", self._name)
+
+    def ask_who(self, mask: str) -> bytes:
+        """Return the line that asks who is in a channel, or has a nick; a `Listed` will answer it."""
+        if self._server.isupport.whox:
+            return self._line("WHO", mask, f"%tuhna,{_WHOX}")
+        return self._line("WHO", mask)
+
+    def is_in(self, channel: str) -> bool:
+        """Tell whether we are in `channel`."""
+        return bool(self._server.has_channel(channel))
+
+    def is_channel(self, name: str) -> bool:
+        """Tell whether `name` is that of a channel, not a nick."""
+        return bool(self._server.is_channel(name))
+
+    def find_nick(self, account: str) -> str:
+        """Return the nick of someone who is logged in as `account` and was heard of; empty if there is none."""
+        for user in self._server.users.values():
+            if user.account == account:
+                return str(user.nickname)
+        return ""
+
+    def is_same(self, one: str, other: str) -> bool:
+        """Tell whether the server takes two names for the same."""
+        return self._fold(one) == self._fold(other)
 
     def receive(self, data: bytes) -> Sequence[Event]:
         """Return what a line from the server means; nothing, when it is not one."""
@@ -189,10 +224,34 @@ class Session:
         private = not self._server.is_channel(target)
         place = nick if private else target
         tags = line.tags or {}
-        user = User(tags.get("account") or self._fold(str(line.hostmask)), nick)
+        account = tags.get("account") or ""
+        if account and self._server.has_user(nick):
+            self._server.users[self._fold(nick)].account = account
+        user = User(account or self._fold(str(line.hostmask)), nick)
         yield Heard(
             Room(self._name, self._fold(place), place, private), user, text, tags.get("msgid", "")
         )
+
+    def _on_who(self, line: Line) -> Iterator[Event]:
+        _, _, user, host, _, nick = line.params[:6]
+        self._list(nick, user, host)
+        yield from ()
+
+    def _on_whox(self, line: Line) -> Iterator[Event]:
+        _, kind, user, host, nick, account = line.params
+        if kind == _WHOX:
+            # Only where messages are signed with accounts are these the identities that are heard.
+            signed = "account-tag" in self._server.agreed_caps and account != "0"
+            self._list(nick, user, host, account if signed else "")
+        yield from ()
+
+    def _list(self, nick: str, user: str, host: str, account: str = "") -> None:
+        if not self._is_me(nick):
+            self._listed.append(User(account or self._fold(f"{nick}!{user}@{host}"), nick))
+
+    def _on_end_of_who(self, line: Line) -> Iterator[Event]:
+        users, self._listed = tuple(self._listed), []
+        yield Listed(line.params[1], users)
 
     def _is_me(self, nick: str) -> bool:
         return self._fold(nick) == self._fold(self.nick)
@@ -211,6 +270,9 @@ class Session:
 
     _reactions: ClassVar[dict[str, Callable[[Session, Line], Iterator[Event]]]] = {
         "001": _on_welcome,
+        "315": _on_end_of_who,
+        "352": _on_who,
+        "354": _on_whox,
         "903": _on_logged_in,
         "AUTHENTICATE": _on_authenticate,
         "CAP": _on_cap,

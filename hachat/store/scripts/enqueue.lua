@@ -4,13 +4,14 @@
 -- ARGV  1 lane  2 most messages in the lane  3 most in a mailbox  4 life of a mark in seen, ms  5 prefix of seen keys
 --       6 prefix of mailbox keys  7.. for each: source, conversation, '<id>|<envelope>'
 -- =>    for each: 'OK' | 'DUP' queued before | 'FULL' the lane is | 'BUSY' the mailbox is | an error
---       Only OK leaves a trace.
+--       Only OK leaves a trace; the trail, beside the counters, gets one entry for all of them.
 
 local ready, counters = KEYS[1], KEYS[2]
 local counter = 'waiting:' .. ARGV[1]
 local depth, mailbox_limit = tonumber(ARGV[2]), tonumber(ARGV[3])
 local before = tonumber(redis.call('HGET', counters, counter) or '0')
-local queued = 0
+local queued, noted = 0, {}
+local trail = string.gsub(counters, 'counters$', 'trail')
 
 local function refuse(seen, answer)
   redis.call('DEL', seen)
@@ -30,6 +31,7 @@ local function enqueue(source, conversation, item)
   end
   if waiting == 1 then redis.call('XADD', ready, '*', 'c', conversation) end
   queued = queued + 1
+  noted[queued] = string.match(item, '^[^|]*') .. '\t' .. string.gsub(conversation, '%c', ' ')
   return 'OK'
 end
 
@@ -38,5 +40,9 @@ for i = 7, #ARGV, 3 do
   local fine, answer = pcall(enqueue, ARGV[i], ARGV[i + 1], ARGV[i + 2])
   answers[#answers + 1] = (fine or type(answer) == 'table') and answer or {err = answer}
 end
-if queued > 0 then redis.call('HINCRBY', counters, counter, queued) end
+if queued > 0 then
+  redis.call('HINCRBY', counters, counter, queued)
+  -- What cannot be noted has been queued all the same.
+  redis.pcall('XADD', trail, 'MAXLEN', '~', 10000, '*', 'lane', ARGV[1], 'in', table.concat(noted, '\n'))
+end
 return answers

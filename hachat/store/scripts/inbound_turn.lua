@@ -6,7 +6,7 @@
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
 --       7 conversations to take beyond as many as are given back, or '' to take none  8 number of messages
 --       9.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
---       conversations go first when more is waiting, reason to give the message up or '', number of replies, number of
+--       conversations and nodes go first when more is waiting, reason to give the message up or '', number of replies, number of
 --       things to be done later; for each reply: room, '<id>|<envelope>'; for each later thing: job id, ms, jobdata
 -- =>    for each message: what became of it, and the head that now waits or ''
 --       'MORE' is waiting and the token is still held | 'DONE' the token is given back
@@ -22,18 +22,30 @@ local group, consumer, lane = ARGV[1], ARGV[2], ARGV[3]
 local outbox_limit, mailboxes, outboxes = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local given_back, finished = {}, {}
 local queued, ring = 0, false
+local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, finished = {}, taken = {}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local function queue_reply(room, envelope)
+-- What is told is noted in the trail: for each message or reply its id, and where it waits from now on or why.
+local function tell(what, id, note)
+  local list = told[what]
+  if note ~= '' then note = string.gsub(string.sub(note, 1, 200), '%c', ' ') end
+  list[#list + 1] = id .. '\t' .. note
+end
+
+local function name(item) return string.match(item, '^[^|]*') end
+
+local function queue_reply(room, id, envelope)
   local outbox = outboxes .. room
   local length = redis.call('RPUSH', outbox, envelope)
   if length > outbox_limit then
     redis.call('RPOP', outbox)
     redis.call('XADD', dead, '*', 'kind', 'reply', 'origin', room, 'data', envelope, 'reason', 'the outbox of the room is full')
+    tell('dead', id, 'the outbox of the room is full')
     return
   end
   queued = queued + 1
+  tell('reply', id, room)
   if length == 1 then
     redis.call('ZADD', outready, 'NX', now, room)
     ring = true
@@ -43,9 +55,9 @@ end
 local function queue_replies(first, last, before)
   local ids = before
   for i = first, last, 2 do
-    local id = string.match(ARGV[i + 1], '^[^|]*')
+    local id = name(ARGV[i + 1])
     if not string.find(before, '\n' .. id .. '\n', 1, true) then
-      queue_reply(ARGV[i], ARGV[i + 1])
+      queue_reply(ARGV[i], id, ARGV[i + 1])
       ids = ids .. id .. '\n'
     end
   end
@@ -56,7 +68,14 @@ local function finish(token, conversation, id, give_way, reason, before, first, 
   if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return 'LOST', '' end
   local mailbox, mark, middle = mailboxes .. conversation, id .. '|', first + 2 * replies
   local head, next = unpack(redis.call('LRANGE', mailbox, 0, 1))
-  if head and id == '' then return 'MORE', head end
+  if head and id == '' then
+    if give_way ~= '1' then
+      tell('taken', name(head), '')
+      return 'MORE', head
+    end
+    redis.call('XADD', ready, '*', 'c', conversation)
+    head = nil
+  end
   if head and string.sub(head, 1, #mark) ~= mark then return 'GONE', head end
   if head then
     -- An error must leave the message in its place and none of its replies queued: only the first may still be refused.
@@ -65,6 +84,7 @@ local function finish(token, conversation, id, give_way, reason, before, first, 
     local ids = queue_replies(first, middle - 1, before or '\n')
     if reason ~= '' then
       redis.call('XADD', dead, '*', 'kind', 'message', 'origin', conversation, 'data', head, 'reason', reason)
+      tell('dead', id, reason)
     end
     for i = middle, middle + 3 * later - 1, 3 do
       redis.call('HSET', jobdata, ARGV[i], ARGV[i + 2])
@@ -72,8 +92,12 @@ local function finish(token, conversation, id, give_way, reason, before, first, 
     end
     redis.call('LPOP', mailbox)
     finished[#finished + 1] = id
+    if reason == '' then tell('finished', id, later > 0 and 'something of it is to be done later' or '') end
     if later > 0 then redis.call('HSET', said, id, ids) elseif before then redis.call('HDEL', said, id) end
-    if next and give_way ~= '1' then return 'MORE', next end
+    if next and give_way ~= '1' then
+      tell('taken', name(next), '')
+      return 'MORE', next
+    end
     if next then redis.call('XADD', ready, '*', 'c', conversation) end
   end
   given_back[#given_back + 1] = token
@@ -104,6 +128,7 @@ if room > 0 then
     local token, conversation = entry[1], entry[2][2]
     local head = redis.pcall('LINDEX', mailboxes .. conversation, 0)
     if head then
+      if type(head) == 'string' then tell('taken', name(head), '') end
       answers[#answers + 1] = token
       answers[#answers + 1] = conversation
       answers[#answers + 1] = type(head) == 'string' and head or ''  -- what is no mailbox is told of when it is looked at
@@ -124,4 +149,13 @@ if #given_back > 0 then
 end
 if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end
 if ring and redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+local lines = {'node', consumer}
+for _, what in ipairs({'reply', 'dead', 'finished', 'taken'}) do
+  if #told[what] > 0 then
+    lines[#lines + 1] = what
+    lines[#lines + 1] = table.concat(told[what], '\n')
+  end
+end
+-- What cannot be noted has happened all the same.
+if #lines > 2 then redis.pcall('XADD', trail, 'MAXLEN', '~', 10000, '*', unpack(lines)) end
 return answers

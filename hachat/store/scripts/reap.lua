@@ -3,7 +3,8 @@
 -- KEYS  1 nodes (zset)  2 gone (hash)  3 deaths (hash)  4 dead (stream)  5 counters (hash)  6 said (hash)
 --       7 detached (hash)  8.. ready (stream) of each lane
 -- ARGV  1 group  2 consumer that takes over  3 most tokens to take  4 deaths until a message is given up
---       5 prefix of mailbox keys  6.. name of each lane (so lane n is KEYS[n + 7] and ARGV[n + 5])
+--       5 prefix of mailbox keys  6.. name of each lane (so lane n is KEYS[n + 7] and ARGV[n + 5]),
+--       with '-' in front of one from which nothing is taken
 -- =>    {lane, token, conversation, ...}
 
 local time = redis.call('TIME')
@@ -48,7 +49,7 @@ end
 local function take_all(lane, ready, name)
   for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', ready, ARGV[1])) do
     if consumer[2] == name then
-      if room > 0 then
+      if room > 0 and string.sub(lane, 1, 1) ~= '-' then
         for _, entry in ipairs(redis.call('XPENDING', ready, ARGV[1], '-', '+', room, name)) do take(lane, ready, entry[1]) end
       end
       if #redis.call('XPENDING', ready, ARGV[1], '-', '+', 1, name) > 0 then return false end

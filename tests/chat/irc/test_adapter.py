@@ -20,7 +20,7 @@ from hachat.chat.irc.session import Session
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.stream import LineStream
 from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
-from hachat.core.messages import Message, Reply
+from hachat.core.messages import Message, Reply, User
 from tests.chat.ngircd import Ngircd, run_ngircd, visit
 
 
@@ -300,3 +300,54 @@ async def test_wrong_password(tmp_path: Path) -> None:
         with trio.fail_after(10), pytest.raises(ExceptionGroup) as caught:
             await make(server, password="wrong").serve(Heard())
     assert "password" in str(caught.value.exceptions[0]).lower()
+
+
+async def test_roster(ngircd: Ngircd) -> None:
+    """Who is in a channel or behind a private room is told, as those whose messages are heard; the bot is not."""
+    adapter = make(ngircd)
+    async with (
+        connected(adapter) as heard,
+        visit(ngircd, "ada") as ada,
+        visit(ngircd, "bob") as bob,
+    ):
+        await ada.join("#ops")
+        await bob.join("#ops")
+        await ada.say("#ops", "hello")
+        message = await heard.next()
+
+        roster = await adapter.roster("#ops")
+        assert sorted(user.name for user in roster) == ["ada", "bob"]
+        assert message.user in roster
+        assert await adapter.roster("ada") == [message.user]
+        assert await adapter.roster("nobody") == []
+        with pytest.raises(Undeliverable, match="not in it"):
+            await adapter.roster("#elsewhere")
+        with pytest.raises(Undeliverable, match="not a channel"):
+            await adapter.roster("*")
+
+    with pytest.raises(NotSent, match="not connected") as caught:
+        await adapter.roster("#ops")
+    assert caught.value.scope == "adapter"
+
+
+async def test_lookup(ngircd: Ngircd) -> None:
+    """An id leads to whoever has it now; the same nick from elsewhere is somebody else."""
+    adapter = make(ngircd)
+    async with connected(adapter), visit(ngircd, "ada") as ada:
+        await ada.send("NICK Ada")
+        await ada.expect(" NICK ")
+
+        assert await adapter.lookup("ada!~ada@127.0.0.1") == User("ada!~ada@127.0.0.1", "Ada")
+        assert await adapter.lookup("ada!~ada@elsewhere") is None
+        assert await adapter.lookup("bob!~bob@127.0.0.1") is None
+        assert await adapter.lookup("some account") is None
+
+
+async def test_questions_are_under_flood_control(ngircd: Ngircd) -> None:
+    """A question is a line like others, and waits when there were too many."""
+    adapter = make(ngircd, burst=1, interval=10.0)
+    async with connected(adapter):
+        await adapter.roster("ada")
+        with pytest.raises(NotSent, match="flood control") as caught:
+            await adapter.roster("ada")
+    assert 9.0 < caught.value.after <= 10.0

@@ -190,3 +190,57 @@ async def test_server_that_closes_ends_the_stay(autojump_clock: trio.testing.Moc
         await be_banned()
 
     assert caught.group_contains(ConnectionError, match="banned", depth=2)
+
+
+async def test_questions_are_asked_one_by_one(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Two that ask at once each get their own answer, and one that gave up leaves its answer to nobody."""
+    server = Server()
+    found: dict[str, list[str]] = {}
+
+    async def ask(mask: str) -> None:
+        found[mask] = [user.name for user in await server.presence.ask_who(mask)]
+
+    async def tell(mask: str, nick: str) -> None:
+        await server.send(
+            f":irc 352 hachat * ~u host irc {nick} H :0 x", f":irc 315 hachat {mask} :End"
+        )
+
+    await server.run(nursery, swallow)
+    with trio.move_on_after(1):
+        await server.presence.ask_who("#late")
+    for mask in ("#one", "#two"):
+        nursery.start_soon(ask, mask)
+        await trio.testing.wait_all_tasks_blocked()
+    assert [line for _, line in server.written("WHO")] == ["WHO #late", "WHO #one"]
+    await tell("#late", "zoe")
+    await tell("#ONE", "ada")
+    await trio.testing.wait_all_tasks_blocked()
+    await tell("#two", "bob")
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert found == {"#one": ["ada"], "#two": ["bob"]}
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_question_ends_with_the_connection(autojump_clock: trio.testing.MockClock) -> None:
+    """Whoever waits for an answer when the connection ends is told at once."""
+    server = Server()
+    began = trio.current_time()
+
+    async def ask_in_vain() -> None:
+        async with trio.open_nursery() as nursery:
+            await server.run(nursery, swallow)
+
+            async def ask() -> None:
+                with pytest.raises(ConnectionError, match="before the answer"):
+                    await server.presence.ask_who("#ops")
+
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            await server.close()
+
+    with pytest.raises(ExceptionGroup):
+        await ask_in_vain()
+    assert trio.current_time() - began < 1

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat.chat.irc.session import Ended, Event, Heard, Refused, Registered, Session, Write
+from hachat.chat.irc.session import (
+    Ended,
+    Event,
+    Heard,
+    Listed,
+    Refused,
+    Registered,
+    Session,
+    Write,
+)
 from hachat.chat.irc.settings import IrcSettings
 from hachat.core.messages import Room, User
 
@@ -298,3 +307,56 @@ def test_no_line_can_stop_us(lines: list[bytes]) -> None:
 
     assert session.receive(b"PING :still there") == (Write(b"PONG :still there\r\n"),)
     session.restore()
+
+
+def listed(session: Session, *lines: str) -> list[Listed]:
+    """Return what `lines` tell `session` of who is there."""
+    return [event for event in feed(session, *lines) if isinstance(event, Listed)]
+
+
+def test_who_is_there(session: Session) -> None:
+    """Whoever is in a channel has the id under which their messages are heard, and we are not among them."""
+    assert session.ask_who("#ops") == b"WHO #ops\r\n"
+    (answer,) = listed(
+        session,
+        ":irc.test.invalid 352 hachat #ops ~hachat 127.0.0.1 irc.test.invalid hachat H :0 hachat",
+        ":irc.test.invalid 352 hachat #ops ~a 127.0.0.1 irc.test.invalid Ada H@ :0 Ada L.",
+        ":irc.test.invalid 315 hachat #ops :End of WHO list",
+    )
+    (message,) = heard(session, ":Ada!~a@127.0.0.1 PRIVMSG #ops :hello")
+
+    assert answer == Listed("#ops", (message.user,))
+    assert listed(session, ":irc.test.invalid 315 hachat #ops :End") == [Listed("#ops", ())]
+
+
+@pytest.mark.parametrize(
+    ("caps", "ids"),
+    [("account-tag", ["adal", "bob!~b@host"]), ("", ["ada!~a@host", "bob!~b@host"])],
+)
+def test_who_is_logged_in(caps: str, ids: list[str]) -> None:
+    """Where messages are signed with accounts, rosters are; someone not logged in has a mask there as here."""
+    session = make()
+    feed(session, f":irc CAP * LS :{caps}", f":irc CAP * ACK :{caps}", ":irc 001 hachat :welcome")
+    feed(session, ":irc 005 hachat WHOX :are supported by this server")
+    assert session.ask_who("#ops") == b"WHO #ops %tuhna,321\r\n"
+
+    (answer,) = listed(
+        session,
+        ":irc 354 hachat 321 ~a host ada adal",
+        ":irc 354 hachat 999 ~x host mallory x",
+        ":irc 354 hachat 321 ~b host bob 0",
+        ":irc 315 hachat #ops :End of WHO list",
+    )
+
+    assert [user.id for user in answer.users] == ids
+
+
+def test_an_account_that_spoke_is_known_by_its_nick() -> None:
+    """Whoever spoke in one of our channels can be found by account, under the nick of now."""
+    session = make()
+    feed(session, ":irc 001 hachat :welcome", ":hachat!h@host JOIN #ops", ":ada!~a@host JOIN #ops")
+    assert not session.find_nick("adal")
+
+    feed(session, "@account=adal :ada!~a@host PRIVMSG #ops :hello", ":ada!~a@host NICK lovelace")
+
+    assert session.find_nick("adal") == "lovelace"

@@ -1,5 +1,6 @@
 # make demo   a cluster of three nodes and a chat prompt
 # make test   all tests
+# make torture SECONDS=60 SEED=1   nodes in trouble and under load, and whether anything is lost
 # Both set up what they need in .venv first, from python3 and the package registry alone.
 
 PYTHON ?= python3
@@ -7,14 +8,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 NODES ?= 3
+SECONDS ?= 60
+SEED ?= 1
 
-.PHONY: demo test install check bench lock clean
+.PHONY: demo test torture install check bench lock clean
 
 demo: $(READY)
 	@$(BIN)/hachat demo --nodes $(NODES)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+torture: $(READY)
+	$(BIN)/python -m tests.whole.torture --seconds $(SECONDS) --seed $(SEED)
 
 install: $(READY)
 

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that cuts links and swallows replies on demand."""
+"""A TCP proxy on loopback that cuts links, swallows replies and holds back everything on demand."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Proxy:
         self.swallow_replies = False
         self._target = target
         self._scopes: set[trio.CancelScope] = set()
+        self._open = trio.Event()
+        self._open.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Carry until cancelled."""
@@ -31,6 +33,15 @@ class Proxy:
         for scope in list(self._scopes):
             scope.cancel()
 
+    def hold(self) -> None:
+        """Hold back what is said either way until `release`; a question arrives then, even if its asker has gone."""
+        if self._open.is_set():
+            self._open = trio.Event()
+
+    def release(self) -> None:
+        """Deliver what was held back, and go on."""
+        self._open.set()
+
     async def _carry(self, near: trio.SocketStream) -> None:
         self.connections += 1
         far = await trio.open_tcp_stream("127.0.0.1", self._target)
@@ -39,6 +50,7 @@ class Proxy:
             nursery.start_soon(self._carry_replies, far, near)
             with suppress(*_LOST):
                 async for data in near:
+                    await self._open.wait()
                     await far.send_all(data)
             self._scopes.discard(nursery.cancel_scope)
             nursery.cancel_scope.cancel()
@@ -46,6 +58,7 @@ class Proxy:
     async def _carry_replies(self, far: trio.SocketStream, near: trio.SocketStream) -> None:
         with suppress(*_LOST):
             async for data in far:
+                await self._open.wait()
                 if not self.swallow_replies:
                     await near.send_all(data)
         await near.aclose()

@@ -18,6 +18,7 @@ from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.lease import LeaseView
 from hachat.store.link import Direct, Link
 from hachat.store.status import NodeStatus, Status, read_status
+from tests.store.proxy import Proxy
 from tests.waiting import until
 
 HASTY = """
@@ -27,23 +28,29 @@ node_ttl = 2.0
 """
 """Settings under which a node that is gone is missed after 2 s instead of 10."""
 
+PROGRAM = ("-m", "hachat")
+"""What a daemon is to Python."""
 
 _MAIN = "from hachat.cli import main; main(prog_name='hachat')"
 
 
 @dataclass
 class Daemon:
-    """One node; `process` is the present one of its name, `release` a folder with another release's code."""
+    """One node; `process` is the present one of its name, `program` what Python runs in it.
+
+    `release` is a folder with another release's code.
+    """
 
     name: str
     file: Path
     log: Path
+    program: Sequence[str] = PROGRAM
     process: Popen[bytes] = field(init=False)
     release: Path | None = None
 
     def start(self, children: ExitStack) -> None:
         """Start a process that ends with `children`, or with us."""
-        way = ["-m", "hachat"]
+        way = self.program
         if self.release is not None:
             way = ["-c", f"import sys; sys.path.insert(0, {str(self.release)!r}); {_MAIN}"]
         command = [sys.executable, *way, "run", "--config", str(self.file)]
@@ -62,13 +69,14 @@ class Daemon:
 
 @dataclass
 class Cluster:
-    """The server, the daemons by name, and a link to look at them through."""
+    """The server, the daemons by name, and a link to look at them through; `proxies` stand between each and the server."""
 
     server: Server
     daemons: dict[str, Daemon]
     link: Link
     keys: Keys
     children: ExitStack
+    proxies: dict[str, Proxy] = field(default_factory=dict)
 
     async def status(self) -> Status:
         """Return what there is to see."""
@@ -126,7 +134,7 @@ class Cluster:
         await until(is_recovered, within)
 
     def restart(self, name: str) -> None:
-        """Start another process under the name of one that was killed."""
+        """Start a process under this name, the first or another one."""
         self.daemons[name].start(self.children)
 
     async def _find_busy_standby(self) -> str:
@@ -142,7 +150,12 @@ class Cluster:
 
 @asynccontextmanager
 async def run_cluster(
-    directory: Path, *, nodes: Sequence[str] = ("node-1", "node-2", "node-3"), settings: str = ""
+    directory: Path,
+    *,
+    nodes: Sequence[str] = ("node-1", "node-2", "node-3"),
+    settings: str = "",
+    proxied: bool = False,
+    program: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[Cluster]:
     """Run a server and daemons for the length of the block; `settings` is TOML for all of them.
 
@@ -150,22 +163,27 @@ async def run_cluster(
     """
     keys = Keys("whole")
     with run_server(directory / "valkey") as server, ExitStack() as children:
-        daemons = {name: _make_daemon(directory, name, keys, server, settings) for name in nodes}
-        for daemon in daemons.values():
-            daemon.start(children)
         link = Link(Direct(server.url))
         async with trio.open_nursery() as nursery:
             await nursery.start(link.run)
-            cluster = Cluster(server, daemons, link, keys, children)
+            proxies = {name: Proxy(server.port) for name in nodes if proxied}
+            for proxy in proxies.values():
+                await nursery.start(proxy.run)
+            cluster = Cluster(server, {}, link, keys, children, proxies)
+            for name in nodes:
+                url = proxies[name].url if proxied else server.url
+                file = _write_settings(directory, name, keys, url, settings)
+                cluster.daemons[name] = Daemon(name, file, directory / f"{name}.log", program)
+                cluster.restart(name)
             await cluster.wait_complete()
             yield cluster
             nursery.cancel_scope.cancel()
 
 
-def _make_daemon(directory: Path, name: str, keys: Keys, server: Server, settings: str) -> Daemon:
+def _write_settings(directory: Path, name: str, keys: Keys, url: str, settings: str) -> Path:
     file = directory / f"{name}.toml"
     file.write_text(
         f'cluster = "{keys.cluster}"\nnode = "{name}"\nhandlers = ["tests.whole.handlers"]\n'
-        f'[redis]\nurl = "{server.url}"\n[web]\nport = 0\n{settings}'
+        f'[redis]\nurl = "{url}"\n[web]\nport = 0\n{settings}'
     )
-    return Daemon(name, file, directory / f"{name}.log")
+    return file

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import trio
 
-from hachat import Context, Handler, command
+from hachat import Context, Handler, command, hook
 
 SECONDS = 0.05
 """How long an echo takes."""
@@ -18,6 +19,43 @@ class Echo(Handler):
         """echo NUMBER -- repeat NUMBER, but not at once"""
         await trio.sleep(SECONDS)
         await ctx.reply(str(number))
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a webhook asks for: so many replies in a room, after so many seconds."""
+
+    number: int
+    room: str
+    times: int = 1
+    seconds: float = 0.0
+
+
+class Count(Handler):
+    """Answers as often and as late as it is told, and logs by which id it knew what it was told."""
+
+    @command(r"count (?P<number>\d+) (?P<times>\d) (?P<seconds>[\d.]+)(?P<fails> fail)?")
+    async def count(
+        self, ctx: Context, number: int, times: int, seconds: float, fails: str = ""
+    ) -> None:
+        """count NUMBER TIMES SECONDS [fail] -- reply so often, after so long, or fail at first"""
+        began = trio.current_time()
+        ctx.log.info("counting", number=number)
+        try:
+            await trio.sleep(seconds)
+            if fails and ctx.inbound.attempt == 0:
+                raise RuntimeError("as it was told to")
+            for turn in range(1, times + 1):
+                await ctx.reply(f"{number}.{turn}")
+        finally:
+            ctx.log.info("counted", number=number, seconds=trio.current_time() - began)
+
+    @hook.post("/count")
+    async def post(self, ctx: Context, order: Order) -> None:
+        """Do the same for a webhook."""
+        ctx.log.info("counting", number=order.number)
+        await trio.sleep(order.seconds)
+        for turn in range(1, order.times + 1):
+            await ctx.say(order.room, f"{order.number}.{turn}")
 
 
 class Census(Handler):

@@ -6,6 +6,7 @@
 -- =>    'FENCED' | how many rooms
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'FENCED' end
+redis.call('HDEL', KEYS[3], '')  -- Redis that is out of memory lets a script go on which began with a write that needs none
 local served, count = {}, 0
 for i = 2, #ARGV do served[ARGV[i]] = true end
 for _, room in ipairs(redis.call('HKEYS', KEYS[3])) do

@@ -8,7 +8,7 @@
 --       11.. for each reply: room, '<id>|<envelope>'
 -- =>    {'LOST'} it is not this consumer's (any more)
 --       {'HELD', said before} | {'QUEUED', said before} it waits behind others in the conversation it was moved to, and the
---       token still is that of the one it came from
+--       token still is that of the one it came from, or is given back if nothing is left there
 --       said before: ids of replies and routes begun, each between line feeds
 --
 -- After a move the token stands for the conversation the message was moved to, and the one it came from has another.
@@ -51,7 +51,16 @@ if aside == '' then return {'HELD', before} end
 
 local first = redis.call('RPUSH', mailboxes .. aside, head) == 1
 redis.call('LPOP', mailboxes .. conversation)
-if not first then return {'QUEUED', before} end
-redis.call('HSET', detached, token, aside)
-if redis.call('EXISTS', mailboxes .. conversation) == 1 then redis.call('XADD', ready, '*', 'c', conversation) end
-return {'HELD', before}
+local more = redis.call('EXISTS', mailboxes .. conversation) == 1
+if first then
+  redis.call('HSET', detached, token, aside)
+  if more then redis.call('XADD', ready, '*', 'c', conversation) end
+  return {'HELD', before}
+end
+if not more then
+  -- What is said there next brings a token of its own.
+  redis.call('XACK', ready, group, token)
+  redis.call('XDEL', ready, token)
+  redis.call('HDEL', detached, token)
+end
+return {'QUEUED', before}

@@ -25,8 +25,8 @@ local function take(lane, ready, token)
   local entry = redis.call('XRANGE', ready, token, token)[1]
   local conversation = entry and (redis.call('HGET', KEYS[7], token) or entry[2][2])
   local mailbox = entry and ARGV[5] .. conversation
-  local head = entry and redis.call('LINDEX', mailbox, 0)
-  if head then
+  local head = entry and redis.pcall('LINDEX', mailbox, 0)  -- what is no mailbox is told of when it is looked at
+  if type(head) == 'string' then
     local deaths = redis.call('HINCRBY', KEYS[3], string.match(head, '^([^|]*)|') or head, 1)
     if deaths >= tonumber(ARGV[4]) then
       give_up(lane, mailbox, conversation, head, deaths)
@@ -59,6 +59,8 @@ local function take_all(lane, ready, name)
   return true
 end
 
+-- Redis that is out of memory lets a script go on which began with a write that needs none.
+redis.call('HDEL', KEYS[3], '')
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)) do
   if name ~= ARGV[2] then
     local empty = true

@@ -1,0 +1,95 @@
+"""The rules of the queues' scripts, and how each is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A script with one of its rules taken away: `snippet` is replaced, and must be there to be replaced."""
+
+    script: str
+    snippet: str
+    replacement: str
+
+    def apply(self, text: str) -> str:
+        """Return the mutated text of the script.
+
+        Raises:
+            AssertionError: the script has been rewritten, so the mutation has to be as well.
+        """
+        assert text.count(self.snippet) == 1, f"{self.script}.lua has no longer: {self.snippet}"
+        return text.replace(self.snippet, self.replacement)
+
+
+MUTATIONS: Mapping[str, Mutation] = {
+    "a commit is refused that is not the holder's": Mutation(
+        "inbound_turn",
+        "if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return 'LOST', '' end",
+        "",
+    ),
+    "a commit names the head it means": Mutation(
+        "inbound_turn",
+        "if head and string.sub(head, 1, #mark) ~= mark then return 'GONE', head end",
+        "",
+    ),
+    "a reply that was queued early is not queued with the commit": Mutation(
+        "inbound_turn", "if not string.find(before, '\\n' .. id .. '\\n', 1, true) then", "do"
+    ),
+    "a conversation that gives way gets another token": Mutation(
+        "inbound_turn",
+        "if next then redis.call('XADD', ready, '*', 'c', conversation) end",
+        "",
+    ),
+    "errors are looked for before the first reply is queued": Mutation(
+        "inbound_turn",
+        "for i = first + 2, middle - 1, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end",
+        "",
+    ),
+    "early words are the holder's": Mutation(
+        "progress",
+        "if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return {'LOST'} end",
+        "",
+    ),
+    "early words name the head they are about": Mutation(
+        "progress", "if not head or string.sub(head, 1, #mark) ~= mark then return {'LOST'} end", ""
+    ),
+    "early words are said once": Mutation(
+        "progress", "if not string.find(ids, '\\n' .. reply .. '\\n', 1, true) then", "do"
+    ),
+    "an event is queued once": Mutation(
+        "enqueue",
+        "if not redis.call('SET', seen, '', 'NX', 'PX', ARGV[4]) then return 'DUP' end",
+        "redis.call('SET', seen, '', 'PX', ARGV[4])",
+    ),
+    "what was refused leaves no mark": Mutation("enqueue", "redis.call('DEL', seen)\n", "\n"),
+    "what is taken over counts as a death": Mutation(
+        "reap", "if deaths >= tonumber(ARGV[4]) then", "if false then"
+    ),
+    "a consumer that holds something is not deleted": Mutation(
+        "reap",
+        "if #redis.call('XPENDING', ready, ARGV[1], '-', '+', 1, name) > 0 then return false end",
+        "",
+    ),
+    "a master that is one no more is refused": Mutation(
+        "outbound_turn", "local leads = redis.call('GET', KEYS[1]) == token", "local leads = true"
+    ),
+    "a report names the head it means": Mutation(
+        "outbound_turn",
+        "if not head or string.sub(head, 1, #mark) ~= mark then return end",
+        "if not head then return end",
+    ),
+    "who finds another master's note is in doubt": Mutation(
+        "outbound_turn",
+        "local in_doubt = notes[i] and notes[i] ~= token",
+        "local in_doubt = false",
+    ),
+    "a deposed master's report counts for its own sends only": Mutation(
+        "outbound_turn",
+        "(outcome == 'sent' and redis.call('HGET', intents, room) == token)",
+        "outcome == 'sent'",
+    ),
+}
+"""The rules, and the scripts without them."""

@@ -301,22 +301,16 @@ def test_a_turn_that_arrives_late_gives_back_no_message_that_moved(walk: Walk) -
 )
 def test_tokens_of_both_lanes_may_have_one_name(walk: Walk) -> None:
     """Redis names entries by the millisecond, so it happens; what a token stands for is known all the same."""
-    (node, _) = walk.living
-    same = 0
-    while not same:
-        walk.enqueue("test/a", 1, 0)
-        walk.enqueue("test/c", 1, 0)
-        chat, work = walk.link.all([("XRANGE", walk.keys.ready(lane), "-", "+") for lane in LANES])
-        same = chat[0][0] == work[0][0]
-        if not same:
-            for lane in LANES:
-                walk.turn(node, lane, [], 1)
-                walk.turn(node, lane, [Draft(replies=0)], None)
-    for lane in LANES:
-        walk.turn(node, lane, [], 1)
-    walk.progress(node, 0, Draft(replies=0), aside=True, heard=True)
+    queue, keys = walk.nodes[walk.living[0]].queue, walk.keys
+    for lane, conversation in zip(LANES, ("test/a", "test/c"), strict=True):
+        now(walk.link.command("RPUSH", keys.mailbox(conversation), f"m-{lane}|"))
+        now(walk.link.command("XADD", keys.ready(lane), "7-7", "c", conversation))
+    _, ((chat, slow),) = now(queue.turn("chat", [], 1))
+    _, ((work, quick),) = now(queue.turn("work", [], 1))
+    assert slow is not None
+    now(queue.progress(chat, slow, aside="test/a#"))
 
-    walk.turn(node, "work", [Draft(replies=0)], None)
+    now(queue.turn("work", [Commit(work, quick)]))
 
-    asides = now(walk.link.command("HLEN", walk.keys.of("detached")))
-    assert asides == 1
+    (held,) = now(queue.held("chat"))
+    assert held.conversation == "test/a#"

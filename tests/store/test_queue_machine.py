@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hachat.store.commits import Commit
+from hachat.store.commits import Commit, Verdict
 from hachat.store.embedded import Server, find_binary, run_server
 from hachat.store.keys import LANES
 from tests.store.instant import now
@@ -310,7 +310,8 @@ def test_tokens_of_both_lanes_may_have_one_name(walk: Walk) -> None:
     assert slow is not None
     now(queue.progress(chat, slow, aside="test/a#"))
 
-    now(queue.turn("work", [Commit(work, quick)]))
+    (done,), _ = now(queue.turn("work", [Commit(work, quick)]))
 
+    assert done == (Verdict.DONE, None)
     (held,) = now(queue.held("chat"))
     assert held.conversation == "test/a#"

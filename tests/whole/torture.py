@@ -27,7 +27,7 @@ from tests.whole.nemesis import Nemesis, plan
 from tests.whole.network import Network
 from tests.whole.watch import Recovery, Watch, find_leftovers
 
-PROMISE = Promise(patience=0.5)
+PROMISE = Promise(patience=0.5, retries=True)
 """What this release promises."""
 
 RECOVERED_WITHIN = 14.0

@@ -18,7 +18,6 @@ from tests.whole.nemesis import Nemesis
 STAY = (
     *("lease", "meta", "history", "events", "nodes", "members", "gone", "counters"),
     *("layout", "seen:", "ready:", "trail", "slots"),
-    *("jobs", "jobdata", "said"),  # what failed waits to be tried again
 )
 """Beginnings of the names of keys that stay when nothing waits: see the table in hachat/store/keys.py."""
 

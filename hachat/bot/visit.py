@@ -27,7 +27,7 @@ class Visit:
     `head` is what is being handled, if anything: by `run`, since `began`, in `hand`.  It is `ended` when all that is left
     is to tell Redis, `lost` when another node has the conversation, and
     `passed_on` when another should have it.  Whoever is parked on `news` accompanies it, and
-    sees to its end.  `replies`, `later` and `give_up` are what it came to.
+    sees to its end.  `replies`, `later`, `again` and `give_up` are what it came to.
     """
 
     token: Token
@@ -43,13 +43,14 @@ class Visit:
     passed_on: bool = False
     replies: Sequence[Reply] = ()
     later: Sequence[Later] = ()
+    again: bool = False
     give_up: str = ""
 
     def go_to(self, head: Head | None) -> None:
         """Turn to another message, or look which is the next."""
         self.head, self.run, self.hand, self.began = head, None, None, inf
         self.news, self.ended = None, False
-        self.replies, self.later, self.give_up = (), (), ""
+        self.replies, self.later, self.again, self.give_up = (), (), False, ""
 
     def lose(self) -> None:
         """Stop: another node has this conversation, and what is done here comes to nothing."""
@@ -61,7 +62,9 @@ class Visit:
         """Return what Redis is to be told."""
         enough = leaving or self.handled >= VISIT_MESSAGES or now >= self.until
         give_way = enough if self.head else self.passed_on
-        return Commit(self.token, self.head, self.replies, give_way, self.give_up, self.later)
+        return Commit(
+            *(self.token, self.head, self.replies, give_way, self.give_up, self.later, self.again)
+        )
 
     @property
     def aside(self) -> str:

@@ -57,7 +57,10 @@ class Readers(Protocol):
 
 
 class Worker:
-    """Serves one lane of the inbound queue on this node."""
+    """Serves one lane of the inbound queue on this node.
+
+    `expect` is called with the seconds until something is due that this node has scheduled.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Worker:
         begin: Begin,
         *,
         newest: Newest = know_nobody,
+        expect: Callable[[float], None] = lambda _: None,
         patience: float = PATIENCE,
         dice: Callable[[], float] = random.random,
     ) -> None:
@@ -76,6 +80,7 @@ class Worker:
         self._readers = readers
         self._begin = begin
         self._newest = newest
+        self._expect = expect
         self._slots = slots
         self._dice = dice
         self._visits: dict[str, Visit] = {}
@@ -235,9 +240,11 @@ class Worker:
             self._leave(visit)
             return
         visit.replies, visit.give_up, inbound = run.replies, run.given_up, run.inbound
+        visit.later = run.later
         if again := run.try_again(self._dice):
             delay, value = again
-            visit.later = [Later(f"{value.id}/again", delay, self.lane, value)]
+            visit.later = [*visit.later, Later(f"{value.id}/again", delay, self.lane, value)]
+            visit.again = True
         elif isinstance(inbound, Message) and inbound.receipt:
             visit.replies = [*visit.replies, make_receipt(inbound)]
         visit.ended = True
@@ -300,6 +307,8 @@ class Worker:
             later.start_soon(self._finish_later, visit)
             return
         verdict, head = answer
+        for job in visit.later:
+            self._expect(job.delay)
         if verdict is Verdict.LOST:
             log.warning("another node took this conversation over", conversation=conversation)
         if head is None:

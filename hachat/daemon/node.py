@@ -91,6 +91,8 @@ class Node:
         self._newest = partial(read_newest_schema, link, self._keys)
         self.letters = DeadLetters(link, self._keys, settings.queue)
         """The cluster's dead letters."""
+        self._jobs = Jobs(link, self._keys)
+        self._scheduler = Scheduler(self._jobs, robot.jobs)
         work = settings.worker
         self._workers = [
             Worker(
@@ -100,13 +102,12 @@ class Node:
                 slots,
                 robot.begin,
                 newest=self._newest,
+                expect=self._scheduler.expect,
                 patience=work.patience,
             )
             for lane, slots in zip(LANES, (work.chat_slots, work.work_slots), strict=True)
             if slots
         ]
-        self._jobs = Jobs(link, self._keys)
-        self._scheduler = Scheduler(self._jobs, robot.jobs)
         self._recovery = Recovery(self._inbound, self._workers)
         self._heartbeat: Heartbeat | None = None
         self._elector: Elector | None = None

@@ -46,7 +46,8 @@ class Commit(msgspec.Struct, frozen=True):
     """What became of a conversation's head: its replies, or why it is given up; without a head, a first look.
 
     With `give_way`, other conversations and nodes come first when more is waiting in this one.  Whatever is to be done `later`
-    is scheduled in the same step; replies are then remembered, and not queued by another attempt either.
+    is scheduled in the same step.  Where it is to be tried `again`, its replies are remembered, and not queued by another
+    attempt either.
     """
 
     token: Token
@@ -55,6 +56,7 @@ class Commit(msgspec.Struct, frozen=True):
     give_way: bool = False
     give_up: str = ""
     later: Sequence[Later] = ()
+    again: bool = False
 
 
 class Held(Enum):
@@ -121,6 +123,7 @@ def write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
         head.id if head else "",
         "1" if commit.give_way else "",
         commit.give_up,
+        "1" if commit.again else "",
         len(replies),
         len(commit.later),
     )

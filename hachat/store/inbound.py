@@ -162,7 +162,7 @@ class Inbound:
         )
         if not tokens:
             return []
-        entries = [token.entry for token in tokens]
+        entries = [f"{self._keys.ready(lane)} {token.entry}" for token in tokens]
         asides = await self._link.command("HMGET", self._keys.of("detached"), *entries)
         return [
             Token(lane, token.entry, aside.decode()) if aside else token

@@ -19,7 +19,7 @@ seen:<source>           string, PX          an event that was queued; a second d
 counters                hash                `waiting:<lane>`, `outgoing`: messages and replies queued; `doubts`: replies ever in doubt;
                                             `dead_cut`: dead letters ever cut
 deaths                  hash                message id -> how many nodes died while handling it
-detached                hash                entry of ready -> the conversation it stands for instead of the one it names
+detached                hash                `<key of ready> <entry>` -> the conversation that entry stands for now
 said                    hash                message id -> ids of replies queued before its commit, and routes begun, each a line
 jobs                    zset                job id -> due, Redis milliseconds
 jobdata                 hash                job id -> `<lane>|<length of conversation>|<conversation><id>|<envelope>`

@@ -12,7 +12,7 @@ from hachat.core.errors import QueueFull, StoreError, StoreRefused
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
-from hachat.store.commits import Commit, Head, Held, Later, Token, Verdict
+from hachat.store.commits import Commit, Head, Held, Later, Token, Verdict, mark
 from hachat.store.inbound import DEATHS, Inbound
 from hachat.store.keys import GROUP, Keys
 from hachat.store.link import Link
@@ -625,6 +625,26 @@ async def test_a_message_moved_aside_is_recovered_and_handed_back(
     assert await link.command("EXISTS", keys.of("detached")) == 0
 
 
+async def test_tokens_of_both_lanes_may_have_one_name(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """Redis names entries by the millisecond, so it happens; what a token stands for is known all the same."""
+    for lane, room in (("chat", "ops"), ("work", "dev")):
+        value = message(1, room=Room("test", room))
+        await link.command("RPUSH", keys.mailbox(value.conversation), mark(value))
+        await link.command("XADD", keys.of(f"ready:{lane}"), "5-1", "c", value.conversation)
+    _, ((token, head),) = await inbound.turn("chat", (), 1)
+    assert head is not None
+    await inbound.progress(token, head, aside="test/ops#m1")
+    _, ((other, its_head),) = await inbound.turn("work", (), 1)
+    assert (other.entry, other.conversation) == (token.entry, "test/dev")
+
+    assert await inbound.turn("work", [Commit(other, its_head)]) == ([(Verdict.DONE, None)], [])
+
+    assert await inbound.held("chat") == [Token("chat", "5-1", "test/ops#m1")]
+    assert await link.command("HLEN", keys.of("detached")) == 1
+
+
 async def test_what_is_done_later_is_scheduled_with_the_commit(
     inbound: Inbound, link: Link, keys: Keys
 ) -> None:
@@ -633,8 +653,8 @@ async def test_what_is_done_later_is_scheduled_with_the_commit(
     value = message(1)
     later = Later("m1/again", 5.0, "chat", value)
 
-    await commit(inbound, token, head, [reply(1)], later=[later])
-    assert await commit(inbound, token, head, [reply(1)], later=[later]) is Verdict.LOST
+    await commit(inbound, token, head, [reply(1)], later=[later], again=True)
+    assert await commit(inbound, token, head, [reply(1)], later=[later], again=True) is Verdict.LOST
 
     seconds, micros = await link.command("TIME")
     now = int(seconds) * 1000 + int(micros) // 1000

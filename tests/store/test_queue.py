@@ -115,7 +115,9 @@ async def test_a_detached_conversation_is_looked_at_where_it_waits(
     await inbound.enqueue(message(2, "dev"), "chat")
     ((entry, _), *_) = await link.command("XRANGE", keys.ready("chat"), "-", "+")
     await link.command("RENAME", keys.mailbox("t/ops"), keys.mailbox("t/ops+m1"))
-    await link.command("HSET", keys.of("detached"), entry, "t/ops+m1")
+    await link.command(
+        "HSET", keys.of("detached"), f"{keys.ready('chat')} {entry.decode()}", "t/ops+m1"
+    )
 
     names = [box.name for box in (await read_queues(link, keys)).lanes["chat"].longest]
 

@@ -282,7 +282,6 @@ def test_a_master_inherits_without_memory(walk: Walk) -> None:
     assert walk.outbound.due
 
 
-@pytest.mark.xfail(strict=True, reason="a late turn is not compared with what the token stands for")
 def test_a_turn_that_arrives_late_gives_back_no_message_that_moved(walk: Walk) -> None:
     """A first look may reach Redis after its repetition, and after the message has been moved aside."""
     (node, _) = walk.living
@@ -296,9 +295,6 @@ def test_a_turn_that_arrives_late_gives_back_no_message_that_moved(walk: Walk) -
     look(walk)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the lanes share the hash `detached`, and their tokens may have one name"
-)
 def test_tokens_of_both_lanes_may_have_one_name(walk: Walk) -> None:
     """Redis names entries by the millisecond, so it happens; what a token stands for is known all the same."""
     queue, keys = walk.nodes[walk.living[0]].queue, walk.keys

@@ -199,6 +199,7 @@ class InboundWalk(Ground):
             give_way=draft.give_way,
             give_up=why,
             later=later if draft.later else (),
+            again=draft.later,
         )
 
     def _turn(

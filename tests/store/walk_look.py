@@ -40,7 +40,7 @@ def _look_at_tokens(walk: Walk) -> None:
         [("HGETALL", walk.keys.of("detached"))]
         + [("XRANGE", walk.keys.ready(lane), "-", "+") for lane in LANES]
     )
-    detached = dict(_pairs(asides))
+    detached = {entry.rpartition(" ")[2]: name for entry, name in _pairs(asides)}
     named = {entry.decode(): fields[1].decode() for some in streams for entry, fields in some}
     tokens = Counter(detached.get(entry, name) for entry, name in named.items())
     waiting = {name for name, box in walk.lists.mailboxes.items() if box}

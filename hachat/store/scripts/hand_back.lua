@@ -8,8 +8,8 @@ local held = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 10000, ARGV[2])
 for _, entry in ipairs(held) do
   local found = redis.call('XRANGE', KEYS[1], entry[1], entry[1])
   if #found == 1 then
-    redis.call('XADD', KEYS[1], '*', 'c', redis.call('HGET', KEYS[2], entry[1]) or found[1][2][2])
-    redis.call('HDEL', KEYS[2], entry[1])
+    redis.call('XADD', KEYS[1], '*', 'c', redis.call('HGET', KEYS[2], KEYS[1] .. ' ' .. entry[1]) or found[1][2][2])
+    redis.call('HDEL', KEYS[2], KEYS[1] .. ' ' .. entry[1])
   end
   redis.call('XACK', KEYS[1], ARGV[1], entry[1])
   redis.call('XDEL', KEYS[1], entry[1])

@@ -6,8 +6,9 @@
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
 --       7 conversations to take beyond as many as are given back, or '' to take none  8 number of messages
 --       9.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
---       conversations and nodes go first when more is waiting, reason to give the message up or '', number of replies, number of
---       things to be done later; for each reply: room, '<id>|<envelope>'; for each later thing: job id, ms, jobdata
+--       conversations and nodes go first when more is waiting, reason to give the message up or '', '1' if it is to be tried
+--       again, number of replies, number of things to be done later; for each reply: room, '<id>|<envelope>'; for each
+--       later thing: job id, ms, jobdata or '' to cancel the job
 -- =>    for each message: what became of it, and the head that now waits or ''
 --       'MORE' is waiting and the token is still held | 'DONE' the token is given back
 --       'GONE' the token is held, but another head is waiting: that one was finished before
@@ -64,8 +65,10 @@ local function queue_replies(first, last, before)
   return ids
 end
 
-local function finish(token, conversation, id, give_way, reason, before, first, replies, later)
+local function finish(token, aside, conversation, id, give_way, reason, again, before, first, replies, later)
   if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return 'LOST', '' end
+  -- A turn that was overtaken: the token stands for a message that has been moved since.
+  if aside and aside ~= conversation then return 'LOST', '' end
   local mailbox, mark, middle = mailboxes .. conversation, id .. '|', first + 2 * replies
   local head, next = unpack(redis.call('LRANGE', mailbox, 0, 1))
   if head and id == '' then
@@ -87,13 +90,18 @@ local function finish(token, conversation, id, give_way, reason, before, first, 
       tell('dead', id, reason)
     end
     for i = middle, middle + 3 * later - 1, 3 do
-      redis.call('HSET', jobdata, ARGV[i], ARGV[i + 2])
-      redis.call('ZADD', jobs, now + ARGV[i + 1], ARGV[i])
+      if ARGV[i + 2] == '' then
+        redis.call('HDEL', jobdata, ARGV[i])
+        redis.call('ZREM', jobs, ARGV[i])
+      else
+        redis.call('HSET', jobdata, ARGV[i], ARGV[i + 2])
+        redis.call('ZADD', jobs, now + ARGV[i + 1], ARGV[i])
+      end
     end
     redis.call('LPOP', mailbox)
     finished[#finished + 1] = id
-    if reason == '' then tell('finished', id, later > 0 and 'something of it is to be done later' or '') end
-    if later > 0 then redis.call('HSET', said, id, ids) elseif before then redis.call('HDEL', said, id) end
+    if reason == '' then tell('finished', id, again == '1' and 'something of it is to be tried again' or '') end
+    if again == '1' then redis.call('HSET', said, id, ids) elseif before then redis.call('HDEL', said, id) end
     if next and give_way ~= '1' then
       tell('taken', name(next), '')
       return 'MORE', next
@@ -104,17 +112,18 @@ local function finish(token, conversation, id, give_way, reason, before, first, 
   return 'DONE', ''
 end
 
-local places, ids, i = {}, {}, 9
+local places, ids, tokens, i = {}, {}, {}, 9
 for n = 1, ARGV[8] do
-  places[n], ids[n] = i, ARGV[i + 2]
-  i = i + 7 + 2 * ARGV[i + 5] + 3 * ARGV[i + 6]
+  places[n], ids[n], tokens[n] = i, ARGV[i + 2], ready .. ' ' .. ARGV[i]
+  i = i + 8 + 2 * ARGV[i + 6] + 3 * ARGV[i + 7]
 end
 local early = #ids > 0 and redis.call('HMGET', said, unpack(ids)) or {}
+local asides = #ids > 0 and redis.call('HMGET', detached, unpack(tokens)) or {}
 
 local answers = {}
 for n, i in ipairs(places) do
-  local fine, verdict, head = pcall(finish, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], early[n],
-    i + 7, tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6]))
+  local fine, verdict, head = pcall(finish, ARGV[i], asides[n], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5],
+    early[n], i + 8, tonumber(ARGV[i + 6]), tonumber(ARGV[i + 7]))
   if not fine then verdict, head = type(verdict) == 'table' and verdict or {err = verdict}, '' end
   answers[#answers + 1] = verdict
   answers[#answers + 1] = head
@@ -145,6 +154,7 @@ end
 if #given_back > 0 then
   redis.call('XACK', ready, group, unpack(given_back))
   redis.call('XDEL', ready, unpack(given_back))
+  for n, token in ipairs(given_back) do given_back[n] = ready .. ' ' .. token end
   redis.call('HDEL', detached, unpack(given_back))
 end
 if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end

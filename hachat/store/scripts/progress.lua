@@ -19,7 +19,7 @@ local token, conversation, id, aside, begun = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 
 if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return {'LOST'} end
 local before, mark = redis.call('HGET', said, id) or '\n', id .. '|'
-if aside ~= '' and redis.call('HGET', detached, token) == aside then conversation, aside = aside, '' end
+if aside ~= '' and redis.call('HGET', detached, ready .. ' ' .. token) == aside then conversation, aside = aside, '' end
 local head = redis.call('LINDEX', mailboxes .. conversation, 0)
 if not head or string.sub(head, 1, #mark) ~= mark then return {'LOST'} end
 for i = 11, #ARGV, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
@@ -53,7 +53,7 @@ local first = redis.call('RPUSH', mailboxes .. aside, head) == 1
 redis.call('LPOP', mailboxes .. conversation)
 local more = redis.call('EXISTS', mailboxes .. conversation) == 1
 if first then
-  redis.call('HSET', detached, token, aside)
+  redis.call('HSET', detached, ready .. ' ' .. token, aside)
   if more then redis.call('XADD', ready, '*', 'c', conversation) end
   return {'HELD', before}
 end
@@ -61,6 +61,6 @@ if not more then
   -- What is said there next brings a token of its own.
   redis.call('XACK', ready, group, token)
   redis.call('XDEL', ready, token)
-  redis.call('HDEL', detached, token)
+  redis.call('HDEL', detached, ready .. ' ' .. token)
 end
 return {'QUEUED', before}

@@ -62,7 +62,7 @@ local function look_at_lane(ready)
     names[#names + 1] = entry[2][2] or ''
   end
   if redis.call('HLEN', KEYS[6]) > 0 then
-    for i, entry in ipairs(entries) do names[i] = redis.call('HGET', KEYS[6], entry) or names[i] end
+    for i, entry in ipairs(entries) do names[i] = redis.call('HGET', KEYS[6], ready .. ' ' .. entry) or names[i] end
   end
   local oldest, longest = rank(names, ARGV[2])
   return {redis.call('XLEN', ready), in_hand(ready), #names, oldest, longest}

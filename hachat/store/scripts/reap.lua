@@ -23,7 +23,7 @@ end
 
 local function take(lane, ready, token)
   local entry = redis.call('XRANGE', ready, token, token)[1]
-  local conversation = entry and (redis.call('HGET', KEYS[7], token) or entry[2][2])
+  local conversation = entry and (redis.call('HGET', KEYS[7], ready .. ' ' .. token) or entry[2][2])
   local mailbox = entry and ARGV[5] .. conversation
   local head = entry and redis.pcall('LINDEX', mailbox, 0)  -- what is no mailbox is told of when it is looked at
   if type(head) == 'string' then
@@ -36,7 +36,7 @@ local function take(lane, ready, token)
   if not head then
     redis.call('XACK', ready, ARGV[1], token)
     redis.call('XDEL', ready, token)
-    redis.call('HDEL', KEYS[7], token)
+    redis.call('HDEL', KEYS[7], ready .. ' ' .. token)
     return
   end
   redis.call('XCLAIM', ready, ARGV[1], ARGV[2], 0, token, 'JUSTID')

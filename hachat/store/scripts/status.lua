@@ -23,6 +23,6 @@ for i = 10, #KEYS do
   local grouped = redis.call('EXISTS', KEYS[i]) == 1 and #redis.call('XINFO', 'GROUPS', KEYS[i]) > 0
   local oldest = redis.call('XRANGE', KEYS[i], '-', '+', 'COUNT', 1)[1]
   status[#status + 1] = grouped and redis.call('XPENDING', KEYS[i], ARGV[1])[1] or 0
-  status[#status + 1] = oldest and redis.call('LINDEX', ARGV[2] .. (redis.call('HGET', KEYS[9], oldest[1]) or oldest[2][2]), 0) or ''
+  status[#status + 1] = oldest and redis.call('LINDEX', ARGV[2] .. (redis.call('HGET', KEYS[9], KEYS[i] .. ' ' .. oldest[1]) or oldest[2][2]), 0) or ''
 end
 return status

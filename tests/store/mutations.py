@@ -35,6 +35,9 @@ MUTATIONS: Mapping[str, Mutation] = {
         "if head and string.sub(head, 1, #mark) ~= mark then return 'GONE', head end",
         "",
     ),
+    "a commit names what its token stands for": Mutation(
+        "inbound_turn", "if aside and aside ~= conversation then return 'LOST', '' end", ""
+    ),
     "a reply that was queued early is not queued with the commit": Mutation(
         "inbound_turn", "if not string.find(before, '\\n' .. id .. '\\n', 1, true) then", "do"
     ),

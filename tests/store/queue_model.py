@@ -121,7 +121,7 @@ class InboundModel:
 
     def commit(self, plan: Plan, consumer: str) -> Verdict:
         """Finish a head, and return what is answered."""
-        if self.owners.get(plan.entry) != consumer:
+        if self.owners.get(plan.entry) != consumer or self.places[plan.entry] != plan.conversation:
             return Verdict.LOST
         box = self.lists.mailboxes[plan.conversation]
         if box and not plan.head and not plan.give_way:

@@ -256,13 +256,9 @@ class InboundWalk(Ground):
             return
         assert told.held is self.inbound.progress(_plan(commit), aside, name)
         self.outbound.ring()
-        if aside and told.held is Held.HELD:
-            self.again = None
-        if not heard:
-            held.pop(token.entry, None)  # who has not heard where it stands does nothing but ask
-        elif token.entry not in held:
+        if not heard or token.entry not in held:
             return
-        elif told.held is not Held.HELD:
+        if told.held is not Held.HELD:
             held[token.entry] = (token, None)
         elif aside:
             held[token.entry] = (Token(token.lane, token.entry, aside), head)

@@ -222,12 +222,19 @@ class Worker:
         tell = partial(self._queue.progress, token, visit.head, begun=run.once, aside=aside)
         progress = await retry(tell)
         if progress.held is not Held.HELD:
-            self._go_to(visit, None)
+            self._pass_over(visit, progress.held)
             return False
         if aside:
             visit.token = Token(token.lane, token.entry, aside)
         run.skip(progress.said)
         return True
+
+    def _pass_over(self, visit: Visit, held: Held) -> None:
+        """Go on without the message at the head, which is handled elsewhere."""
+        if held is Held.DONE:
+            self._leave(visit)
+        else:
+            self._go_to(visit, None)
 
     def _overrun(self, visit: Visit) -> None:
         assert visit.run is not None
@@ -309,7 +316,7 @@ class Worker:
         verdict, head = answer
         for job in visit.later:
             self._expect(job.delay)
-        if verdict is Verdict.LOST:
+        if verdict is Verdict.LOST and visit.head is not None:
             log.warning("another node took this conversation over", conversation=conversation)
         if head is None:
             self._leave(visit)

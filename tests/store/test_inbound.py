@@ -628,6 +628,23 @@ async def test_a_message_moved_behind_others_waits_for_them(
     assert answer[1].id == "m3"
 
 
+async def test_a_conversation_whose_last_message_moved_behind_others_is_given_back(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """It is said so, for there is nothing left to look at; what comes next brings a token of its own."""
+    token, head = await take_one(inbound, message(1), message(2))
+    key = "test/ops@u1"
+    await inbound.progress(token, head, aside=key)
+    (other,) = await take(inbound, link)
+    (last,) = await heads(link, keys)
+
+    assert (await inbound.progress(other, last, aside=key)).held is Held.DONE
+    assert await inbound.held("chat") == [Token("chat", token.entry, key)]
+    await inbound.enqueue(message(3), "chat")
+    (again,) = await take(inbound, link)
+    assert again.conversation == "test/ops"
+
+
 async def test_a_move_that_is_refused_leaves_nothing_half_done(
     inbound: Inbound, link: Link, keys: Keys
 ) -> None:

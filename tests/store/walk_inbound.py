@@ -273,7 +273,9 @@ class InboundWalk(Ground):
         self.outbound.ring()
         if not heard or token.entry not in held:
             return
-        if told.held is not Held.HELD:
+        if told.held is Held.DONE:
+            del held[token.entry]
+        elif told.held is not Held.HELD:
             held[token.entry] = (token, None)
         elif aside:
             held[token.entry] = (Token(token.lane, token.entry, aside), head)

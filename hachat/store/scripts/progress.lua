@@ -8,7 +8,8 @@
 --       11.. for each reply: room, '<id>|<envelope>'
 -- =>    {'LOST'} it is not this consumer's (any more)
 --       {'HELD', said before} | {'QUEUED', said before} it waits behind others in the conversation it was moved to, and the
---       token still is that of the one it came from, or is given back if nothing is left there
+--       token still is that of the one it came from | {'DONE', said before} so it does, and as nothing is left where it
+--       came from the token is given back
 --       said before: ids of replies and routes begun, each between line feeds
 --
 -- After a move the token stands for the conversation the message was moved to, and the one it came from has another.
@@ -63,13 +64,12 @@ local function move_aside()
     if more then redis.call('XADD', ready, '*', 'c', conversation) end
     return 'HELD'
   end
-  if not more then
-    -- What is said there next brings a token of its own.
-    redis.call('XACK', ready, group, token)
-    redis.call('XDEL', ready, token)
-    redis.call('HDEL', detached, ready .. ' ' .. token)
-  end
-  return 'QUEUED'
+  if more then return 'QUEUED' end
+  -- What is said there next brings a token of its own.
+  redis.call('XACK', ready, group, token)
+  redis.call('XDEL', ready, token)
+  redis.call('HDEL', detached, ready .. ' ' .. token)
+  return 'DONE'
 end
 
 for i = 11, #ARGV, 2 do

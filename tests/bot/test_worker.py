@@ -18,8 +18,9 @@ from hachat.bot.company import MOMENT
 from hachat.bot.context import Replies
 from hachat.bot.policy import DELAYS, PLAIN, Policy
 from hachat.bot.run import Call, Run
+from hachat.bot.turns import RELUCTANCE
 from hachat.bot.visit import VISIT_MESSAGES, VISIT_SECONDS
-from hachat.bot.worker import PATIENCE, RELUCTANCE, Worker
+from hachat.bot.worker import PATIENCE, Worker
 from hachat.core.errors import HandlerError, StoreRefused
 from hachat.core.messages import Inbound, Message, Room, User
 from hachat.core.settings import QueueSettings

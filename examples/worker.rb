@@ -87,7 +87,7 @@ def live
   redis.script("join", keys("members", "nodes", "gone"), NODE, CONSUMER, JSON.generate(me), LIFE, 86_400_000, "")
   Thread.new do
     loop do
-      gone = redis.script("beat", keys("nodes"), CONSUMER, LIFE)
+      gone = redis.script("beat", keys("nodes") + READY, CONSUMER, LIFE, "workers")
       $reaped.concat(reap(redis)) unless gone.empty?
       sleep BEAT
     end

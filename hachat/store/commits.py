@@ -64,6 +64,7 @@ class Held(Enum):
 
     HELD = b"HELD"
     QUEUED = b"QUEUED"
+    DONE = b"DONE"
     LOST = b"LOST"
 
 

@@ -190,6 +190,9 @@ class Mailboxes(Inbound):
 
     def _move(self, token: Token, aside: str) -> Held:
         self.boxes[aside].append(self.boxes[token.conversation].pop(0))
+        if len(self.boxes[aside]) > 1 and not self.boxes[token.conversation]:
+            self._give_back(token)
+            return Held.DONE
         if len(self.boxes[aside]) > 1:
             return Held.QUEUED
         self.asides[token.entry] = aside

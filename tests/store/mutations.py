@@ -76,6 +76,11 @@ MUTATIONS: Mapping[str, Mutation] = {
         "if #redis.call('XPENDING', ready, ARGV[1], '-', '+', 1, name) > 0 then return false end",
         "",
     ),
+    "whoever holds something is missed": Mutation(
+        "beat",
+        "for _, holder in ipairs(held[4] or {}) do redis.call('ZADD', KEYS[1], 'NX', now + ARGV[2], holder[1]) end",
+        "",
+    ),
     "a master that is one no more is refused": Mutation(
         "outbound_turn", "local leads = redis.call('GET', KEYS[1]) == token", "local leads = true"
     ),

@@ -354,6 +354,25 @@ async def test_a_message_that_takes_nodes_along_is_given_up(
     assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
 
 
+async def test_what_is_no_message_is_given_up_like_one(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """Bytes that somebody put into a mailbox stop no take-over, and are counted as what they stand for."""
+    await inbound.enqueue(message(1), "chat")
+    await link.command("LSET", keys.mailbox("test/ops"), 0, "rubbish")
+    await take(inbound, link)
+    holder = "n1:b1"
+    for turn in range(DEATHS):
+        await die(link, keys, holder)
+        holder = f"n{turn}:later"
+        await queue(link, keys, holder).reap(10)
+
+    ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
+    assert fields[5] == b"rubbish"
+    assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"0"
+    assert await leftovers(link, keys) == {"counters", "dead", "gone"}
+
+
 async def test_progress_clears_the_count_of_deaths(
     inbound: Inbound, link: Link, keys: Keys
 ) -> None:
@@ -607,6 +626,41 @@ async def test_a_message_moved_behind_others_waits_for_them(
     assert not isinstance(answer, StoreError)
     assert answer[1] is not None
     assert answer[1].id == "m3"
+
+
+async def test_a_conversation_whose_last_message_moved_behind_others_is_given_back(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """It is said so, for there is nothing left to look at; what comes next brings a token of its own."""
+    token, head = await take_one(inbound, message(1), message(2))
+    key = "test/ops@u1"
+    await inbound.progress(token, head, aside=key)
+    (other,) = await take(inbound, link)
+    (last,) = await heads(link, keys)
+
+    assert (await inbound.progress(other, last, aside=key)).held is Held.DONE
+    assert await inbound.held("chat") == [Token("chat", token.entry, key)]
+    await inbound.enqueue(message(3), "chat")
+    (again,) = await take(inbound, link)
+    assert again.conversation == "test/ops"
+
+
+async def test_a_move_that_is_refused_leaves_nothing_half_done(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """Where something else stands in the place of the other mailbox, nothing is said either; later all of it is done."""
+    token, head = await take_one(inbound, message(1))
+    await link.command("SET", keys.mailbox("test/ops#m1"), "rubbish")
+
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
+        await inbound.progress(token, head, [reply(1)], aside="test/ops#m1")
+
+    assert await waiting_replies(link, keys) == []
+    assert [waiting.id for waiting in await heads(link, keys)] == ["m1"]
+    await link.command("DEL", keys.mailbox("test/ops#m1"))
+    moved = await inbound.progress(token, head, [reply(1)], aside="test/ops#m1")
+    assert moved.held is Held.HELD
+    assert await waiting_replies(link, keys) == ["m1/r/1"]
 
 
 async def test_a_message_moved_aside_is_recovered_and_handed_back(

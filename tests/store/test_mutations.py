@@ -49,10 +49,24 @@ def speak_too_late(walk: Walk) -> None:
     walk.progress(node, 0, Draft(), aside=False, heard=True)
 
 
+def wake_up_and_take(walk: Walk) -> None:
+    """Take something after one's conversations have been taken over."""
+    node = _begin(walk)
+    walk.die(node)
+    walk.reap(walk.living[0], 1)
+    walk.enqueue("test/b", 1, 0)
+    walk.wake(node, "chat", 1, heard=False)
+    look(walk)
+    walk.tick()
+    walk.reap(walk.living[0], 1)
+    assert len(walk.inbound.held_by(walk.living[0])) == 2
+
+
 STORIES: Mapping[str, Callable[[Walk], None]] = {
     "errors are looked for before the first reply is queued": tell_errors,
     "early words are the holder's": speak_for_another,
     "early words name the head they are about": speak_too_late,
+    "whoever holds something is missed": wake_up_and_take,
 }
 """For rules that a walk by chance would take long to need."""
 

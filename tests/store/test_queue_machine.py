@@ -112,6 +112,12 @@ class QueueMachine(RuleBasedStateMachine):
         """A node dies."""
         self.walk.die(self._living(node))
 
+    @precondition(lambda self: self.walk.dead)
+    @rule(node=pick, lane=lanes, most=st.integers(1, 3), heard=st.booleans())
+    def wake(self, node: int, lane: Any, most: int, *, heard: bool) -> None:
+        """A node that was taken for dead takes conversations."""
+        self.walk.wake(self.walk.dead[node % len(self.walk.dead)], lane, most, heard=heard)
+
     @precondition(lambda self: self.walk.bereaved)
     @rule(node=pick, most=st.integers(0, 3))
     def reap(self, node: int, most: int) -> None:

@@ -31,7 +31,8 @@ local function enqueue(source, conversation, item)
   end
   if waiting == 1 then redis.call('XADD', ready, '*', 'c', conversation) end
   queued = queued + 1
-  noted[queued] = string.match(item, '^[^|]*') .. '\t' .. string.gsub(conversation, '%c', ' ')
+  local place = string.find(conversation, '%c') and string.gsub(conversation, '%c', ' ') or conversation
+  noted[queued] = string.match(item, '^[^|]*') .. '\t' .. place
   return 'OK'
 end
 

@@ -22,15 +22,16 @@ local ready, counters, outready, bell, deaths, dead, said, detached, jobs, jobda
 local group, consumer, lane = ARGV[1], ARGV[2], ARGV[3]
 local outbox_limit, mailboxes, outboxes = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local given_back, finished = {}, {}
-local queued, ring = 0, false
+local queued, due, mine = 0, {}, {}
 local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, finished = {}, taken = {}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local written_now = string.format('%.0f', now)  -- once: it costs more than a command
 
 -- What is told is noted in the trail: for each message or reply its id, and where it waits from now on or why.
 local function tell(what, id, note)
   local list = told[what]
-  if note ~= '' then note = string.gsub(string.sub(note, 1, 200), '%c', ' ') end
+  if #note > 200 or string.find(note, '%c') then note = string.gsub(string.sub(note, 1, 200), '%c', ' ') end
   list[#list + 1] = id .. '\t' .. note
 end
 
@@ -48,16 +49,16 @@ local function queue_reply(room, id, envelope)
   queued = queued + 1
   tell('reply', id, room)
   if length == 1 then
-    redis.call('ZADD', outready, 'NX', now, room)
-    ring = true
+    due[#due + 1] = written_now
+    due[#due + 1] = room
   end
 end
 
 local function queue_replies(first, last, before)
-  local ids = before
+  local ids = before or '\n'
   for i = first, last, 2 do
     local id = name(ARGV[i + 1])
-    if not string.find(before, '\n' .. id .. '\n', 1, true) then
+    if not before or not string.find(before, '\n' .. id .. '\n', 1, true) then
       queue_reply(ARGV[i], id, ARGV[i + 1])
       ids = ids .. id .. '\n'
     end
@@ -65,8 +66,13 @@ local function queue_replies(first, last, before)
   return ids
 end
 
+-- Whether a token is this consumer's: most are among those that were asked for together.
+local function holds(token)
+  return mine[token] or redis.call('XPENDING', ready, group, token, token, 1, consumer)[1]
+end
+
 local function finish(token, aside, conversation, id, give_way, reason, again, before, first, replies, later)
-  if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return 'LOST', '' end
+  if not holds(token) then return 'LOST', '' end
   -- A turn that was overtaken: the token stands for a message that has been moved since.
   if aside and aside ~= conversation then return 'LOST', '' end
   local mailbox, mark, middle = mailboxes .. conversation, id .. '|', first + 2 * replies
@@ -84,7 +90,7 @@ local function finish(token, aside, conversation, id, give_way, reason, again, b
     -- An error must leave the message in its place and none of its replies queued: only the first may still be refused.
     for i = first + 2, middle - 1, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
     if later > 0 then redis.call('HLEN', jobdata) redis.call('ZCARD', jobs) redis.call('HLEN', said) end
-    local ids = queue_replies(first, middle - 1, before or '\n')
+    local ids = queue_replies(first, middle - 1, before)
     if reason ~= '' then
       redis.call('XADD', dead, '*', 'kind', 'message', 'origin', conversation, 'data', head, 'reason', reason)
       tell('dead', id, reason)
@@ -112,13 +118,22 @@ local function finish(token, aside, conversation, id, give_way, reason, again, b
   return 'DONE', ''
 end
 
-local places, ids, tokens, i = {}, {}, {}, 9
-for n = 1, ARGV[8] do
-  places[n], ids[n], tokens[n] = i, ARGV[i + 2], ready .. ' ' .. ARGV[i]
+local count, places, i = tonumber(ARGV[8]), {}, 9
+for n = 1, count do
+  places[n] = i
   i = i + 8 + 2 * ARGV[i + 6] + 3 * ARGV[i + 7]
 end
-local early = #ids > 0 and redis.call('HMGET', said, unpack(ids)) or {}
-local asides = #ids > 0 and redis.call('HMGET', detached, unpack(tokens)) or {}
+
+local early, asides = {}, {}
+if count > 0 and redis.call('EXISTS', said, detached) > 0 then
+  local ids, tokens = {}, {}
+  for n, i in ipairs(places) do ids[n], tokens[n] = ARGV[i + 2], ready .. ' ' .. ARGV[i] end
+  early, asides = redis.call('HMGET', said, unpack(ids)), redis.call('HMGET', detached, unpack(tokens))
+end
+if count > 1 then
+  for _, entry in ipairs(redis.call('XPENDING', ready, group, '-', '+', 2 * count, consumer)) do mine[entry[1]] = true end
+end
+if count > 0 then redis.call('ZCARD', outready) end  -- what is no set of rooms is found out before anything is written
 
 local answers = {}
 for n, i in ipairs(places) do
@@ -158,7 +173,10 @@ if #given_back > 0 then
   redis.call('HDEL', detached, unpack(given_back))
 end
 if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end
-if ring and redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+if #due > 0 then
+  redis.call('ZADD', outready, 'NX', unpack(due))
+  if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+end
 local lines = {'node', consumer}
 for _, what in ipairs({'reply', 'dead', 'finished', 'taken'}) do
   if #told[what] > 0 then

@@ -20,6 +20,7 @@ local token, hold, outboxes = ARGV[1], ARGV[3], ARGV[4]
 local leads = redis.call('GET', KEYS[1]) == token
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local written_now, held_until = string.format('%.0f', now), string.format('%.0f', now + hold)
 local popped, doubts, settled, empty, later, consequences = 0, 0, {}, {}, {}, {}
 local reported, follow = 8 + 5 * ARGV[8], {}
 for i = reported + 1, #ARGV, 4 do follow[ARGV[i]] = i end
@@ -35,10 +36,11 @@ local function report(room, id, outcome, after, reason)
   local outbox, mark = outboxes .. room, id .. '|'
   local head, next = unpack(redis.pcall('LRANGE', outbox, 0, 1))
   if not head or string.sub(head, 1, #mark) ~= mark then return end
-  local why = string.gsub(string.sub(reason, 1, 200), '%c', ' ')
+  local why = reason ~= '' and string.gsub(string.sub(reason, 1, 200), '%c', ' ') or ''
+  local at = after == '0' and written_now or string.format('%.0f', now + after)
   if outcome == 'defer' then
     deferred[#deferred + 1] = room
-    deferred[#deferred + 1] = string.format('%.0f|', now + after) .. why
+    deferred[#deferred + 1] = at .. '|' .. why
   elseif told[outcome] then
     table.insert(told[outcome], id .. '\t' .. why)
   end
@@ -58,7 +60,7 @@ local function report(room, id, outcome, after, reason)
     settled[#settled + 1] = room
   end
   if head then
-    later[#later + 1] = now + after
+    later[#later + 1] = at
     later[#later + 1] = room
   else
     empty[#empty + 1] = room
@@ -117,7 +119,7 @@ for i, room in ipairs(rooms) do
     taken[#taken + 1] = in_doubt and '1' or ''
     noted[#noted + 1] = room
     noted[#noted + 1] = in_doubt and 'doubt' or token
-    held[#held + 1] = now + hold
+    held[#held + 1] = held_until
     held[#held + 1] = room
   else
     stale[#stale + 1] = room

@@ -81,6 +81,11 @@ MUTATIONS: Mapping[str, Mutation] = {
     "a master that is one no more is refused": Mutation(
         "outbound_turn", "local leads = redis.call('GET', KEYS[1]) == token", "local leads = true"
     ),
+    "a turn that comes after a later one is void": Mutation(
+        "outbound_turn",
+        "if last and string.sub(last, 1, #mark) == mark and tonumber(string.sub(last, #mark + 1)) >= tonumber(ARGV[8]) then return {-1} end",
+        "",
+    ),
     "a report names the head it means": Mutation(
         "outbound_turn",
         "if not head or string.sub(head, 1, #mark) ~= mark then return end",

@@ -29,7 +29,11 @@ local function enqueue(source, conversation, item)
     redis.call('RPOP', mailbox)
     return refuse(seen, 'BUSY')
   end
-  if waiting == 1 then redis.call('XADD', ready, '*', 'c', conversation) end
+  local entry = waiting > 1 or redis.pcall('XADD', ready, '*', 'c', conversation)
+  if type(entry) == 'table' then
+    redis.call('RPOP', mailbox)
+    return refuse(seen, entry)
+  end
   queued = queued + 1
   local place = string.find(conversation, '%c') and string.gsub(conversation, '%c', ' ') or conversation
   noted[queued] = string.match(item, '^[^|]*') .. '\t' .. place

@@ -4,8 +4,8 @@
 -- KEYS  1 ready (stream)  2 counters (hash)  3 outready (zset)  4 bell (list)  5 deaths (hash)  6 dead (stream)
 --       7 said (hash)  8 detached (hash)  9 jobs (zset)  10 jobdata (hash)
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
---       7 conversations to take beyond as many as are given back, or '' to take none  8 number of messages
---       9.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
+--       7 conversations to take beyond as many as are given back, or '' to take none  8 most jobs that wait
+--       9 number of messages  10.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
 --       conversations and nodes go first when more is waiting, reason to give the message up or '', '1' if it is to be tried
 --       again, number of replies, number of things to be done later; for each reply: room, '<id>|<envelope>'; for each
 --       later thing: job id, ms, jobdata or '' to cancel the job
@@ -16,11 +16,12 @@
 --       and for each conversation taken: token, conversation, head or '' if that is yet to be looked at
 --
 -- The expected head makes a repeated turn harmless: without it the next message would be popped.  A reply that was queued
--- before, early or in another attempt, is not queued again; what is to be tried again keeps the list of them.
+-- before, early or in another attempt, is not queued again; what is to be tried again keeps the list of them.  A new job
+-- beyond the limit becomes a dead letter, except another try of the message itself, which takes that one's place.
 
 local ready, counters, outready, bell, deaths, dead, said, detached, jobs, jobdata = unpack(KEYS)
 local group, consumer, lane = ARGV[1], ARGV[2], ARGV[3]
-local outbox_limit, mailboxes, outboxes = tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local outbox_limit, mailboxes, outboxes, most_jobs = tonumber(ARGV[4]), ARGV[5], ARGV[6], tonumber(ARGV[8])
 local given_back, finished = {}, {}
 local queued, due, mine = 0, {}, {}
 local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, finished = {}, taken = {}}
@@ -71,6 +72,19 @@ local function holds(token)
   return mine[token] or redis.call('XPENDING', ready, group, token, token, 1, consumer)[1]
 end
 
+local function schedule(id, after, data, message)
+  local refused = id ~= message .. '/again' and not redis.call('ZSCORE', jobs, id) and redis.call('ZCARD', jobs) >= most_jobs
+  if not refused then
+    redis.call('HSET', jobdata, id, data)
+    redis.call('ZADD', jobs, string.format('%.0f', now + after), id)
+    return
+  end
+  local length, rest = string.match(data, '^[^|]*|(%d+)|(.*)$')
+  local item, reason = string.sub(rest, length + 1), string.format('%d jobs are waiting already', most_jobs)
+  redis.call('XADD', dead, '*', 'kind', 'message', 'origin', string.sub(rest, 1, length), 'data', item, 'reason', reason)
+  tell('dead', name(item), reason)
+end
+
 local function finish(token, aside, conversation, id, give_way, reason, again, before, first, replies, later)
   if not holds(token) then return 'LOST', '' end
   -- A turn that was overtaken: the token stands for a message that has been moved since.
@@ -100,8 +114,7 @@ local function finish(token, aside, conversation, id, give_way, reason, again, b
         redis.call('HDEL', jobdata, ARGV[i])
         redis.call('ZREM', jobs, ARGV[i])
       else
-        redis.call('HSET', jobdata, ARGV[i], ARGV[i + 2])
-        redis.call('ZADD', jobs, now + ARGV[i + 1], ARGV[i])
+        schedule(ARGV[i], ARGV[i + 1], ARGV[i + 2], id)
       end
     end
     redis.call('LPOP', mailbox)
@@ -118,7 +131,7 @@ local function finish(token, aside, conversation, id, give_way, reason, again, b
   return 'DONE', ''
 end
 
-local count, places, i = tonumber(ARGV[8]), {}, 9
+local count, places, i = tonumber(ARGV[9]), {}, 10
 for n = 1, count do
   places[n] = i
   i = i + 8 + 2 * ARGV[i + 6] + 3 * ARGV[i + 7]

@@ -99,12 +99,13 @@ class Turns:
             most = None if self.leaving else self._visits.room
             return await self._queue.turn(self._lane, commits, most)
 
-        answers, taken = await retry(turn)
-        for visit, answer in zip(visits, answers, strict=True):
-            self._go_on(visit, answer, later)
-        until = trio.current_time() + VISIT_SECONDS
-        for token, head in taken:
-            self.go_to(self._visits.begin(token, until), head)
+        async with self._visits.agreeing:
+            answers, taken = await retry(turn)
+            for visit, answer in zip(visits, answers, strict=True):
+                self._go_on(visit, answer, later)
+            until = trio.current_time() + VISIT_SECONDS
+            for token, head in taken:
+                self.go_to(self._visits.begin(token, until), head)
         if attempts > 1:
             await retry(self._reconcile)
 

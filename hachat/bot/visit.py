@@ -78,13 +78,15 @@ class Visits:
     """The conversations in hand, at most `slots` of them.
 
     Each is in `in_hand` by the entry of its token; whoever is parked on `freed` hears when one ends.  `asked` is how many
-    a read that is under way may still bring.
+    a read that is under way may still bring.  Whoever changes with Redis what is ours, or compares it, holds `agreeing`:
+    while an answer is on its way, Redis and we do not know the same.
     """
 
     def __init__(self, slots: int) -> None:
         self.in_hand: dict[str, Visit] = {}
         self.freed = trio.lowlevel.ParkingLot()
         self.asked = 0
+        self.agreeing = trio.Lock()
         self._slots = slots
 
     @property

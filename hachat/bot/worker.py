@@ -124,11 +124,10 @@ class Worker:
         Raises:
             StoreError: Redis did not answer.
         """
-        known = dict(
-            self._visits.in_hand
-        )  # may be given back while we ask, and are then not ours any more
-        held = await self._queue.held(self.lane)
-        self.adopt(token for token in held if token.entry not in known)
+        async with self._visits.agreeing:
+            known = dict(self._visits.in_hand)
+            held = await self._queue.held(self.lane)
+            self.adopt(token for token in held if token.entry not in known)
         ours = {token.entry for token in held}
         for entry, visit in known.items():
             if entry not in ours and visit.run is not None and not visit.ended:

@@ -232,6 +232,23 @@ async def test_reconciling_stops_what_is_lost_and_adopts_what_is_ours(
     assert committed(stage) == ["unheard"]
 
 
+async def test_what_a_turn_is_taking_is_not_adopted_as_well(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """While the answer to a turn is on its way, Redis knows of more than the node: nothing is handled twice for that."""
+    async with working(slots=1) as stage:
+        stage.queue.put("a", "one")
+        await until(lambda: stage.handler.began)
+        stage.queue.put("b", "two")
+        stage.queue.delays["turn"] = 1.0
+        await until(lambda: len(stage.queue.commits) == 1)
+        await stage.worker.reconcile()
+        await stage.until_idle()
+
+    assert stage.handler.began == ["one", "two"]
+    assert not [event for event in stage.logs if event["log_level"] == "warning"]
+
+
 async def test_what_failed_is_scheduled_again_with_its_commit(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

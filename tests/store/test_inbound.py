@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from hachat.core.errors import QueueFull, StoreError, StoreRefused
-from hachat.core.messages import Message, Reply, Room, User
+from hachat.core.messages import Job, Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
 from hachat.store.commits import Commit, Head, Held, Later, Token, Verdict, mark
@@ -718,6 +718,40 @@ async def test_what_is_done_later_is_scheduled_with_the_commit(
     data = await link.command("HGET", keys.of("jobdata"), "m1/again")
     assert data == b"chat|8|test/opsm1|" + head.data
     assert await link.command("HGET", keys.of("said"), "m1") == b"\nm1/r/1\n"
+
+
+async def test_jobs_beyond_the_limit_are_given_up_and_retries_are_not(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """When ten thousand jobs wait, a new timer becomes a dead letter that says so; one that waits is replaced, a retry kept."""
+    fill = "for i = 1, 9999 do redis.call('ZADD', KEYS[1], 1e15, 'x' .. i) end"
+    await link.command("EVAL", fill, 1, keys.of("jobs"))
+    token, head = await take_one(inbound, message(1))
+    timers = [Later(name, 5.0, "work", Job(name, "h.m", 1.0)) for name in ("t1", "t2", "t1")]
+    later = [*timers, Later("m1/again", 5.0, "chat", message(1))]
+
+    await commit(inbound, token, head, (), later=later, again=True)
+
+    kept = await link.command("HKEYS", keys.of("jobdata"))
+    assert set(kept) == {b"t1", b"m1/again"}
+    ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
+    letter = dict(zip(fields[::2], fields[1::2], strict=True))
+    assert letter[b"origin"] == b"job/h.m"
+    assert letter[b"data"].startswith(b"t2|{")
+    assert letter[b"reason"] == b"10000 jobs are waiting already"
+
+
+@pytest.mark.parametrize("name", ["ready:chat", "mailbox:test/ops"])
+async def test_what_cannot_be_queued_leaves_nothing(link: Link, keys: Keys, name: str) -> None:
+    """Where a key is of the wrong type, the message is refused, neither stored nor remembered, and can be queued later."""
+    await link.command("SET", keys.of(name), "no such thing")
+
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
+        await queue(link, keys).enqueue(message(1), "chat")
+
+    await link.command("DEL", keys.of(name))
+    assert await leftovers(link, keys) <= {name}
+    assert await queue(link, keys).enqueue(message(1), "chat")
 
 
 async def test_racing_nodes_handle_every_message_once_and_in_order(link: Link, keys: Keys) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from hachat.core.messages import Message, Reply
@@ -17,7 +19,7 @@ from hachat.store.outbound import Outbound, Outcome, Report
 from hachat.store.trail import Place, Step, Trace, trace
 from tests.store.letters import bury, message, reply, webhook
 
-TOKEN = "n1/b1/0.1"
+_terms = itertools.count(1)
 
 
 def what(found: Trace) -> list[tuple[str, str, str]]:
@@ -39,8 +41,9 @@ async def put(link: Link, keys: Keys, *replies: Reply) -> None:
 
 async def send(link: Link, keys: Keys, outcome: Outcome, reason: str = "") -> None:
     """Let the master have tried to send one reply of each room that is due."""
-    await link.command("SET", keys.of("lease"), TOKEN)
-    outbound = Outbound(link, keys, TOKEN)
+    token = f"n1/b1/0.{next(_terms)}"
+    await link.command("SET", keys.of("lease"), token)
+    outbound = Outbound(link, keys, token)
     taken, _ = await outbound.turn([], 10)
     await outbound.turn([Report(due, outcome, 60.0, reason) for due in taken], 0)
 
@@ -165,8 +168,9 @@ async def test_a_deferral_is_no_step(link: Link, keys: Keys) -> None:
 async def test_a_repeated_report_is_no_step(link: Link, keys: Keys) -> None:
     """What was reported before is not noted again."""
     await put(link, keys, reply(1))
-    await link.command("SET", keys.of("lease"), TOKEN)
-    outbound = Outbound(link, keys, TOKEN)
+    token = f"n1/b1/0.{next(_terms)}"
+    await link.command("SET", keys.of("lease"), token)
+    outbound = Outbound(link, keys, token)
     ((due), *_), _ = await outbound.turn([], 10)
 
     for _ in range(3):

@@ -107,7 +107,8 @@ class DeadLetters:
     async def retry(self, entry: str, by: str) -> bool:
         """Put a letter back where it waited, its failures and deaths forgotten; False when it is gone.
 
-        `by` is who wants it.  After an answer that was lost the letter is gone, or may be retried again.
+        Of a message only the routes in `only` are run again, if there are any: the others have ended well.  `by` is who
+        wants it.  After an answer that was lost the letter is gone, or may be retried again.
 
         Raises:
             QueueFull: there is no room where it waited.
@@ -168,7 +169,8 @@ class DeadLetters:
         await self._link.command("XDEL", self._keys.of("audit"), *(deed.entry for deed in deeds))
 
     async def _requeue(self, letter: Letter, value: Inbound, by: str) -> bool:
-        fresh = _forget_failures(value)
+        fresh = msgspec.structs.replace(value, attempt=0)
+        only = value.only if isinstance(value, Message) else ()
         lane: Lane = "chat" if isinstance(value, Message) else "work"
         # As `Inbound.enqueue` does: work may fill its lane with a single conversation.
         mailbox = self.limits.mailbox if lane == "chat" else self.limits.depth
@@ -180,7 +182,7 @@ class DeadLetters:
             (*keys, *map(of, names)),
             (
                 *(letter.entry, lane, self.limits.depth, mailbox),
-                *(fresh.conversation, fresh.id, mark(fresh), by),
+                *(fresh.conversation, fresh.id, mark(fresh), by, *only),
             ),
         )
         if answer == b"FULL":
@@ -223,9 +225,3 @@ def _later(beyond: str, oldest: str) -> str:
     if not beyond or oldest == "-":
         return beyond or oldest
     return max(beyond, oldest, key=lambda end: split_entry(end.removeprefix("(")))
-
-
-def _forget_failures(value: Inbound) -> Inbound:
-    if isinstance(value, Message):
-        return msgspec.structs.replace(value, attempt=0, only=())
-    return msgspec.structs.replace(value, attempt=0)

@@ -26,6 +26,7 @@ from hachat.core.settings import Settings, warnings
 from hachat.daemon import logging
 from hachat.daemon.adapters import make_adapters
 from hachat.daemon.configuration import changes
+from hachat.daemon.leaving import end_process, limited, longest_leave
 from hachat.daemon.node import Node
 from hachat.daemon.sources import make_source
 from hachat.store.keys import Keys
@@ -123,7 +124,8 @@ class Daemon:
         stop = trio.Event()
         async with trio.open_nursery() as nursery:
             await nursery.start(self._take_signals, stop)
-            await self._node.run(stop)
+            async with limited(stop, longest_leave(self._settings), end_process):
+                await self._node.run(stop)
             nursery.cancel_scope.cancel()
         log.info("left")
 

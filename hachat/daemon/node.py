@@ -144,7 +144,7 @@ class Node:
         Raises:
             StoreError: Redis cannot be asked.
         """
-        return await read_status(self._link, self._keys)
+        return await read_status(self._link, self._keys, self._inbound.limits)
 
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
         """Queue a webhook; raises as `Inbound.enqueue` does."""

@@ -31,7 +31,7 @@ from hachat.daemon.node import Node
 from hachat.daemon.sources import make_source
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.status import read_status, read_version
+from hachat.store.status import Status, read_version
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ class Daemon:
             Ping(),
             Help(),
             Info(partial(read_version, link)),
-            Cluster(partial(read_status, link, keys)),
+            Cluster(self._read_status),
         ]
         plugins = load_plugins(settings, folder, builtins)
         self._faults = plugins.faults
@@ -101,6 +101,9 @@ class Daemon:
         )
         adapters = make_adapters(settings, link, keys)
         self._node = Node(settings, link, self._robot, adapters, self._notifier)
+
+    async def _read_status(self) -> Status:
+        return await self._node.status()
 
     async def run(self) -> int:
         """Run the node and take signals until it has left; return the exit code."""

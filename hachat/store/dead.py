@@ -42,9 +42,6 @@ SCAN = 10_000
 CUT = 10_000
 """Letters cut at once; Redis serves nobody else meanwhile."""
 
-NEARLY = 0.8
-"""Share of the limit from which on there is a warning."""
-
 
 class Deed(msgspec.Struct, frozen=True):
     """What somebody did with a letter, for the log."""

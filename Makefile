@@ -16,8 +16,9 @@ SEED ?= 1
 demo: $(READY)
 	@$(BIN)/hachat demo --nodes $(NODES)
 
+# On up to four processors; `pytest` alone takes one, and shows what a test prints.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 torture: $(READY)
 	$(BIN)/python -m tests.whole.torture --seconds $(SECONDS) --seed $(SEED)

@@ -87,7 +87,7 @@ def live
   redis.script("join", keys("members", "nodes", "gone"), NODE, CONSUMER, JSON.generate(me), LIFE, 86_400_000, "")
   Thread.new do
     loop do
-      gone = redis.script("beat", keys("nodes"), CONSUMER, LIFE)
+      gone = redis.script("beat", keys("nodes") + READY, CONSUMER, LIFE, "workers")
       $reaped.concat(reap(redis)) unless gone.empty?
       sleep BEAT
     end
@@ -101,7 +101,7 @@ def reap(redis)
 end
 
 def turn(redis, commits)
-  words = ["workers", CONSUMER, "chat", 1000, key("mailbox:"), key("outbox:"), TAKE - commits.size, commits.size]
+  words = ["workers", CONSUMER, "chat", 1000, key("mailbox:"), key("outbox:"), TAKE - commits.size, 10_000, commits.size]
   told = redis.script("inbound_turn", TURN, words, commits)
   waiting = commits.each_with_index.map { |entry, n| [entry[0], entry[1], told[2 * n + 1]] }
   taken = told[(2 * commits.size)..].each_slice(3).to_a

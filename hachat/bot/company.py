@@ -75,7 +75,7 @@ class Company:
         progress = await retry(
             partial(self._queue.progress, visit.token, visit.head, replies, aside=aside)
         )
-        if progress.held is Held.LOST:
+        if progress.held is not Held.HELD:
             log.warning("another node has taken a message over", message=visit.head.id)
             visit.lose()
         elif aside:

@@ -170,7 +170,7 @@ class Run:
     @property
     def replies(self) -> list[Reply]:
         """All that is to be said."""
-        return [*self.said, *self._apologise()]
+        return [*self.said, *self._apologise()] if self._failures else self.said
 
     @property
     def later(self) -> list[Later]:
@@ -179,7 +179,7 @@ class Run:
 
     def try_again(self, dice: Callable[[], float]) -> tuple[float, Inbound] | None:
         """Return what is to be handled again of it, and in how many seconds; None if nothing is."""
-        again = self._again
+        again = self._again if self._failures else ()
         if not again:
             return None
         inbound = self.inbound
@@ -192,6 +192,8 @@ class Run:
     @property
     def given_up(self) -> str:
         """Why routes are given up, or nothing."""
+        if not self._failures:  # as nearly always
+            return ""
         again = self._again
         lost = [failure for failure in self._failures if failure not in again]
         return "; ".join(f"{failure.route or 'all'}: {failure.reason}" for failure in lost)
@@ -214,7 +216,7 @@ class Run:
     def _apologise(self) -> list[Reply]:
         """Say that something went wrong when it does for the first time, and when it is given up."""
         inbound, again = self.inbound, self._again
-        if not self._failures or not isinstance(inbound, Message) or (again and inbound.attempt):
+        if not isinstance(inbound, Message) or (again and inbound.attempt):
             return []
         what = "that took too long" if self._late else "that went wrong"
         if inbound.attempt:

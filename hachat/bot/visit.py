@@ -1,4 +1,4 @@
-"""A conversation in hand on this node, and what becomes of the message at its head."""
+"""The conversations in hand on this node, and what becomes of the message at the head of each."""
 
 from __future__ import annotations
 
@@ -72,6 +72,42 @@ class Visit:
         name = self.token.conversation
         mark = f"#{self.head.id}" if self.head else ""
         return name if name.endswith(mark) else name + mark
+
+
+class Visits:
+    """The conversations in hand, at most `slots` of them.
+
+    Each is in `in_hand` by the entry of its token; whoever is parked on `freed` hears when one ends.  `asked` is how many
+    a read that is under way may still bring.  Whoever changes with Redis what is ours, or compares it, holds `agreeing`:
+    while an answer is on its way, Redis and we do not know the same.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.in_hand: dict[str, Visit] = {}
+        self.freed = trio.lowlevel.ParkingLot()
+        self.asked = 0
+        self.agreeing = trio.Lock()
+        self._slots = slots
+
+    @property
+    def free(self) -> int:
+        """How many more there could be."""
+        return max(0, self._slots - len(self.in_hand))
+
+    @property
+    def room(self) -> int:
+        """How many more may be taken beside the read, which has been promised the rest; below zero if there are too many."""
+        return self._slots - len(self.in_hand) - self.asked
+
+    def begin(self, token: Token, until: float) -> Visit:
+        """Take a conversation in hand, in which others come first after `until`."""
+        visit = self.in_hand[token.entry] = Visit(token, until)
+        return visit
+
+    def end(self, visit: Visit) -> None:
+        """Have no more to do with a conversation."""
+        self.in_hand.pop(visit.token.entry, None)
+        self.freed.unpark_all()
 
 
 def make_receipt(message: Message) -> Reply:

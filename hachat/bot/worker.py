@@ -1,32 +1,30 @@
-"""Works through the inbound queue: takes conversations, has their messages handled, commits what comes of it.
+"""Works through the inbound queue: takes conversations, has their messages handled, and Redis told what comes of it.
 
 One worker serves one lane.  It holds at most `slots` conversations at once and asks for no more than it has room
-for, so that what it cannot start yet can be started elsewhere.  Whatever is finished while Redis is being told of other
-things becomes the next *turn*: one script call that finishes messages and takes as many conversations as were given back.
+for, so that what it cannot start yet can be started elsewhere.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Protocol
 
 import structlog
 import trio
 
 from hachat.bot.company import MOMENT, Company
 from hachat.bot.run import Run
-from hachat.bot.visit import VISIT_SECONDS, Visit, make_receipt
+from hachat.bot.turns import RELUCTANCE, Turns
+from hachat.bot.visit import VISIT_SECONDS, Visit, Visits, make_receipt
 from hachat.core import wire
 from hachat.core.errors import HandlerError, NewerSchema, StoreError, WireError
 from hachat.core.messages import Inbound, Message
-from hachat.store.commits import Committed, Head, Held, Later, Taken, Token, Verdict
-from hachat.store.inbound import BATCH, BLOCK
+from hachat.store.commits import Head, Held, Later, Token
+from hachat.store.connections import Reader, Readers
+from hachat.store.inbound import BLOCK
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
-from hachat.store.link import Reader
 from hachat.store.members import Newest, know_nobody
 from hachat.store.retry import retry
 from hachat.store.trouble import report
@@ -34,9 +32,6 @@ from hachat.tasks.hands import Hand, Hands
 from hachat.tasks.services import run_until
 
 log = structlog.get_logger(__name__)
-
-RELUCTANCE = 1.0
-"""Seconds until a commit is repeated that Redis refused."""
 
 GOODBYE = 2.0
 """Seconds for committing what was finished, and again for handing unfinished conversations back."""
@@ -46,14 +41,6 @@ PATIENCE = 0.5
 
 Begin = Callable[[Inbound], Run]
 """Finds what is to be done about a message; HandlerError says that nobody here can do it."""
-
-
-class Readers(Protocol):
-    """Opens connections for blocking reads."""
-
-    def reader(self, longest: float) -> AbstractAsyncContextManager[Reader]:
-        """Open one for reads of up to `longest` seconds."""
-        ...
 
 
 class Worker:
@@ -80,29 +67,25 @@ class Worker:
         self._readers = readers
         self._begin = begin
         self._newest = newest
-        self._expect = expect
-        self._slots = slots
         self._dice = dice
-        self._visits: dict[str, Visit] = {}
-        self._asked = 0  # conversations a read that is under way may still bring
+        self._visits = Visits(slots)
         self._company = Company(queue, patience, self._finish)
         self._hands: Hands[Visit] = Hands(
             slots, self._handle, self._overrun, slow=self._company.join, moment=MOMENT
         )
-        self._finished: list[Visit] = []
-        self._news = trio.Event()
-        self._freed = trio.lowlevel.ParkingLot()
-        self._leaving = self._closing = False
+        self._turns = Turns(
+            queue, lane, self._visits, self._hands.give, expect=expect, reconcile=self.reconcile
+        )
 
     @property
     def running(self) -> int:
         """How many conversations are in hand."""
-        return len(self._visits)
+        return len(self._visits.in_hand)
 
     @property
     def free(self) -> int:
         """How many more conversations could be taken."""
-        return max(0, self._slots - len(self._visits))
+        return self._visits.free
 
     async def run(
         self,
@@ -115,15 +98,14 @@ class Worker:
         try:
             async with trio.open_nursery() as turning:
                 async with trio.open_nursery() as handling:
-                    turning.start_soon(run_until, self._keep_turning, self._company.run)
+                    turning.start_soon(run_until, self._turns.run, self._company.run)
                     handling.start_soon(self._hands.run)
                     task_status.started()
                     await run_until(leaving.wait, self._take)
-                    self._leaving = True
+                    self._turns.leaving = True
                     self._hands.end()  # what nobody has begun is handed back with the rest
                     handling.cancel_scope.deadline = trio.current_time() + grace
-                self._closing = True
-                self._news.set()
+                self._turns.close()
                 turning.cancel_scope.deadline = trio.current_time() + GOODBYE
         finally:
             with trio.move_on_after(GOODBYE, shield=True):
@@ -133,8 +115,8 @@ class Worker:
         """Handle conversations that are ours: just read, or taken over from nodes that are gone."""
         until = trio.current_time() + VISIT_SECONDS
         for token in tokens:
-            if token.entry not in self._visits and not self._leaving:
-                self._finish(self._visit(token, until))
+            if token.entry not in self._visits.in_hand and not self._turns.leaving:
+                self._turns.finish(self._visits.begin(token, until))
 
     async def reconcile(self) -> None:
         """Compare what Redis says is ours with what is in hand: adopt what we did not hear of, stop what is not ours.
@@ -142,9 +124,10 @@ class Worker:
         Raises:
             StoreError: Redis did not answer.
         """
-        known = dict(self._visits)  # may be given back while we ask, and are then not ours any more
-        held = await self._queue.held(self.lane)
-        self.adopt(token for token in held if token.entry not in known)
+        async with self._visits.agreeing:
+            known = dict(self._visits.in_hand)
+            held = await self._queue.held(self.lane)
+            self.adopt(token for token in held if token.entry not in known)
         ours = {token.entry for token in held}
         for entry, visit in known.items():
             if entry not in ours and visit.run is not None and not visit.ended:
@@ -166,21 +149,14 @@ class Worker:
                 await trio.sleep(0.5)
 
     async def _read(self, reader: Reader) -> None:
-        while not self.free:
-            await self._freed.park()
-        self._asked = self.free
+        visits = self._visits
+        while not visits.free:
+            await visits.freed.park()
+        visits.asked = visits.free
         try:
-            self.adopt(await self._queue.read(reader, self.lane, self._asked))
+            self.adopt(await self._queue.read(reader, self.lane, visits.asked))
         finally:
-            self._asked = 0
-
-    def _visit(self, token: Token, until: float) -> Visit:
-        visit = self._visits[token.entry] = Visit(token, until)
-        return visit
-
-    def _leave(self, visit: Visit) -> None:
-        self._visits.pop(visit.token.entry, None)
-        self._freed.unpark_all()
+            visits.asked = 0
 
     # Handling heads.
 
@@ -212,7 +188,7 @@ class Worker:
         await trio.sleep(RELUCTANCE)  # this node is free to take it again
         visit.go_to(None)
         visit.passed_on = True
-        self._finish(visit)
+        self._turns.finish(visit)
 
     async def _prepare(self, visit: Visit, run: Run, key: str) -> bool:
         """Store that routes begin, and move the message where they want it; return whether it can be handled now."""
@@ -222,12 +198,19 @@ class Worker:
         tell = partial(self._queue.progress, token, visit.head, begun=run.once, aside=aside)
         progress = await retry(tell)
         if progress.held is not Held.HELD:
-            self._go_to(visit, None)
+            self._pass_over(visit, progress.held)
             return False
         if aside:
             visit.token = Token(token.lane, token.entry, aside)
         run.skip(progress.said)
         return True
+
+    def _pass_over(self, visit: Visit, held: Held) -> None:
+        """Go on without the message at the head, which is handled elsewhere."""
+        if held is Held.DONE:
+            self._visits.end(visit)
+        else:
+            self._turns.go_to(visit, None)
 
     def _overrun(self, visit: Visit) -> None:
         assert visit.run is not None
@@ -237,7 +220,7 @@ class Worker:
 
     def _answer(self, visit: Visit, run: Run) -> None:
         if visit.lost:
-            self._leave(visit)
+            self._visits.end(visit)
             return
         visit.replies, visit.give_up, inbound = run.replies, run.given_up, run.inbound
         visit.later = run.later
@@ -249,7 +232,7 @@ class Worker:
             visit.replies = [*visit.replies, make_receipt(inbound)]
         visit.ended = True
         if visit.news is None:
-            self._finish(visit)
+            self._turns.finish(visit)
         else:
             visit.news.unpark_all()
 
@@ -257,76 +240,10 @@ class Worker:
         reason = visit.give_up = str(error)
         conversation = visit.token.conversation
         log.error("message given up", conversation=conversation, message=head.id, error=reason)
-        self._finish(visit)
+        self._turns.finish(visit)
 
     def _finish(self, visit: Visit) -> None:
-        self._finished.append(visit)
-        self._news.set()
-
-    # Telling Redis.
-
-    async def _keep_turning(self) -> None:
-        async with trio.open_nursery() as later:
-            while self._finished or not self._is_closed():
-                if self._finished:
-                    visits, self._finished = self._finished[:BATCH], self._finished[BATCH:]
-                    await self._turn(visits, later)
-                else:
-                    self._news = trio.Event()
-                    await self._news.wait()
-            later.cancel_scope.cancel()
-
-    def _is_closed(self) -> bool:
-        return self._closing and not any(visit.ended for visit in self._visits.values())
-
-    async def _turn(self, visits: Sequence[Visit], later: trio.Nursery) -> None:
-        now = trio.current_time()
-        commits = [visit.make_commit(now, leaving=self._leaving) for visit in visits]
-        attempts = 0
-
-        async def turn() -> tuple[list[Committed | StoreError], list[Taken]]:
-            nonlocal attempts
-            attempts += 1
-            # What is given back makes room; a read that is under way has been promised the rest.
-            most = None if self._leaving else self._slots - len(self._visits) - self._asked
-            return await self._queue.turn(self.lane, commits, most)
-
-        answers, taken = await retry(turn)
-        for visit, answer in zip(visits, answers, strict=True):
-            self._go_on(visit, answer, later)
-        until = trio.current_time() + VISIT_SECONDS
-        for token, head in taken:
-            self._go_to(self._visit(token, until), head)
-        if attempts > 1:
-            await retry(self.reconcile)
-
-    def _go_on(self, visit: Visit, answer: Committed | StoreError, later: trio.Nursery) -> None:
-        conversation = visit.token.conversation
-        if isinstance(answer, StoreError):
-            report(log, "cannot go on with a conversation yet", answer, conversation=conversation)
-            later.start_soon(self._finish_later, visit)
-            return
-        verdict, head = answer
-        for job in visit.later:
-            self._expect(job.delay)
-        if verdict is Verdict.LOST:
-            log.warning("another node took this conversation over", conversation=conversation)
-        if head is None:
-            self._leave(visit)
-        else:
-            self._go_to(visit, head)
-
-    def _go_to(self, visit: Visit, head: Head | None) -> None:
-        visit.go_to(head)
-        if head is None:
-            self._finish(visit)
-        elif not self._leaving:
-            visit.handled += 1
-            self._hands.give([visit])
-
-    async def _finish_later(self, visit: Visit) -> None:
-        await trio.sleep(RELUCTANCE)
-        self._finish(visit)
+        self._turns.finish(visit)
 
     # Leaving.
 

@@ -7,7 +7,6 @@ so that a slow or limited room holds up no other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import structlog
@@ -17,8 +16,8 @@ from hachat.chat.adapter import Adapter
 from hachat.chat.delivery import Delivery
 from hachat.core.errors import StoreError
 from hachat.core.settings import OnDoubt
+from hachat.store.connections import Readers
 from hachat.store.inbound import BLOCK
-from hachat.store.link import Reader
 from hachat.store.members import Newest, know_nobody
 from hachat.store.outbound import Due, Outbound, Report
 from hachat.store.trouble import report
@@ -43,14 +42,6 @@ class Term(Protocol):
 
     def remaining(self) -> float:
         """Return for how many seconds the lease surely lasts."""
-        ...
-
-
-class Readers(Protocol):
-    """Opens connections for blocking reads."""
-
-    def reader(self, longest: float) -> AbstractAsyncContextManager[Reader]:
-        """Open one for reads of up to `longest` seconds."""
         ...
 
 

@@ -74,7 +74,8 @@ def _describe(found: Trace) -> Iterator[str]:
 def _describe_step(step: Step, id_: str) -> str:
     when = f"{format_time(step.at)}.{round(step.at * 1000) % 1000:03d}"
     part = step.id.removeprefix(id_)
-    words = (part, step.note, f"by {step.by}" if step.by else "")
+    note = f"moved to {step.note}" if step.what == "aside" else step.note
+    words = (part, note, f"by {step.by}" if step.by else "")
     return f"{when}  {show(step.what):<9}{'  '.join(show(word) for word in words if word)}".rstrip()
 
 

@@ -1,4 +1,4 @@
-"""One connection to Redis as trio sees it: redis-py's synchronous client, asked from a thread.
+"""One connection to Redis: made by redis-py's synchronous client, and asked on trio's loop or by a thread of one's own.
 
 redis-py reconnects by itself in the middle of a call, and one thread may close what another is using.  Both are
 kept in hand by the one place its public API offers, the function run on each new connection: it turns away a
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import redis
@@ -20,11 +20,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
-from hachat.tasks.threads import Thread
+from hachat.store.stream import UNSENDABLE, Command, Stream, pack
 
 Argument = str | bytes | int | float
-
-Command = Sequence[Argument]
 
 LetGo = Callable[[trio.Event], Awaitable[None]]
 """Makes the server answer a call nobody waits for any more; the event is set once it has."""
@@ -61,7 +59,7 @@ _IN_SCRIPT = re.compile(r"Error running script .*?-([A-Z]+) ")
 
 _LOGIN = (redis.exceptions.AuthenticationError, redis.exceptions.AuthorizationError)
 
-_UNSENT = (redis.exceptions.DataError, UnicodeError)
+_UNSENT = (redis.exceptions.DataError, *UNSENDABLE)
 """A command that cannot be put into bytes: nothing of its batch was sent."""
 
 _BROKEN = (redis.RedisError, OSError, AttributeError, ValueError)
@@ -88,6 +86,8 @@ class Greeting:
 class Client(redis.Redis):
     """A client of one connection, which answers raw replies, never retries, always times out and stays closed.
 
+    It belongs either to one task, which calls `ask`, or to one thread, which calls `exchange`.
+
     Attributes:
         greeting: What the server said when the connection was made; None before.
         closed: Whether `close` was called; then nothing more is ever sent.
@@ -99,7 +99,9 @@ class Client(redis.Redis):
         self.closed = False
         self.reconnects = True
         self._admit = admit
-        self._thread = Thread("redis")
+        self._timeout = timeout
+        self._own_connection: Any = None
+        self._stream: Stream | None = None
         super().__init__(
             socket_timeout=timeout,
             socket_connect_timeout=min(timeout, _LONGEST_CONNECT),
@@ -122,16 +124,26 @@ class Client(redis.Redis):
         closed, because a reply that may still come must not be read as the answer to the next question.
         """
         await trio.lowlevel.checkpoint_if_cancelled()  # then nothing is sent, and nothing closed
-        answered = trio.Event()
+        packed, faults = _pack(commands)
+        count = len(packed)
+        answers: list[Any] = []
+        stream: Stream | None = None
         try:
-            return await self._thread.run(partial(self.exchange, commands), answered)
+            if packed:
+                stream = await self._attend()
+                await stream.send(b"".join(packed))
+                await stream.receive(answers, count)
+        except _BROKEN as error:
+            answers += [error] * (count - len(answers))
         except trio.Cancelled:
-            if let_go is not None and not answered.is_set():
+            if let_go is not None and stream is not None:
                 with trio.move_on_after(_LET_GO, shield=True):
-                    await let_go(answered)
-            if not answered.is_set():
+                    await _hear_out(stream, answers, count, let_go)
+            if len(answers) < count:
                 self.close()
             raise
+        found = iter(answers)
+        return self._settle([faults.get(n) or next(found) for n in range(len(commands))])
 
     def exchange(self, commands: Sequence[Command]) -> list[Any]:
         """Send `commands` in one write, from a thread, and return a reply or an error for each.
@@ -139,22 +151,43 @@ class Client(redis.Redis):
         Errors are StoreErrors, except redis-py's NoScriptError: whoever has the script's text can answer that.
         After a StoreUnavailable the client is closed.
         """
-        outcomes = self._attempt(commands)
+        return self._settle(self._attempt(commands))
+
+    def close(self) -> None:
+        """Close the socket for good, even under whoever is reading from it."""
+        self.closed = True
+        if self._stream is not None:
+            self._stream.end()
+        super().close()
+
+    def _settle(self, outcomes: list[Any]) -> list[Any]:
         if any(isinstance(outcome, Exception) for outcome in outcomes):
             outcomes = [_translated(outcome) for outcome in outcomes]
             if any(isinstance(outcome, StoreUnavailable) for outcome in outcomes):
                 self.close()
         return outcomes
 
-    def close(self) -> None:
-        """Close the socket for good, from any thread, even under one that is reading from it."""
-        self.closed = True
-        super().close()
-        self._thread.end()
+    async def _attend(self) -> Stream:
+        """Return the connection, which is made where there is none (any more)."""
+        if self._stream is None or self.closed or self._stream.is_lost():
+            connected = await trio.to_thread.run_sync(
+                self._connect, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+            )
+            self._stream = Stream(connected, self._timeout)
+        return self._stream
+
+    def _connect(self) -> Any:
+        """Return a connected socket; in a thread."""
+        pool = self.connection_pool
+        if self._own_connection is not None:
+            self._own_connection.disconnect()
+            pool.release(self._own_connection)
+        self._own_connection = pool.get_connection()
+        return self._own_connection._sock  # noqa: SLF001 - as redis-py offers it to its own parsers, and to nobody else
 
     def _attempt(self, commands: Sequence[Command]) -> list[Any]:
         try:
-            return run_pipeline(self, commands)
+            return _run_pipeline(self, commands)
         except _UNSENT as error:
             # One caller's mistake is that caller's alone.
             return (
@@ -193,7 +226,30 @@ def require_master(greeting: Greeting) -> None:
         raise redis.exceptions.ConnectionError(f"the server is a {greeting.role}, not a master")
 
 
-def run_pipeline(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+def _pack(commands: Sequence[Command]) -> tuple[list[bytes], dict[int, Exception]]:
+    """Return what can be sent, and by their numbers the faults of the others: one caller's mistake is that caller's alone."""
+    packed: list[bytes] = []
+    faults: dict[int, Exception] = {}
+    for number, command in enumerate(commands):
+        try:
+            packed.append(pack(command))
+        except UNSENDABLE as error:
+            faults[number] = error
+    return packed, faults
+
+
+async def _hear_out(stream: Stream, answers: list[Any], count: int, let_go: LetGo) -> None:
+    """Let `let_go` make the server answer, and take the answers."""
+    answered = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(let_go, answered)
+        with suppress(*_BROKEN):
+            await stream.receive(answers, count)
+        answered.set()
+        nursery.cancel_scope.cancel()
+
+
+def _run_pipeline(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     """Send `commands` in one write and return a reply or redis-py's exception for each; blocks its thread."""
     pool = client.connection_pool
     connection: Any = pool.get_connection()
@@ -239,11 +295,6 @@ def timed_out(outcome: Any) -> bool:
     """Return whether the server was silent; it is, then, for everybody else too."""
     cause = outcome.__cause__ if isinstance(outcome, StoreUnavailable) else None
     return isinstance(cause, redis.exceptions.TimeoutError)
-
-
-def hang_up(client: redis.Redis) -> None:
-    """Close `client`'s socket, even under a thread that is reading from it."""
-    client.close()
 
 
 def _translated(outcome: Any) -> Any:

@@ -14,6 +14,9 @@ from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Reply
 from hachat.store.keys import Lane
 
+MOST_JOBS = 10_000
+"""Jobs that may wait in a cluster."""
+
 
 class Token(msgspec.Struct, frozen=True):
     """The right to handle a conversation, held until it is given back."""
@@ -64,6 +67,7 @@ class Held(Enum):
 
     HELD = b"HELD"
     QUEUED = b"QUEUED"
+    DONE = b"DONE"
     LOST = b"LOST"
 
 

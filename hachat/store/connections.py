@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
 import redis.exceptions
 import trio
@@ -45,6 +46,14 @@ class Reader:
                 return
             with trio.move_on_after(_ASK_AGAIN):
                 await answered.wait()
+
+
+class Readers(Protocol):
+    """Opens connections for blocking reads."""
+
+    def reader(self, longest: float) -> AbstractAsyncContextManager[Reader]:
+        """Open one for reads of up to `longest` seconds."""
+        ...
 
 
 class Line:

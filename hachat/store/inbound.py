@@ -17,6 +17,7 @@ from hachat.core.messages import Reply
 from hachat.core.settings import QueueSettings
 from hachat.store.client import refusal
 from hachat.store.commits import (
+    MOST_JOBS,
     VERDICTS,
     Commit,
     Committed,
@@ -192,7 +193,7 @@ class Inbound:
         of = self._keys.of
         arguments: list[str | bytes | int] = [GROUP, self._consumer, lane, self.limits.outbox]
         arguments += (self._keys.mailbox(""), self._keys.outbox(""))
-        arguments += ("" if most is None else most, len(commits))
+        arguments += ("" if most is None else most, MOST_JOBS, len(commits))
         for commit in commits:
             write_commit(commit, arguments)
         names = (

@@ -16,7 +16,7 @@ import structlog
 from hachat.core import wire
 from hachat.core.errors import QueueFull, WireError
 from hachat.core.messages import Job
-from hachat.store.commits import Later, mark, pack_job
+from hachat.store.commits import MOST_JOBS, Later, mark, pack_job
 from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
 from hachat.store.scripts import load
@@ -26,9 +26,6 @@ log = structlog.get_logger(__name__)
 _SCHEDULE, _CANCEL, _PROMOTE, _BEGIN, _FIRE = map(
     load, ("job_schedule", "job_cancel", "jobs_promote", "slots_begin", "slot_fire")
 )
-
-MOST_JOBS = 10_000
-"""Jobs that may wait in a cluster."""
 
 MOST_WAITING = 100
 """Jobs that may wait in the mailbox of a schedule; a handler that cannot keep up misses slots after that."""

@@ -29,6 +29,7 @@ outbox:<room>           list                `<id>|<envelope>` of one room, oldes
 outready                zset                room -> not before, Redis milliseconds
 intent                  hash                room -> token of the master that may be sending the room's head, or `doubt`
 deferred                hash                room -> `<not before>|<why>` of its last deferral; out of date if outready says otherwise
+turn                    string              token of the master and the number of its last turn, so that a late one is void
 bell                    list, at most 1     wakes the master's drain
 answers:<consumer>      stream, ~1000, 60 s what became of the calls of a node, while somebody there may wait
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason

@@ -1,9 +1,9 @@
 """The way to Redis from trio: one pump for all commands, blocked readers that can be cancelled, and lines.
 
-redis-py has no trio client, so its synchronous one runs in worker threads, its public API only:
+redis-py has no trio client, so its synchronous one makes the connections, and `store/stream.py` carries the bytes:
 
 * `Link.command` and `Link.script` go through a *pump*: whatever was asked while the last batch was on its way
-  becomes the next pipeline, so a thousand concurrent callers cost one thread call, not a thousand.
+  becomes the next pipeline, so a thousand concurrent callers cost one round trip, not a thousand.
 * `Link.reader` gives a connection of its own for blocking commands.  Cancelling one sends `CLIENT UNBLOCK`:
   a read that was merely abandoned would swallow the next message.
 * `Link.line` gives a connection of its own whose every call may be cut short, for the lease.
@@ -32,10 +32,7 @@ from hachat.core.errors import StoreError, StoreUnavailable
 from hachat.store.client import (
     Argument,
     Client,
-    Command,
-    hang_up,
     make_client,
-    run_pipeline,
     timed_out,
     translate,
     unwrap,
@@ -43,19 +40,9 @@ from hachat.store.client import (
 from hachat.store.connections import Line, Reader
 from hachat.store.scripts import Script
 from hachat.store.source import Direct, Source
+from hachat.store.stream import Command
 
-__all__ = [
-    "Argument",
-    "Direct",
-    "Line",
-    "Link",
-    "Reader",
-    "Source",
-    "hang_up",
-    "make_client",
-    "run_pipeline",
-    "translate",
-]
+__all__ = ["Argument", "Direct", "Line", "Link", "Reader", "Source", "make_client", "translate"]
 
 _BATCH = 500
 """Commands of one pipeline; more would make the first of them wait for the last."""

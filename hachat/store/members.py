@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from hachat.core.errors import NewerLayout
-from hachat.store.client import Client, unwrap
+from hachat.store.client import Argument, Client, unwrap
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
@@ -19,6 +19,9 @@ LAYOUT = 1
 
 REMEMBERED = 24 * 3600.0
 """Seconds a node that is gone is still shown."""
+
+LOOK_BEATS = 4
+"""Beats of a node of which the first also looks for holders of conversations that nobody would miss."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -102,6 +105,7 @@ class Members:
         self._link = link
         self._keys = keys
         self._life = int(me.life * 1000)
+        self._beats = 0
 
     async def join(self, namesake: bytes = b"") -> bytes:
         """Enter the cluster and return b"", or return the lease end of a living namesake.
@@ -141,9 +145,15 @@ class Members:
     def beat(self, client: Client) -> list[str]:
         """Renew the node's lease of life from a thread, and return consumers whose lease has run out.
 
+        Now and then it also sees to it that whoever holds a conversation has a lease, and is missed when that runs out.
+
         Raises:
             StoreError: Redis did not answer, or said no.
         """
-        rest = (1, self._keys.of("nodes"), self.me.consumer, self._life)
+        keys = [self._keys.of("nodes")]
+        if self._beats % LOOK_BEATS == 0:
+            keys += map(self._keys.ready, LANES)
+        rest: tuple[Argument, ...] = (len(keys), *keys, self.me.consumer, self._life, GROUP)
         answer = unwrap(client.exchange([("EVAL", _BEAT.text, *rest)])[0])
+        self._beats += 1
         return [name.decode() for name in answer]

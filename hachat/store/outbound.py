@@ -76,6 +76,7 @@ class Outbound:
         self._keys = keys
         self._token = token
         self._limits = limits
+        self._turns = 0
 
     async def inherit(self, served: Collection[str] = ()) -> int:
         """Make the rooms due that were taken, by a predecessor or without our hearing of it; return how many.
@@ -100,16 +101,17 @@ class Outbound:
             Fenced: the lease is no longer ours; only sends that nobody doubts yet were reported.
             StoreError: Redis did not answer.  Reporting again is safe; `inherit` finds what may have been taken.
         """
+        self._turns += 1
         arguments: list[str | bytes | int] = [self._token, most, int(HOLD * 1000)]
         arguments += (self._keys.outbox(""), self._limits().outbox)
-        arguments += (int(ANSWER_LIFE * 1000), ANSWERS, len(reports))
+        arguments += (int(ANSWER_LIFE * 1000), ANSWERS, self._turns, len(reports))
         for report in reports:
             after = ceil(report.after * 1000)  # a moment too early would be in vain
             arguments += (report.due.room, report.due.id, report.outcome, after, report.reason)
         for report in reports:
             if report.note or report.answer:
                 arguments += (report.due.id, *self._describe(report.note, report.answer))
-        names = ("outready", "intent", "counters", "dead", "trail", "deferred")
+        names = ("outready", "intent", "counters", "dead", "trail", "deferred", "turn")
         wait, *fields = self._checked(
             await self._link.script(_TURN, self._fenced(*names), arguments)
         )

@@ -29,7 +29,7 @@ class Mailboxes(Inbound):
 
     `failures` holds, for each method, what its next calls raise *after* they have done their work, `refusals` what the
     next commits of a head are refused with, `verdicts` what they are answered; `reapable` is what a take-over would
-    find.  `early` are replies that came before their message's commit, `asides` the conversations that tokens stand for
+    find, `delays` for how long answers of a method are under way.  `early` are replies that came before their message's commit, `asides` the conversations that tokens stand for
     since a message was moved there, `lost` tokens of which progress is refused,
     `passed_on` those that were left to others without anything being done.  `commits` are those of heads that were finished, `looks` counts the others.
     """
@@ -41,6 +41,7 @@ class Mailboxes(Inbound):
     failures: dict[str, list[StoreError]] = field(default_factory=lambda: defaultdict(list))
     verdicts: list[Verdict] = field(default_factory=list)
     refusals: list[StoreError] = field(default_factory=list)
+    delays: dict[str, float] = field(default_factory=dict)
     handed_back: list[Token] = field(default_factory=list)
     reads: list[int] = field(default_factory=list)
     reapable: list[Token] = field(default_factory=list)
@@ -190,6 +191,9 @@ class Mailboxes(Inbound):
 
     def _move(self, token: Token, aside: str) -> Held:
         self.boxes[aside].append(self.boxes[token.conversation].pop(0))
+        if len(self.boxes[aside]) > 1 and not self.boxes[token.conversation]:
+            self._give_back(token)
+            return Held.DONE
         if len(self.boxes[aside]) > 1:
             return Held.QUEUED
         self.asides[token.entry] = aside
@@ -204,6 +208,6 @@ class Mailboxes(Inbound):
             self.pending.remove(held)
 
     async def _answer(self, method: str) -> None:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.delays.get(method, 0.0))
         if self.failures[method]:
             raise self.failures[method].pop(0)

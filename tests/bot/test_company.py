@@ -105,3 +105,21 @@ async def test_what_is_another_s_is_not_finished(autojump_clock: trio.testing.Mo
 
     assert stage.finished == []
     assert stage.queue.early == []
+
+
+async def test_what_has_to_wait_for_others_is_not_finished_here(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Where its conversation of its own is in other hands, the message is handled there, and not twice."""
+    stage = Stage()
+    stage.queue.put_raw("t/a#m1", "another", b"")
+    with structlog.testing.capture_logs():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.company.run)
+            stage.join()
+            await until(lambda: stage.visit.lost)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+
+    assert stage.finished == []
+    assert [head.id for head in stage.queue.boxes["t/a#m1"]] == ["another", "m1"]

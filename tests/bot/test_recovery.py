@@ -26,7 +26,7 @@ def begin(inbound: Inbound) -> Run:
 
 def adopted(worker: Worker) -> list[Token]:
     """Return what a worker has in hand."""
-    return [visit.token for visit in worker._visits.values()]
+    return [visit.token for visit in worker._visits.in_hand.values()]
 
 
 def worker(queue: Mailboxes, lane: Lane, slots: int) -> Worker:
@@ -69,7 +69,7 @@ async def test_no_more_is_taken_over_than_fits(autojump_clock: trio.testing.Mock
     async with recovering(queue, chat) as recovery:
         recovery.notice(["n2:b2"])
         await until(lambda: chat.running == 2)
-        chat._visits.clear()
+        chat._visits.in_hand.clear()
         recovery.notice(["n2:b2"])
         await until(lambda: not queue.reapable)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
 
-from hachat.bot.visit import VISIT_MESSAGES, Visit, make_receipt
+from hachat.bot.visit import VISIT_MESSAGES, Visit, Visits, make_receipt
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.store.commits import Commit, Head, Token
 from hachat.tasks.hands import Clock, Hand
@@ -59,6 +60,23 @@ async def test_losing_stops_only_its_own_handler() -> None:
     hand.scope = trio.CancelScope()
     other.lose()
     assert hand.scope.cancel_called
+
+
+async def test_room_is_what_is_neither_in_hand_nor_promised() -> None:
+    """A read that is under way has been promised the rest, and whoever waits hears when a conversation ends."""
+    visits = Visits(2)
+    one, _ = (visits.begin(Token("chat", entry, "t/a"), 10.0) for entry in ("1-1", "1-2"))
+    assert (visits.free, visits.room) == (0, 0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(visits.freed.park)
+        await trio.testing.wait_all_tasks_blocked()
+        visits.end(one)
+    visits.asked = 1
+    assert (visits.free, visits.room) == (1, 0)
+    for entry in ("1-3", "1-4"):
+        visits.begin(Token("chat", entry, "t/b"), 10.0)
+    assert (visits.free, visits.room) == (0, -2)
+    visits.end(one)  # what is gone cannot go twice
 
 
 def test_a_receipt_names_the_event() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from functools import partial
 from math import inf
+from typing import Any
 
 import pytest
 import structlog
@@ -17,8 +18,9 @@ from hachat.bot.company import MOMENT
 from hachat.bot.context import Replies
 from hachat.bot.policy import DELAYS, PLAIN, Policy
 from hachat.bot.run import Call, Run
+from hachat.bot.turns import RELUCTANCE
 from hachat.bot.visit import VISIT_MESSAGES, VISIT_SECONDS
-from hachat.bot.worker import PATIENCE, RELUCTANCE, Worker
+from hachat.bot.worker import PATIENCE, Worker
 from hachat.core.errors import HandlerError, StoreRefused
 from hachat.core.messages import Inbound, Message, Room, User
 from hachat.core.settings import QueueSettings
@@ -76,7 +78,7 @@ class Handler:
 
 
 class Stage:
-    """A worker with all that it touches; `ended` is set once it has returned."""
+    """A worker with all that it touches; `ended` is set once it has returned, `logs` is what it logs."""
 
     def __init__(self, queue: Mailboxes, handler: Handler, slots: int, grace: float) -> None:
         self.queue = queue
@@ -84,6 +86,7 @@ class Stage:
         self.worker = Worker(queue, queue, "chat", slots, handler, dice=lambda: 0.5)
         self.leaving = trio.Event()
         self.ended = trio.Event()
+        self.logs: list[MutableMapping[str, Any]] = []
         self._grace = grace
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
@@ -106,7 +109,7 @@ async def working(
 ) -> AsyncIterator[Stage]:
     """Run a worker beside the block, and stop it after the block."""
     stage = Stage(queue or Mailboxes(), handler or Handler(), slots, grace)
-    with structlog.testing.capture_logs():
+    with structlog.testing.capture_logs() as stage.logs:
         async with trio.open_nursery() as nursery:
             await nursery.start(stage.run)
             yield stage
@@ -229,6 +232,23 @@ async def test_reconciling_stops_what_is_lost_and_adopts_what_is_ours(
     assert committed(stage) == ["unheard"]
 
 
+async def test_what_a_turn_is_taking_is_not_adopted_as_well(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """While the answer to a turn is on its way, Redis knows of more than the node: nothing is handled twice for that."""
+    async with working(slots=1) as stage:
+        stage.queue.put("a", "one")
+        await until(lambda: stage.handler.began)
+        stage.queue.put("b", "two")
+        stage.queue.delays["turn"] = 1.0
+        await until(lambda: len(stage.queue.commits) == 1)
+        await stage.worker.reconcile()
+        await stage.until_idle()
+
+    assert stage.handler.began == ["one", "two"]
+    assert not [event for event in stage.logs if event["log_level"] == "warning"]
+
+
 async def test_what_failed_is_scheduled_again_with_its_commit(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -332,6 +352,31 @@ async def test_a_route_may_ask_for_another_order(autojump_clock: trio.testing.Mo
     assert stage.handler.most_in_a_room == 1
     assert stage.handler.began == ["a1", "a2", "a3", "b1", "b2", "b3"]
     assert not any(stage.queue.boxes.values())
+
+
+@pytest.mark.parametrize("lost", [0, 1], ids=["Redis answers", "an answer is lost"])
+async def test_a_message_that_goes_behind_others_is_no_loss(
+    lost: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Where nothing else is left, its conversation is given back in that step, and nobody speaks of another node."""
+    async with working() as stage:
+        stage.handler.policy = Policy(order="user")
+        stage.handler.lasts["a1"] = 0.3
+        stage.queue.put("a", "a1")
+        await until(lambda: stage.handler.began == ["a1"])
+        looks = stage.queue.looks
+        stage.queue.failures["progress"] = [AWAY] * lost
+        stage.queue.put("a", "a2")
+        await until(lambda: len(stage.queue.boxes["t/a@u"]) == 2)
+        await until(lambda: stage.worker.running == 1)
+        assert (
+            stage.queue.looks - looks == 1 + lost
+        )  # to ask what is left is needed only after a lost answer
+        await stage.until_idle()
+
+    assert stage.handler.ended == committed(stage) == ["a1", "a2"]
+    warnings = [line["event"] for line in stage.logs if line["log_level"] == "warning"]
+    assert [event for event in warnings if "node" in event] == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from hachat.store.embedded import die_with_parent, free_port
+from tests.certificates import make_certificate
 
 _CONFIGURATION = """
 [Global]
@@ -94,7 +95,7 @@ class Ngircd:
         self.directory.mkdir(parents=True, exist_ok=True)
         key = self.directory / "key.pem"
         if not key.exists():
-            _make_certificate(key, self.certificate)
+            make_certificate(key, self.certificate)
         path = self.directory / "ngircd.conf"
         path.write_text(
             _CONFIGURATION.format(
@@ -135,13 +136,6 @@ def run_ngircd(directory: Path, *, password: str = "") -> Iterator[Ngircd]:
         yield server
     finally:
         server.kill()
-
-
-def _make_certificate(key: Path, certificate: Path) -> None:
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
 
 
 class Person:

@@ -26,8 +26,9 @@ async def schedule(server: Server, cluster: str, *names: str) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(link.run)
         jobs = Jobs(link, Keys(cluster))
-        for name in names:
-            await jobs.schedule(Later(name, 3600, "work", Job(name, "kitchen.ring", 1.0)))
+        for number, name in enumerate(names):
+            due = 3600 + number  # one after the other, however fast they are scheduled
+            await jobs.schedule(Later(name, due, "work", Job(name, "kitchen.ring", 1.0)))
         await jobs.begin(["kitchen.open"])
         nursery.cancel_scope.cancel()
 

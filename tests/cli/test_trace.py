@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from hachat.core.settings import QueueSettings
-from hachat.store.inbound import Inbound
+from hachat.store.inbound import DEATHS, Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from tests.cli.running import Place
@@ -38,6 +38,36 @@ def test_the_way_is_told(place: Place) -> None:
     assert lines[3] == "waits in the mailbox of t/ops: 2 of 2"
     assert lines[4].startswith("dead letter ")
     assert lines[4].endswith(r", reply: [red]gone\x1b")
+
+
+async def linger(link: Link, keys: Keys) -> None:
+    """Have a handler speak early and its message stand aside, and three nodes die with it."""
+    inbound = Inbound(link, keys, "n1:b1", QueueSettings())
+    await inbound.prepare()
+    await inbound.enqueue(message(1), "chat")
+    _, ((token, head),) = await inbound.turn("chat", [], 1)
+    assert head is not None
+    await inbound.progress(token, head, [reply(1)], aside="t/ops#m1")
+    for death in range(DEATHS):
+        await link.command("ZADD", keys.of("nodes"), 1, f"n{death + 1}:b1")
+        await Inbound(link, keys, f"n{death + 2}:b1", QueueSettings()).reap(1)
+
+
+def test_what_a_slow_message_did_and_its_end_are_told(place: Place) -> None:
+    """What was said before its end, where it stood aside, and that it was given up, stand between the other steps."""
+    place.do(linger)
+
+    lines = place.run("trace", "m1").stdout.splitlines()
+
+    assert [line[25:] for line in lines[:5]] == [
+        "in       t/ops  by chat",
+        "taken    by n1:b1",
+        "reply    /ping/1  t/ops  by n1:b1",
+        "aside    moved to t/ops#m1  by n1:b1",
+        "dead     3 nodes died while handling it  by n4:b1",
+    ]
+    assert lines[5] == "waits in the outbox of t/ops: 1 of 1"
+    assert lines[6].endswith(", message: 3 nodes died while handling it")
 
 
 def test_the_way_as_json(place: Place) -> None:

@@ -49,6 +49,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not link.fragment or link.fragment in anchors(file), target
 
 
+@each_page
+def test_no_merge_was_left_half_done(page: Path) -> None:
+    """A page says one thing, and not what two branches said."""
+    assert not re.search(r"^(<<<<<<<|=======|>>>>>>>)", page.read_text(), re.MULTILINE)
+
+
 def test_the_index_lists_every_page() -> None:
     """Whoever starts at the index finds everything."""
     index = ROOT / "docs" / "index.md"

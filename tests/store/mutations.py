@@ -27,7 +27,7 @@ class Mutation:
 MUTATIONS: Mapping[str, Mutation] = {
     "a commit is refused that is not the holder's": Mutation(
         "inbound_turn",
-        "if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return 'LOST', '' end",
+        "if not holds(token) then return 'LOST', '' end",
         "",
     ),
     "a commit names the head it means": Mutation(
@@ -39,7 +39,9 @@ MUTATIONS: Mapping[str, Mutation] = {
         "inbound_turn", "if aside and aside ~= conversation then return 'LOST', '' end", ""
     ),
     "a reply that was queued early is not queued with the commit": Mutation(
-        "inbound_turn", "if not string.find(before, '\\n' .. id .. '\\n', 1, true) then", "do"
+        "inbound_turn",
+        "if not before or not string.find(before, '\\n' .. id .. '\\n', 1, true) then",
+        "do",
     ),
     "a conversation that gives way gets another token": Mutation(
         "inbound_turn",
@@ -76,8 +78,18 @@ MUTATIONS: Mapping[str, Mutation] = {
         "if #redis.call('XPENDING', ready, ARGV[1], '-', '+', 1, name) > 0 then return false end",
         "",
     ),
+    "whoever holds something is missed": Mutation(
+        "beat",
+        "for _, holder in ipairs(held[4] or {}) do redis.call('ZADD', KEYS[1], 'NX', now + ARGV[2], holder[1]) end",
+        "",
+    ),
     "a master that is one no more is refused": Mutation(
         "outbound_turn", "local leads = redis.call('GET', KEYS[1]) == token", "local leads = true"
+    ),
+    "a turn that comes after a later one is void": Mutation(
+        "outbound_turn",
+        "if last and string.sub(last, 1, #mark) == mark and tonumber(string.sub(last, #mark + 1)) >= tonumber(ARGV[8]) then return {-1} end",
+        "",
     ),
     "a report names the head it means": Mutation(
         "outbound_turn",

@@ -161,9 +161,10 @@ class InboundModel:
         if not aside:
             return Held.HELD
         self.lists.mailboxes[aside].append(box.pop(0))
+        if len(self.lists.mailboxes[aside]) > 1 and not box:
+            self.let_go(plan.entry)
+            return Held.DONE
         if len(self.lists.mailboxes[aside]) > 1:
-            if not box:
-                self.let_go(plan.entry)
             return Held.QUEUED
         self.places[plan.entry] = self.asides[plan.entry] = aside
         return Held.HELD

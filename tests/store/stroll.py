@@ -65,6 +65,12 @@ def _trouble(walk: Walk, dice: random.Random) -> None:
     dice.choice(troubles)()
 
 
+def _wake(walk: Walk, dice: random.Random) -> None:
+    if walk.dead:
+        name, heard = dice.choice(walk.dead[-3:]), dice.random() < 0.5
+        walk.wake(name, dice.choice(LANES), dice.randint(1, 2), heard=heard)
+
+
 def _spread(walk: Walk, dice: random.Random) -> None:
     """Whoever takes over dies as well."""
     for _ in range(DEATHS):
@@ -112,6 +118,7 @@ _STEPS: Mapping[str, tuple[float, Callable[[Walk, random.Random], None]]] = {
     "find unheard": (1, lambda walk, dice: walk.find_unheard(_living(walk, dice))),
     "die": (0.5, lambda walk, dice: walk.die(_living(walk, dice))),
     "reap": (1, lambda walk, dice: walk.reap(_living(walk, dice), dice.randint(0, 3))),
+    "wake": (0.3, _wake),
     "spread": (0.3, _spread),
     "hand back": (0.3, lambda walk, dice: walk.hand_back(_living(walk, dice))),
     "send": (9, _send),

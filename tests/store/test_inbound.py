@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from hachat.core.errors import QueueFull, StoreError, StoreRefused
-from hachat.core.messages import Message, Reply, Room, User
+from hachat.core.messages import Job, Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
 from hachat.store.commits import Commit, Head, Held, Later, Token, Verdict, mark
@@ -354,6 +354,25 @@ async def test_a_message_that_takes_nodes_along_is_given_up(
     assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
 
 
+async def test_what_is_no_message_is_given_up_like_one(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """Bytes that somebody put into a mailbox stop no take-over, and are counted as what they stand for."""
+    await inbound.enqueue(message(1), "chat")
+    await link.command("LSET", keys.mailbox("test/ops"), 0, "rubbish")
+    await take(inbound, link)
+    holder = "n1:b1"
+    for turn in range(DEATHS):
+        await die(link, keys, holder)
+        holder = f"n{turn}:later"
+        await queue(link, keys, holder).reap(10)
+
+    ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
+    assert fields[5] == b"rubbish"
+    assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"0"
+    assert await leftovers(link, keys) == {"counters", "dead", "gone"}
+
+
 async def test_progress_clears_the_count_of_deaths(
     inbound: Inbound, link: Link, keys: Keys
 ) -> None:
@@ -609,6 +628,41 @@ async def test_a_message_moved_behind_others_waits_for_them(
     assert answer[1].id == "m3"
 
 
+async def test_a_conversation_whose_last_message_moved_behind_others_is_given_back(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """It is said so, for there is nothing left to look at; what comes next brings a token of its own."""
+    token, head = await take_one(inbound, message(1), message(2))
+    key = "test/ops@u1"
+    await inbound.progress(token, head, aside=key)
+    (other,) = await take(inbound, link)
+    (last,) = await heads(link, keys)
+
+    assert (await inbound.progress(other, last, aside=key)).held is Held.DONE
+    assert await inbound.held("chat") == [Token("chat", token.entry, key)]
+    await inbound.enqueue(message(3), "chat")
+    (again,) = await take(inbound, link)
+    assert again.conversation == "test/ops"
+
+
+async def test_a_move_that_is_refused_leaves_nothing_half_done(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """Where something else stands in the place of the other mailbox, nothing is said either; later all of it is done."""
+    token, head = await take_one(inbound, message(1))
+    await link.command("SET", keys.mailbox("test/ops#m1"), "rubbish")
+
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
+        await inbound.progress(token, head, [reply(1)], aside="test/ops#m1")
+
+    assert await waiting_replies(link, keys) == []
+    assert [waiting.id for waiting in await heads(link, keys)] == ["m1"]
+    await link.command("DEL", keys.mailbox("test/ops#m1"))
+    moved = await inbound.progress(token, head, [reply(1)], aside="test/ops#m1")
+    assert moved.held is Held.HELD
+    assert await waiting_replies(link, keys) == ["m1/r/1"]
+
+
 async def test_a_message_moved_aside_is_recovered_and_handed_back(
     inbound: Inbound, link: Link, keys: Keys
 ) -> None:
@@ -664,6 +718,40 @@ async def test_what_is_done_later_is_scheduled_with_the_commit(
     data = await link.command("HGET", keys.of("jobdata"), "m1/again")
     assert data == b"chat|8|test/opsm1|" + head.data
     assert await link.command("HGET", keys.of("said"), "m1") == b"\nm1/r/1\n"
+
+
+async def test_jobs_beyond_the_limit_are_given_up_and_retries_are_not(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """When ten thousand jobs wait, a new timer becomes a dead letter that says so; one that waits is replaced, a retry kept."""
+    fill = "for i = 1, 9999 do redis.call('ZADD', KEYS[1], 1e15, 'x' .. i) end"
+    await link.command("EVAL", fill, 1, keys.of("jobs"))
+    token, head = await take_one(inbound, message(1))
+    timers = [Later(name, 5.0, "work", Job(name, "h.m", 1.0)) for name in ("t1", "t2", "t1")]
+    later = [*timers, Later("m1/again", 5.0, "chat", message(1))]
+
+    await commit(inbound, token, head, (), later=later, again=True)
+
+    kept = await link.command("HKEYS", keys.of("jobdata"))
+    assert set(kept) == {b"t1", b"m1/again"}
+    ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
+    letter = dict(zip(fields[::2], fields[1::2], strict=True))
+    assert letter[b"origin"] == b"job/h.m"
+    assert letter[b"data"].startswith(b"t2|{")
+    assert letter[b"reason"] == b"10000 jobs are waiting already"
+
+
+@pytest.mark.parametrize("name", ["ready:chat", "mailbox:test/ops"])
+async def test_what_cannot_be_queued_leaves_nothing(link: Link, keys: Keys, name: str) -> None:
+    """Where a key is of the wrong type, the message is refused, neither stored nor remembered, and can be queued later."""
+    await link.command("SET", keys.of(name), "no such thing")
+
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
+        await queue(link, keys).enqueue(message(1), "chat")
+
+    await link.command("DEL", keys.of(name))
+    assert await leftovers(link, keys) <= {name}
+    assert await queue(link, keys).enqueue(message(1), "chat")
 
 
 async def test_racing_nodes_handle_every_message_once_and_in_order(link: Link, keys: Keys) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 
 from hachat.store.embedded import Server, run_server
+from hachat.store.outbound import Report
 from hachat.store.scripts import load
 from tests.store.instant import InstantLink, now
 from tests.store.mutations import MUTATIONS, Mutation
@@ -49,10 +50,37 @@ def speak_too_late(walk: Walk) -> None:
     walk.progress(node, 0, Draft(), aside=False, heard=True)
 
 
+def wake_up_and_take(walk: Walk) -> None:
+    """Take something after one's conversations have been taken over."""
+    node = _begin(walk)
+    walk.die(node)
+    walk.reap(walk.living[0], 1)
+    walk.enqueue("test/b", 1, 0)
+    walk.wake(node, "chat", 1, heard=False)
+    look(walk)
+    walk.tick()
+    walk.reap(walk.living[0], 1)
+    assert len(walk.inbound.held_by(walk.living[0])) == 2
+
+
+def report_too_late(walk: Walk) -> None:
+    """Let a report arrive after a later turn, and after its head was taken again."""
+    node = _begin(walk)
+    walk.turn(node, "chat", [Draft(replies=1, room="test/a")], None)
+    (token,) = walk.masters
+    walk.send(token, [], 10)
+    master = walk.masters[token]
+    (due,) = master.taken.values()
+    master.queue._turns -= 1
+    now(master.queue.turn([Report(due, "defer")], 0))
+
+
 STORIES: Mapping[str, Callable[[Walk], None]] = {
     "errors are looked for before the first reply is queued": tell_errors,
     "early words are the holder's": speak_for_another,
     "early words name the head they are about": speak_too_late,
+    "whoever holds something is missed": wake_up_and_take,
+    "a turn that comes after a later one is void": report_too_late,
 }
 """For rules that a walk by chance would take long to need."""
 

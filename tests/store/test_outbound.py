@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import structlog
 import trio
 import trio.testing
 
-from hachat.core.errors import Fenced
+from hachat.core.errors import Fenced, StoreUnavailable
 from hachat.core.messages import Answer, Reply, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_answer, decode_reply, encode
@@ -650,3 +652,28 @@ async def test_the_bell_wakes_a_waiting_drain(outbound: Outbound, link: Link, ke
                 nursery.start_soon(outbound.wait, reader, 5.0)
                 await trio.testing.wait_all_tasks_blocked()
                 await link.command("RPUSH", keys.of("bell"), 1)
+
+
+async def test_a_turn_that_comes_late_changes_nothing(
+    outbound: Outbound, link: Link, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report that was delayed on its way, and made again meanwhile, must not clear the note of a send that goes on."""
+    await put(link, keys, "a", "one")
+    due = await take_one(outbound)
+    delayed: list[tuple[Any, ...]] = []
+    ask = link.script
+
+    async def delay(*call: Any) -> Any:
+        delayed.append(call)
+        raise StoreUnavailable("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(link, "script", delay)
+        with pytest.raises(StoreUnavailable):
+            await outbound.turn([Report(due, "defer")], 10)
+    (again,), _ = await outbound.turn([Report(due, "defer")], 10)
+    assert again.id == due.id
+    assert await ask(*delayed[0]) == [-1]
+    successor = await succeed(link, keys)
+    await successor.inherit()
+    assert (await take_one(successor)).in_doubt

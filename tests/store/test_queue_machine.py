@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from hypothesis.stateful import (
 from hachat.store.commits import Commit, Verdict
 from hachat.store.embedded import Server, find_binary, run_server
 from hachat.store.keys import LANES
+from tests.store.binaries import find_redis
 from tests.store.instant import now
 from tests.store.queue_model import ROOMS
 from tests.store.stroll import stroll
@@ -112,6 +111,12 @@ class QueueMachine(RuleBasedStateMachine):
         """A node dies."""
         self.walk.die(self._living(node))
 
+    @precondition(lambda self: self.walk.dead)
+    @rule(node=pick, lane=lanes, most=st.integers(1, 3), heard=st.booleans())
+    def wake(self, node: int, lane: Any, most: int, *, heard: bool) -> None:
+        """A node that was taken for dead takes conversations."""
+        self.walk.wake(self.walk.dead[node % len(self.walk.dead)], lane, most, heard=heard)
+
     @precondition(lambda self: self.walk.bereaved)
     @rule(node=pick, most=st.integers(0, 3))
     def reap(self, node: int, most: int) -> None:
@@ -186,16 +191,6 @@ class QueueMachine(RuleBasedStateMachine):
     def _master(self, age: int) -> str:
         masters = list(self.walk.masters)
         return masters[max(0, len(masters) - 1 - age)]
-
-
-def find_redis() -> Path:
-    """Return Debian's redis-server; where it is absent, skip the test on a laptop and fail it in CI."""
-    found = shutil.which("redis-server")
-    if found:
-        return Path(found)
-    if os.environ.get("CI"):
-        pytest.fail("redis-server is not installed")
-    pytest.skip("redis-server is not installed")
 
 
 @pytest.fixture(params=["valkey", "redis"])

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from hachat.core.messages import Reply
+from hachat.core.messages import Message, Reply
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import encode
 from hachat.store import trail as module
+from hachat.store.commits import Head, Held, Token
 from hachat.store.dead import DeadLetters
-from hachat.store.inbound import Inbound
+from hachat.store.inbound import DEATHS, Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.outbound import Outbound, Outcome, Report
 from hachat.store.trail import Place, Step, Trace, trace
 from tests.store.letters import bury, message, reply, webhook
 
-TOKEN = "n1/b1/0.1"
+_terms = itertools.count(1)
 
 
 def what(found: Trace) -> list[tuple[str, str, str]]:
@@ -38,8 +41,9 @@ async def put(link: Link, keys: Keys, *replies: Reply) -> None:
 
 async def send(link: Link, keys: Keys, outcome: Outcome, reason: str = "") -> None:
     """Let the master have tried to send one reply of each room that is due."""
-    await link.command("SET", keys.of("lease"), TOKEN)
-    outbound = Outbound(link, keys, TOKEN)
+    token = f"n1/b1/0.{next(_terms)}"
+    await link.command("SET", keys.of("lease"), token)
+    outbound = Outbound(link, keys, token)
     taken, _ = await outbound.turn([], 10)
     await outbound.turn([Report(due, outcome, 60.0, reason) for due in taken], 0)
 
@@ -79,6 +83,79 @@ async def test_what_became_of_replies_is_noted_once_for_all(
         assert what(found) == [(outcome, f"m{number}/ping/1", "the service said no")]
 
 
+async def begin(link: Link, keys: Keys, *messages: Message) -> tuple[Inbound, Token, Head]:
+    """Queue messages of one conversation and take it; the trail begins after that."""
+    inbound = Inbound(link, keys, "n1:b1", QueueSettings(outbox=2))
+    await inbound.prepare()
+    await inbound.enqueue_all(messages, "chat")
+    _, ((token, head),) = await inbound.turn("chat", [], 1)
+    assert head is not None
+    await link.command("DEL", keys.of("trail"))
+    return inbound, token, head
+
+
+async def test_what_is_said_early_is_noted_once_for_all(link: Link, keys: Keys) -> None:
+    """One call is one entry, with where each reply waits, or that there was no room for it; a repeated call is none."""
+    inbound, token, head = await begin(link, keys, message(1))
+    replies = [Reply(f"m1/ping/{number}", "t/ops", "part") for number in range(1, 4)]
+
+    await inbound.progress(token, head, begun=["ping"])
+    assert await link.command("EXISTS", keys.of("trail")) == 0
+    for _ in range(2):
+        await inbound.progress(token, head, replies)
+
+    assert await link.command("XLEN", keys.of("trail")) == 1
+    found = await trace(link, keys, "m1")
+    assert what(found) == [
+        ("reply", "m1/ping/1", "t/ops"),
+        ("reply", "m1/ping/2", "t/ops"),
+        ("dead", "m1/ping/3", "the outbox of the room is full"),
+    ]
+    assert {step.by for step in found.steps} == {"n1:b1"}
+
+
+async def test_a_message_that_stands_aside_is_noted(link: Link, keys: Keys) -> None:
+    """Whether it is alone there or behind others, where it is now is in the trail, once, and it is found there."""
+    inbound, token, head = await begin(link, keys, message(1), message(2), message(3))
+    for _ in range(2):
+        await inbound.progress(token, head, [reply(1)], aside="t/ops@u1")
+
+    assert await link.command("XLEN", keys.of("trail")) == 1
+    found = await trace(link, keys, "m1")
+    assert what(found) == [("reply", "m1/ping/1", "t/ops"), ("aside", "m1", "t/ops@u1")]
+    assert Place("mailbox", "t/ops@u1", 1, 1) in found.waiting
+
+    _, ((other, its_head),) = await inbound.turn("chat", [], 1)
+    assert its_head is not None
+    for _ in range(2):
+        await inbound.progress(other, its_head, aside="t/ops@u1")
+
+    found = await trace(link, keys, "m2")
+    assert what(found)[-1:] == [("aside", "m2", "t/ops@u1")]
+    assert [step.what for step in found.steps].count("aside") == 1
+    assert Place("mailbox", "t/ops@u1", 2, 2) in found.waiting
+
+
+async def test_what_nodes_died_with_is_noted_once_for_all(link: Link, keys: Keys) -> None:
+    """The third death of several messages is one entry, by whoever took over; a take-over alone is none."""
+    inbound, *_ = await begin(link, keys, message(1), message(2))
+    await inbound.enqueue(message(3, "dev"), "chat")
+    await inbound.turn("chat", [], 1)
+    await link.command("DEL", keys.of("trail"))
+
+    for death in range(DEATHS):
+        assert await link.command("EXISTS", keys.of("trail")) == 0
+        await link.command("ZADD", keys.of("nodes"), 1, f"n{death + 1}:b1")
+        reaper = Inbound(link, keys, f"n{death + 2}:b1", QueueSettings())
+        await reaper.reap(10)
+
+    assert await link.command("XLEN", keys.of("trail")) == 1
+    for number in (1, 3):
+        found = await trace(link, keys, f"m{number}")
+        assert what(found) == [("dead", f"m{number}", "3 nodes died while handling it")]
+        assert found.steps[0].by == f"n{DEATHS + 1}:b1"
+
+
 async def test_a_deferral_is_no_step(link: Link, keys: Keys) -> None:
     """A room that waits for minutes must not push everything else out of the trail."""
     await put(link, keys, reply(1))
@@ -91,8 +168,9 @@ async def test_a_deferral_is_no_step(link: Link, keys: Keys) -> None:
 async def test_a_repeated_report_is_no_step(link: Link, keys: Keys) -> None:
     """What was reported before is not noted again."""
     await put(link, keys, reply(1))
-    await link.command("SET", keys.of("lease"), TOKEN)
-    outbound = Outbound(link, keys, TOKEN)
+    token = f"n1/b1/0.{next(_terms)}"
+    await link.command("SET", keys.of("lease"), token)
+    outbound = Outbound(link, keys, token)
     ((due), *_), _ = await outbound.turn([], 10)
 
     for _ in range(3):
@@ -114,6 +192,22 @@ async def test_a_trail_that_cannot_be_written_stops_nobody(link: Link, keys: Key
 
     assert await link.command("LLEN", keys.mailbox("t/ops")) == 1
     assert await link.command("EXISTS", keys.outbox("t/ops"), keys.outbox("t/dev")) == 0
+
+
+async def test_nor_does_it_stop_what_is_slow_or_deadly(link: Link, keys: Keys) -> None:
+    """A message is spoken about and moved aside, and given up after the third death, all the same."""
+    inbound, token, head = await begin(link, keys, message(1))
+    await link.command("SET", keys.of("trail"), "rubbish")
+
+    moved = await inbound.progress(token, head, [reply(1)], aside="t/ops#m1")
+    for death in range(DEATHS):
+        await link.command("ZADD", keys.of("nodes"), 1, f"n{death + 1}:b1")
+        await Inbound(link, keys, f"n{death + 2}:b1", QueueSettings()).reap(10)
+
+    assert moved.held is Held.HELD
+    assert await link.command("LLEN", keys.outbox("t/ops")) == 1
+    assert await link.command("XLEN", keys.of("dead")) == 1
+    assert await link.command("EXISTS", keys.mailbox("t/ops#m1")) == 0
 
 
 async def test_the_whole_way_is_told_in_order(link: Link, keys: Keys) -> None:

@@ -16,11 +16,14 @@ from hachat.core.wire import decode_inbound
 from hachat.store.commits import Commit, Committed, Head, Held, Later, Token, Verdict
 from hachat.store.embedded import Server
 from hachat.store.inbound import Inbound
-from hachat.store.keys import LANES, Lane
+from hachat.store.keys import GROUP, LANES, Lane
+from hachat.store.scripts import load
 from tests.store.instant import now
 from tests.store.mutations import Mutation
 from tests.store.queue_model import CONVERSATIONS, DEPTH, MAILBOX, OUTBOX, ROOMS, Plan
 from tests.store.walk_ground import Ground
+
+_BEAT = load("beat")
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ class InboundWalk(Ground):
         return [name for name, node in self.nodes.items() if node.alive]
 
     @property
+    def dead(self) -> list[str]:
+        """The consumers whose lease of life has run out."""
+        return [name for name, node in self.nodes.items() if not node.alive]
+
+    @property
     def bereaved(self) -> set[str]:
         """The tokens that dead nodes hold."""
         return {
@@ -100,6 +108,13 @@ class InboundWalk(Ground):
         self.nodes[name].alive = False
         self.arrange("ZADD", self.keys.of("nodes"), 1, name)
         self.join()
+
+    def wake(self, name: str, lane: Lane, most: int, *, heard: bool) -> None:
+        """Let a node that was taken for dead take conversations, and another one beat before it does."""
+        if not self.full:  # without memory nobody beats
+            self._turn(name, lane, [], most, heard=heard)
+            keys = (self.keys.of("nodes"), *map(self.keys.ready, LANES))
+            now(self.link.script(_BEAT, keys, ("watcher:boot", 1, GROUP)))
 
     def turn(
         self,
@@ -258,7 +273,9 @@ class InboundWalk(Ground):
         self.outbound.ring()
         if not heard or token.entry not in held:
             return
-        if told.held is not Held.HELD:
+        if told.held is Held.DONE:
+            del held[token.entry]
+        elif told.held is not Held.HELD:
             held[token.entry] = (token, None)
         elif aside:
             held[token.entry] = (Token(token.lane, token.entry, aside), head)

@@ -29,9 +29,14 @@ local function enqueue(source, conversation, item)
     redis.call('RPOP', mailbox)
     return refuse(seen, 'BUSY')
   end
-  if waiting == 1 then redis.call('XADD', ready, '*', 'c', conversation) end
+  local entry = waiting > 1 or redis.pcall('XADD', ready, '*', 'c', conversation)
+  if type(entry) == 'table' then
+    redis.call('RPOP', mailbox)
+    return refuse(seen, entry)
+  end
   queued = queued + 1
-  noted[queued] = string.match(item, '^[^|]*') .. '\t' .. string.gsub(conversation, '%c', ' ')
+  local place = string.find(conversation, '%c') and string.gsub(conversation, '%c', ' ') or conversation
+  noted[queued] = string.match(item, '^[^|]*') .. '\t' .. place
   return 'OK'
 end
 

@@ -4,8 +4,8 @@
 -- KEYS  1 ready (stream)  2 counters (hash)  3 outready (zset)  4 bell (list)  5 deaths (hash)  6 dead (stream)
 --       7 said (hash)  8 detached (hash)  9 jobs (zset)  10 jobdata (hash)
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
---       7 conversations to take beyond as many as are given back, or '' to take none  8 number of messages
---       9.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
+--       7 conversations to take beyond as many as are given back, or '' to take none  8 most jobs that wait
+--       9 number of messages  10.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
 --       conversations and nodes go first when more is waiting, reason to give the message up or '', '1' if it is to be tried
 --       again, number of replies, number of things to be done later; for each reply: room, '<id>|<envelope>'; for each
 --       later thing: job id, ms, jobdata or '' to cancel the job
@@ -16,21 +16,23 @@
 --       and for each conversation taken: token, conversation, head or '' if that is yet to be looked at
 --
 -- The expected head makes a repeated turn harmless: without it the next message would be popped.  A reply that was queued
--- before, early or in another attempt, is not queued again; what is to be tried again keeps the list of them.
+-- before, early or in another attempt, is not queued again; what is to be tried again keeps the list of them.  A new job
+-- beyond the limit becomes a dead letter, except another try of the message itself, which takes that one's place.
 
 local ready, counters, outready, bell, deaths, dead, said, detached, jobs, jobdata = unpack(KEYS)
 local group, consumer, lane = ARGV[1], ARGV[2], ARGV[3]
-local outbox_limit, mailboxes, outboxes = tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local outbox_limit, mailboxes, outboxes, most_jobs = tonumber(ARGV[4]), ARGV[5], ARGV[6], tonumber(ARGV[8])
 local given_back, finished = {}, {}
-local queued, ring = 0, false
+local queued, due, mine = 0, {}, {}
 local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, finished = {}, taken = {}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local written_now = string.format('%.0f', now)  -- once: it costs more than a command
 
 -- What is told is noted in the trail: for each message or reply its id, and where it waits from now on or why.
 local function tell(what, id, note)
   local list = told[what]
-  if note ~= '' then note = string.gsub(string.sub(note, 1, 200), '%c', ' ') end
+  if #note > 200 or string.find(note, '%c') then note = string.gsub(string.sub(note, 1, 200), '%c', ' ') end
   list[#list + 1] = id .. '\t' .. note
 end
 
@@ -48,16 +50,16 @@ local function queue_reply(room, id, envelope)
   queued = queued + 1
   tell('reply', id, room)
   if length == 1 then
-    redis.call('ZADD', outready, 'NX', now, room)
-    ring = true
+    due[#due + 1] = written_now
+    due[#due + 1] = room
   end
 end
 
 local function queue_replies(first, last, before)
-  local ids = before
+  local ids = before or '\n'
   for i = first, last, 2 do
     local id = name(ARGV[i + 1])
-    if not string.find(before, '\n' .. id .. '\n', 1, true) then
+    if not before or not string.find(before, '\n' .. id .. '\n', 1, true) then
       queue_reply(ARGV[i], id, ARGV[i + 1])
       ids = ids .. id .. '\n'
     end
@@ -65,8 +67,26 @@ local function queue_replies(first, last, before)
   return ids
 end
 
+-- Whether a token is this consumer's: most are among those that were asked for together.
+local function holds(token)
+  return mine[token] or redis.call('XPENDING', ready, group, token, token, 1, consumer)[1]
+end
+
+local function schedule(id, after, data, message)
+  local refused = id ~= message .. '/again' and not redis.call('ZSCORE', jobs, id) and redis.call('ZCARD', jobs) >= most_jobs
+  if not refused then
+    redis.call('HSET', jobdata, id, data)
+    redis.call('ZADD', jobs, string.format('%.0f', now + after), id)
+    return
+  end
+  local length, rest = string.match(data, '^[^|]*|(%d+)|(.*)$')
+  local item, reason = string.sub(rest, length + 1), string.format('%d jobs are waiting already', most_jobs)
+  redis.call('XADD', dead, '*', 'kind', 'message', 'origin', string.sub(rest, 1, length), 'data', item, 'reason', reason)
+  tell('dead', name(item), reason)
+end
+
 local function finish(token, aside, conversation, id, give_way, reason, again, before, first, replies, later)
-  if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return 'LOST', '' end
+  if not holds(token) then return 'LOST', '' end
   -- A turn that was overtaken: the token stands for a message that has been moved since.
   if aside and aside ~= conversation then return 'LOST', '' end
   local mailbox, mark, middle = mailboxes .. conversation, id .. '|', first + 2 * replies
@@ -84,7 +104,7 @@ local function finish(token, aside, conversation, id, give_way, reason, again, b
     -- An error must leave the message in its place and none of its replies queued: only the first may still be refused.
     for i = first + 2, middle - 1, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
     if later > 0 then redis.call('HLEN', jobdata) redis.call('ZCARD', jobs) redis.call('HLEN', said) end
-    local ids = queue_replies(first, middle - 1, before or '\n')
+    local ids = queue_replies(first, middle - 1, before)
     if reason ~= '' then
       redis.call('XADD', dead, '*', 'kind', 'message', 'origin', conversation, 'data', head, 'reason', reason)
       tell('dead', id, reason)
@@ -94,8 +114,7 @@ local function finish(token, aside, conversation, id, give_way, reason, again, b
         redis.call('HDEL', jobdata, ARGV[i])
         redis.call('ZREM', jobs, ARGV[i])
       else
-        redis.call('HSET', jobdata, ARGV[i], ARGV[i + 2])
-        redis.call('ZADD', jobs, now + ARGV[i + 1], ARGV[i])
+        schedule(ARGV[i], ARGV[i + 1], ARGV[i + 2], id)
       end
     end
     redis.call('LPOP', mailbox)
@@ -112,13 +131,22 @@ local function finish(token, aside, conversation, id, give_way, reason, again, b
   return 'DONE', ''
 end
 
-local places, ids, tokens, i = {}, {}, {}, 9
-for n = 1, ARGV[8] do
-  places[n], ids[n], tokens[n] = i, ARGV[i + 2], ready .. ' ' .. ARGV[i]
+local count, places, i = tonumber(ARGV[9]), {}, 10
+for n = 1, count do
+  places[n] = i
   i = i + 8 + 2 * ARGV[i + 6] + 3 * ARGV[i + 7]
 end
-local early = #ids > 0 and redis.call('HMGET', said, unpack(ids)) or {}
-local asides = #ids > 0 and redis.call('HMGET', detached, unpack(tokens)) or {}
+
+local early, asides = {}, {}
+if count > 0 and redis.call('EXISTS', said, detached) > 0 then
+  local ids, tokens = {}, {}
+  for n, i in ipairs(places) do ids[n], tokens[n] = ARGV[i + 2], ready .. ' ' .. ARGV[i] end
+  early, asides = redis.call('HMGET', said, unpack(ids)), redis.call('HMGET', detached, unpack(tokens))
+end
+if count > 1 then
+  for _, entry in ipairs(redis.call('XPENDING', ready, group, '-', '+', 2 * count, consumer)) do mine[entry[1]] = true end
+end
+if count > 0 then redis.call('ZCARD', outready) end  -- what is no set of rooms is found out before anything is written
 
 local answers = {}
 for n, i in ipairs(places) do
@@ -158,7 +186,10 @@ if #given_back > 0 then
   redis.call('HDEL', detached, unpack(given_back))
 end
 if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end
-if ring and redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+if #due > 0 then
+  redis.call('ZADD', outready, 'NX', unpack(due))
+  if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+end
 local lines = {'node', consumer}
 for _, what in ipairs({'reply', 'dead', 'finished', 'taken'}) do
   if #told[what] > 0 then

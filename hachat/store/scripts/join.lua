@@ -24,7 +24,8 @@ local gone = redis.call('HGETALL', KEYS[3])
 for i = 1, #gone, 2 do
   if tonumber(gone[i + 1]) < now - ARGV[5] then
     redis.call('HDEL', KEYS[3], gone[i])
-    redis.call('HDEL', KEYS[1], gone[i])
+    -- A node that was taken for dead may have woken up since.
+    if not redis.call('ZSCORE', KEYS[2], gone[i]) then redis.call('HDEL', KEYS[1], gone[i]) end
   end
 end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])

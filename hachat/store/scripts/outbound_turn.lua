@@ -2,15 +2,16 @@
 -- for each that it may be sending it.
 --
 -- KEYS  1 lease (string)  2 outready (zset)  3 intent (hash)  4 counters (hash)  5 dead (stream)  6 trail (stream)
---       7 deferred (hash)
+--       7 deferred (hash)  8 turn (string)
 -- ARGV  1 token of the lease  2 most rooms to take  3 ms until a room is looked at again if nothing is heard of it
 --       4 prefix of outbox keys  5 most replies in an outbox  6 ms an answer is kept  7 most answers kept, about
---       8 number of reports  9.. for each: room, id of its head, 'sent' | 'defer' | 'doubt' | 'dead', ms until
+--       8 number of this turn, each of a term higher than the one before  9 number of reports  10.. for each: room, id of its head, 'sent' | 'defer' | 'doubt' | 'dead', ms until
 --       the room may send again, reason for the dead letters and for whoever asks why a room waits; then for each of
 --       those that have a consequence: id of the head, what is put where: room of a note or '', key of answers or '', envelope
--- =>    'FENCED' | {ms until the next room is due or -1, and for each room taken: room, head or an error, '1' if it is in doubt
+-- =>    'FENCED' | {-1} if a later turn came before it | {ms until the next room is due or -1, and for each room taken: room, head or an error, '1' if it is in doubt
 --       or ''}
 --
+-- A turn that was delayed on its way is void: the next one made its reports again, and may have taken the same heads.
 -- A report of another head than the room's was made before, and changes nothing.  A master that was deposed may still
 -- report a send it truly made, as long as nobody doubts it or has taken the room: that spares the room a doubt.
 -- A report's consequence (a note about a dead letter, the answer to a call) comes about with it, so once.
@@ -20,8 +21,9 @@ local token, hold, outboxes = ARGV[1], ARGV[3], ARGV[4]
 local leads = redis.call('GET', KEYS[1]) == token
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local written_now, held_until = string.format('%.0f', now), string.format('%.0f', now + hold)
 local popped, doubts, settled, empty, later, consequences = 0, 0, {}, {}, {}, {}
-local reported, follow = 8 + 5 * ARGV[8], {}
+local reported, follow = 9 + 5 * ARGV[9], {}
 for i = reported + 1, #ARGV, 4 do follow[ARGV[i]] = i end
 local told, deferred = {sent = {}, dead = {}, doubt = {}}, {}
 
@@ -35,10 +37,11 @@ local function report(room, id, outcome, after, reason)
   local outbox, mark = outboxes .. room, id .. '|'
   local head, next = unpack(redis.pcall('LRANGE', outbox, 0, 1))
   if not head or string.sub(head, 1, #mark) ~= mark then return end
-  local why = string.gsub(string.sub(reason, 1, 200), '%c', ' ')
+  local why = reason ~= '' and string.gsub(string.sub(reason, 1, 200), '%c', ' ') or ''
+  local at = after == '0' and written_now or string.format('%.0f', now + after)
   if outcome == 'defer' then
     deferred[#deferred + 1] = room
-    deferred[#deferred + 1] = string.format('%.0f|', now + after) .. why
+    deferred[#deferred + 1] = at .. '|' .. why
   elseif told[outcome] then
     table.insert(told[outcome], id .. '\t' .. why)
   end
@@ -58,7 +61,7 @@ local function report(room, id, outcome, after, reason)
     settled[#settled + 1] = room
   end
   if head then
-    later[#later + 1] = now + after
+    later[#later + 1] = at
     later[#later + 1] = room
   else
     empty[#empty + 1] = room
@@ -81,8 +84,13 @@ local function answer(key, envelope)
 end
 
 -- Redis that is out of memory lets a script go on which began with a write that needs none, and what is sent frees some.
-if leads then redis.call('HDEL', intents, '') end
-for i = 9, reported, 5 do report(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
+if leads then
+  redis.call('HDEL', intents, '')
+  local mark, last = token .. ' ', redis.call('GET', KEYS[8])
+  if last and string.sub(last, 1, #mark) == mark and tonumber(string.sub(last, #mark + 1)) >= tonumber(ARGV[8]) then return {-1} end
+  redis.call('SET', KEYS[8], mark .. ARGV[8])
+end
+for i = 10, reported, 5 do report(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]) end
 call_for(settled, 'HDEL', intents)
 call_for(later, 'ZADD', outready)
 call_for(empty, 'ZREM', outready)
@@ -117,7 +125,7 @@ for i, room in ipairs(rooms) do
     taken[#taken + 1] = in_doubt and '1' or ''
     noted[#noted + 1] = room
     noted[#noted + 1] = in_doubt and 'doubt' or token
-    held[#held + 1] = now + hold
+    held[#held + 1] = held_until
     held[#held + 1] = room
   else
     stale[#stale + 1] = room

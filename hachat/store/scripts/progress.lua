@@ -8,10 +8,12 @@
 --       11.. for each reply: room, '<id>|<envelope>'
 -- =>    {'LOST'} it is not this consumer's (any more)
 --       {'HELD', said before} | {'QUEUED', said before} it waits behind others in the conversation it was moved to, and the
---       token still is that of the one it came from, or is given back if nothing is left there
+--       token still is that of the one it came from | {'DONE', said before} so it does, and as nothing is left where it
+--       came from the token is given back
 --       said before: ids of replies and routes begun, each between line feeds
 --
 -- After a move the token stands for the conversation the message was moved to, and the one it came from has another.
+-- The trail, beside the counters, gets one entry for all that was done.
 
 local ready, counters, outready, bell, dead, said, detached = unpack(KEYS)
 local group, consumer, outbox_limit, mailboxes, outboxes = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
@@ -23,44 +25,72 @@ if aside ~= '' and redis.call('HGET', detached, ready .. ' ' .. token) == aside 
 local head = redis.call('LINDEX', mailboxes .. conversation, 0)
 if not head or string.sub(head, 1, #mark) ~= mark then return {'LOST'} end
 for i = 11, #ARGV, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
+if aside ~= '' then redis.call('LLEN', mailboxes .. aside) end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ids, queued, ring = before .. begun, 0, false
+local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, aside = {}}
+
+-- What is told is noted in the trail: the id of a reply or of the message, and where it waits from now on or why.
+local function tell(what, id, note)
+  local list = told[what]
+  list[#list + 1] = id .. '\t' .. string.gsub(string.sub(note, 1, 200), '%c', ' ')
+end
+
+local function queue_reply(room, reply, envelope)
+  local length = redis.call('RPUSH', outboxes .. room, envelope)
+  if length > outbox_limit then
+    redis.call('RPOP', outboxes .. room)
+    redis.call('XADD', dead, '*', 'kind', 'reply', 'origin', room, 'data', envelope, 'reason', 'the outbox of the room is full')
+    tell('dead', reply, 'the outbox of the room is full')
+    return
+  end
+  queued = queued + 1
+  tell('reply', reply, room)
+  if length == 1 then
+    redis.call('ZADD', outready, 'NX', now, room)
+    ring = true
+  end
+end
+
+local function move_aside()
+  local first = redis.call('RPUSH', mailboxes .. aside, head) == 1
+  redis.call('LPOP', mailboxes .. conversation)
+  tell('aside', id, aside)
+  local more = redis.call('EXISTS', mailboxes .. conversation) == 1
+  if first then
+    redis.call('HSET', detached, ready .. ' ' .. token, aside)
+    if more then redis.call('XADD', ready, '*', 'c', conversation) end
+    return 'HELD'
+  end
+  if more then return 'QUEUED' end
+  -- What is said there next brings a token of its own.
+  redis.call('XACK', ready, group, token)
+  redis.call('XDEL', ready, token)
+  redis.call('HDEL', detached, ready .. ' ' .. token)
+  return 'DONE'
+end
+
 for i = 11, #ARGV, 2 do
-  local room, reply = ARGV[i], string.match(ARGV[i + 1], '^[^|]*')
+  local reply = string.match(ARGV[i + 1], '^[^|]*')
   if not string.find(ids, '\n' .. reply .. '\n', 1, true) then
-    local length = redis.call('RPUSH', outboxes .. room, ARGV[i + 1])
-    if length > outbox_limit then
-      redis.call('RPOP', outboxes .. room)
-      redis.call('XADD', dead, '*', 'kind', 'reply', 'origin', room, 'data', ARGV[i + 1], 'reason', 'the outbox of the room is full')
-    else
-      queued = queued + 1
-      if length == 1 then
-        redis.call('ZADD', outready, 'NX', now, room)
-        ring = true
-      end
-    end
+    queue_reply(ARGV[i], reply, ARGV[i + 1])
     ids = ids .. reply .. '\n'
   end
 end
 if ids ~= before then redis.call('HSET', said, id, ids) end
 if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end
 if ring and redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
-if aside == '' then return {'HELD', before} end
+local state = aside == '' and 'HELD' or move_aside()
 
-local first = redis.call('RPUSH', mailboxes .. aside, head) == 1
-redis.call('LPOP', mailboxes .. conversation)
-local more = redis.call('EXISTS', mailboxes .. conversation) == 1
-if first then
-  redis.call('HSET', detached, ready .. ' ' .. token, aside)
-  if more then redis.call('XADD', ready, '*', 'c', conversation) end
-  return {'HELD', before}
+local lines = {'node', consumer}
+for _, what in ipairs({'reply', 'dead', 'aside'}) do
+  if #told[what] > 0 then
+    lines[#lines + 1] = what
+    lines[#lines + 1] = table.concat(told[what], '\n')
+  end
 end
-if not more then
-  -- What is said there next brings a token of its own.
-  redis.call('XACK', ready, group, token)
-  redis.call('XDEL', ready, token)
-  redis.call('HDEL', detached, ready .. ' ' .. token)
-end
-return {'QUEUED', before}
+-- What cannot be noted has happened all the same.
+if #lines > 2 then redis.pcall('XADD', trail, 'MAXLEN', '~', 10000, '*', unpack(lines)) end
+return {state, before}

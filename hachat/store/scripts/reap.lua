@@ -6,19 +6,20 @@
 --       5 prefix of mailbox keys  6.. name of each lane (so lane n is KEYS[n + 7] and ARGV[n + 5]),
 --       with '-' in front of one from which nothing is taken
 -- =>    {lane, token, conversation, ...}
+--       The trail, beside the counters, gets one entry for all that was given up.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local taken, room = {}, tonumber(ARGV[3])
+local taken, room, given_up = {}, tonumber(ARGV[3]), {}
 
-local function give_up(lane, mailbox, conversation, head, deaths)
-  local id = string.match(head, '^([^|]*)|')
-  redis.call('XADD', KEYS[4], '*', 'kind', 'message', 'origin', conversation, 'data', head,
-    'reason', deaths .. ' nodes died while handling it')
+local function give_up(lane, mailbox, conversation, head, id, deaths)
+  local reason = deaths .. ' nodes died while handling it'
+  redis.call('XADD', KEYS[4], '*', 'kind', 'message', 'origin', conversation, 'data', head, 'reason', reason)
   redis.call('LPOP', mailbox)
   redis.call('HDEL', KEYS[3], id)
   redis.call('HDEL', KEYS[6], id)
   redis.call('HINCRBY', KEYS[5], 'waiting:' .. lane, -1)
+  given_up[#given_up + 1] = id .. '\t' .. reason
 end
 
 local function take(lane, ready, token)
@@ -27,9 +28,10 @@ local function take(lane, ready, token)
   local mailbox = entry and ARGV[5] .. conversation
   local head = entry and redis.pcall('LINDEX', mailbox, 0)  -- what is no mailbox is told of when it is looked at
   if type(head) == 'string' then
-    local deaths = redis.call('HINCRBY', KEYS[3], string.match(head, '^([^|]*)|') or head, 1)
+    local id = string.match(head, '^[^|]*')
+    local deaths = redis.call('HINCRBY', KEYS[3], id, 1)
     if deaths >= tonumber(ARGV[4]) then
-      give_up(lane, mailbox, conversation, head, deaths)
+      give_up(lane, mailbox, conversation, head, id, deaths)
       head = redis.call('LINDEX', mailbox, 0)
     end
   end
@@ -70,5 +72,10 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)) 
       redis.call('ZREM', KEYS[1], name)
     end
   end
+end
+-- What cannot be noted has happened all the same.
+if #given_up > 0 then
+  local trail = string.gsub(KEYS[5], 'counters$', 'trail')
+  redis.pcall('XADD', trail, 'MAXLEN', '~', 10000, '*', 'node', ARGV[2], 'dead', table.concat(given_up, '\n'))
 end
 return taken

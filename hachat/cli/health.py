@@ -13,7 +13,6 @@ import trio
 from hachat.core.settings import QueueSettings
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.queue import warn_of_dead
 from hachat.store.status import NodeStatus, Status, read_status
 
 PATIENCE = 0.5
@@ -22,35 +21,26 @@ PATIENCE = 0.5
 SILENT = "no answer"
 """What is noted of a node that did not answer."""
 
-_DEFAULTS = QueueSettings()
-
 State = Literal["healthy", "degraded", "no master", "two masters"]
 
 
 class Health(msgspec.Struct, frozen=True):
     """What is seen of a cluster; `reasons` has a sentence for each thing that is not as it should be.
 
-    `answers` holds what each living node said by HTTP: `master`, `standby` or `no answer`.  `warnings` has a sentence for
-    what is well now and may not stay so.
+    `answers` holds what each living node said by HTTP: `master`, `standby` or `no answer`.
     """
 
     state: State
     reasons: list[str]
     status: Status
     answers: Mapping[str, str]
-    warnings: list[str]
 
     def to_json(self) -> bytes:
-        """Return the status as JSON, with `state`, `reasons`, `warnings` and, for each node, its `answer`."""
+        """Return the status as JSON, with `state`, `reasons` and, for each node, its `answer`."""
         plain: dict[str, Any] = msgspec.to_builtins(self.status)
         for node in plain["nodes"]:
             node["answer"] = self.answers.get(node["name"])
-        value = {
-            "state": self.state,
-            "reasons": self.reasons,
-            "warnings": self.warnings,
-            **plain,
-        }
+        value = {"state": self.state, "reasons": self.reasons, **plain}
         return msgspec.json.format(msgspec.json.encode(value))
 
 
@@ -60,7 +50,7 @@ class _Answer(msgspec.Struct):
 
 
 async def examine(link: Link, keys: Keys, limits: QueueSettings) -> Health:
-    """Return how the cluster is, and what nears its limit.
+    """Return how the cluster is; `limits` say what is full.
 
     Raises:
         StoreError: Redis cannot be asked.
@@ -72,10 +62,10 @@ async def examine(link: Link, keys: Keys, limits: QueueSettings) -> Health:
     return health
 
 
-def assess(status: Status, answers: Mapping[str, str], limits: QueueSettings = _DEFAULTS) -> Health:
+def assess(status: Status, answers: Mapping[str, str]) -> Health:
     """Return how a cluster is of which Redis says `status` and its nodes say `answers`."""
     claimants = sorted(_find_claimants(status, answers))
-    reasons = [*_fault_dead(status.nodes), *_fault_chat(status.nodes)]
+    reasons = [*_fault_dead(status.nodes), *_fault_chat(status.nodes), *status.full]
     state: State = "degraded" if reasons else "healthy"
     if len(claimants) > 1:
         state = "two masters"
@@ -83,15 +73,13 @@ def assess(status: Status, answers: Mapping[str, str], limits: QueueSettings = _
     elif status.master is None:
         state = "no master"
         reasons.insert(0, _explain_vacancy(status.nodes))
-    return Health(
-        state, reasons, status, answers, [*warn_of_dead(status.dead_letters, limits.dead)]
-    )
+    return Health(state, reasons, status, answers)
 
 
 async def _examine_once(link: Link, keys: Keys, limits: QueueSettings) -> Health:
-    status = await read_status(link, keys)
+    status = await read_status(link, keys, limits)
     answers = await _ask(node for node in status.nodes if node.role != "dead")
-    return assess(status, answers, limits)
+    return assess(status, answers)
 
 
 async def _ask(nodes: Iterable[NodeStatus]) -> dict[str, str]:

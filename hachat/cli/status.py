@@ -35,8 +35,8 @@ CODES = {"healthy": 0, "no master": NO_MASTER, "degraded": DEGRADED, "two master
 def status(config: Path | None, *, watch: bool, as_json: bool) -> None:
     """Show the master, the nodes and the queues.
 
-    Exits with 0 when all is well, 3 without a master, 4 when degraded (a node is dead or a chat
-    connection does not stand), 5 when Redis cannot be reached, 6 when two nodes claim to be master.
+    Exits with 0 when all is well, 3 without a master, 4 when degraded (a node is dead, a chat
+    connection does not stand or a queue is full), 5 when Redis cannot be reached, 6 when two nodes claim to be master.
     """
     if watch and as_json:
         raise UsageError("--watch shows a table; for JSON leave it out")

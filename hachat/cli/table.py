@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hachat.cli.health import SILENT, Health
+from hachat.core.plain import show
 from hachat.store.status import NodeStatus, QueueStatus, Status
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "no master": "red", "two masters": "red"}
@@ -23,8 +24,8 @@ def render(health: Health) -> RenderableType:
         _describe_master(status),
         _tabulate(health),
         Text(_describe_queues(status)),
-        *(Text(f"! {reason}", style=_COLOURS[health.state]) for reason in health.reasons),
-        *(Text(f"! {warning}", style="yellow") for warning in health.warnings),
+        *(Text(f"! {show(reason)}", style=_COLOURS[health.state]) for reason in health.reasons),
+        *(Text(f"! {show(warning)}", style="yellow") for warning in status.warnings),
     )
 
 

@@ -90,6 +90,11 @@ def read_clock() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def longest_release(timing: Timing) -> float:
+    """Return the seconds that are spent at most on giving the lease back."""
+    return 3 * timing.op_timeout
+
+
 class Elector:
     """One node's part in the election.
 
@@ -180,7 +185,7 @@ class Elector:
                 nursery.cancel_scope.cancel()
         finally:
             # Only here, with the nursery closed, is every task that trusted the lease gone.
-            with trio.move_on_after(3 * self._timing.op_timeout, shield=True):
+            with trio.move_on_after(longest_release(self._timing), shield=True):
                 await self._say_goodbye(term)
             self._term = None
             term.over.set()

@@ -130,7 +130,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     at: float
     data: str = ""
     attempt: int = 0
-    v: int = 2
+    v: int = msgspec.field(default_factory=lambda: 2)  # unlike a plain default, it is written
 
     @property
     def conversation(self) -> str:

@@ -154,7 +154,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     """How much may wait before more is refused.
 
     Attributes:
-        depth: Messages that may wait in the whole cluster.
+        depth: Messages that may wait in a lane of the cluster, people's or work.
         mailbox: Messages that may wait in one conversation.
         outbox: Replies that may wait in one room.
         dead: Dead letters that are kept; the oldest beyond it are cut, and counted.

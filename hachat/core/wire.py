@@ -2,7 +2,8 @@
 
 Unknown fields are ignored and new ones have defaults, so two releases share one queue.  Each envelope carries in `v`
 the least schema that understands it: what means the same to older releases keeps its old number.  A `v` beyond `VERSION`
-is refused by name instead of being half understood, and whoever finds one leaves it to a newer node.
+is refused by name instead of being half understood, and whoever finds one leaves it to a newer node.  `docs/wire.md` tells
+how to add a schema.
 
 ======  =================================================================
 schema  what needs it

@@ -9,7 +9,8 @@ import structlog
 import trio
 
 from hachat.core.errors import StoreError
-from hachat.store.dead import NEARLY, DeadLetters
+from hachat.store.dead import DeadLetters
+from hachat.store.limits import NEARLY
 from hachat.store.trouble import report
 
 log = structlog.get_logger(__name__)

@@ -42,6 +42,7 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work
 from hachat.daemon.letters import LetterKeeper
 from hachat.store.answers import Answers
 from hachat.store.commits import Queued
@@ -59,9 +60,6 @@ from hachat.tasks.services import finish_unless, running
 from hachat.web.server import make_app, serve
 
 log = structlog.get_logger(__name__)
-
-GOODBYE = 2.0
-"""Seconds for saying goodbye to the cluster."""
 
 
 class Node:
@@ -146,7 +144,7 @@ class Node:
         Raises:
             StoreError: Redis cannot be asked.
         """
-        return await read_status(self._link, self._keys)
+        return await read_status(self._link, self._keys, self._inbound.limits)
 
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
         """Queue a webhook; raises as `Inbound.enqueue` does."""
@@ -199,7 +197,11 @@ class Node:
             self._notifier.status("joining the cluster")
             members = Members(self._link, self._keys, self._introduce(url))
             if await finish_unless(stop, partial(self._join, members)):
-                async with self._membership(members) as chat_states:
+                overdue = partial(leave_anyway, members, self._inbound)
+                async with (
+                    self._membership(members) as chat_states,
+                    limited(stop, longest_work(self._settings), overdue),
+                ):
                     await self._work(stop, partial(self._lead, chat_states))
 
     async def _join(self, members: Members) -> None:
@@ -228,7 +230,7 @@ class Node:
             self._link,
             stall=work.node_ttl - work.heartbeat,
             turned_at=lambda: self._pulse.ticked_at,
-            on_gone=self._recovery.notice,
+            on_gone=self._hear_of_gone,
             on_beat=self._recovery.beaten,
         )
         self._heartbeat = heartbeat
@@ -245,6 +247,10 @@ class Node:
         finally:
             with trio.move_on_after(GOODBYE, shield=True):
                 await leave(members)
+
+    def _hear_of_gone(self, consumers: Sequence[str]) -> None:
+        if not self._leaving:  # or what is taken over would lie here until we are gone
+            self._recovery.notice(consumers)
 
     async def _work(self, stop: trio.Event, duty: Duty) -> None:
         timing = self._settings.lease.timing

@@ -26,11 +26,12 @@ from hachat.core.settings import Settings, warnings
 from hachat.daemon import logging
 from hachat.daemon.adapters import make_adapters
 from hachat.daemon.configuration import changes
+from hachat.daemon.leaving import end_process, limited, longest_leave
 from hachat.daemon.node import Node
 from hachat.daemon.sources import make_source
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.status import read_status, read_version
+from hachat.store.status import Status, read_version
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +87,7 @@ class Daemon:
             Ping(),
             Help(),
             Info(partial(read_version, link)),
-            Cluster(partial(read_status, link, keys)),
+            Cluster(self._read_status),
         ]
         plugins = load_plugins(settings, folder, builtins)
         self._faults = plugins.faults
@@ -100,6 +101,9 @@ class Daemon:
         )
         adapters = make_adapters(settings, link, keys)
         self._node = Node(settings, link, self._robot, adapters, self._notifier)
+
+    async def _read_status(self) -> Status:
+        return await self._node.status()
 
     async def run(self) -> int:
         """Run the node and take signals until it has left; return the exit code."""
@@ -123,7 +127,8 @@ class Daemon:
         stop = trio.Event()
         async with trio.open_nursery() as nursery:
             await nursery.start(self._take_signals, stop)
-            await self._node.run(stop)
+            async with limited(stop, longest_leave(self._settings), end_process):
+                await self._node.run(stop)
             nursery.cancel_scope.cancel()
         log.info("left")
 

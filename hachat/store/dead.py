@@ -42,9 +42,6 @@ SCAN = 10_000
 CUT = 10_000
 """Letters cut at once; Redis serves nobody else meanwhile."""
 
-NEARLY = 0.8
-"""Share of the limit from which on there is a warning."""
-
 
 class Deed(msgspec.Struct, frozen=True):
     """What somebody did with a letter, for the log."""
@@ -107,7 +104,8 @@ class DeadLetters:
     async def retry(self, entry: str, by: str) -> bool:
         """Put a letter back where it waited, its failures and deaths forgotten; False when it is gone.
 
-        `by` is who wants it.  After an answer that was lost the letter is gone, or may be retried again.
+        Of a message only the routes in `only` are run again, if there are any: the others have ended well.  `by` is who
+        wants it.  After an answer that was lost the letter is gone, or may be retried again.
 
         Raises:
             QueueFull: there is no room where it waited.
@@ -121,7 +119,7 @@ class DeadLetters:
         value = letter.open()
         if isinstance(value, Reply):
             return await self._resend(letter, value, by)
-        return await self._requeue(letter, value, by)
+        return await self._requeue(letter, await self._renew(value), by)
 
     async def drop(self, entry: str, by: str) -> bool:
         """Drop a letter for good; False when it is gone.
@@ -167,26 +165,34 @@ class DeadLetters:
         """
         await self._link.command("XDEL", self._keys.of("audit"), *(deed.entry for deed in deeds))
 
+    async def _renew(self, value: Inbound) -> Inbound:
+        """Return `value` as if it had just come."""
+        if isinstance(value, Message):  # a job's time is the one it was meant for
+            # Else a command would be refused because it was said too long ago.
+            value = msgspec.structs.replace(value, at=await self._read_clock())
+        return msgspec.structs.replace(value, attempt=0)
+
     async def _requeue(self, letter: Letter, value: Inbound, by: str) -> bool:
-        fresh = _forget_failures(value)
+        only: Sequence[str] = value.only if isinstance(value, Message) else ()
         lane: Lane = "chat" if isinstance(value, Message) else "work"
         # As `Inbound.enqueue` does: work may fill its lane with a single conversation.
         mailbox = self.limits.mailbox if lane == "chat" else self.limits.depth
         of = self._keys.of
         names = ("counters", "deaths", "said", "trail", "audit")
-        keys = (of("dead"), self._keys.mailbox(fresh.conversation), self._keys.ready(lane))
+        keys = (of("dead"), self._keys.mailbox(value.conversation), self._keys.ready(lane))
         answer = await self._link.script(
             _REQUEUE,
             (*keys, *map(of, names)),
             (
                 *(letter.entry, lane, self.limits.depth, mailbox),
-                *(fresh.conversation, fresh.id, mark(fresh), by),
+                *(value.conversation, value.id, mark(value), by),
+                *only,
             ),
         )
         if answer == b"FULL":
             raise QueueFull(f"{self.limits.depth} messages are waiting in lane {lane}")
         if answer == b"BUSY":
-            raise QueueFull(f"{mailbox} messages are waiting in {fresh.conversation}")
+            raise QueueFull(f"{mailbox} messages are waiting in {value.conversation}")
         return bool(answer == b"DONE")
 
     async def _resend(self, letter: Letter, reply: Reply, by: str) -> bool:
@@ -205,8 +211,11 @@ class DeadLetters:
         """Return the id that the oldest letter may have, by Redis's clock."""
         if since is None:
             return "-"
-        seconds, _ = await self._link.command("TIME")
-        return str(max(0, int((int(seconds) - since) * 1000)))
+        return str(max(0, int((await self._read_clock() - since) * 1000)))
+
+    async def _read_clock(self) -> float:
+        seconds, microseconds = await self._link.command("TIME")
+        return int(seconds) + int(microseconds) / 1_000_000
 
     async def _read_page(self, cursor: str, oldest: str, *, oldest_first: bool) -> list[Letter]:
         beyond = f"({cursor}" if cursor else ""
@@ -223,9 +232,3 @@ def _later(beyond: str, oldest: str) -> str:
     if not beyond or oldest == "-":
         return beyond or oldest
     return max(beyond, oldest, key=lambda end: split_entry(end.removeprefix("(")))
-
-
-def _forget_failures(value: Inbound) -> Inbound:
-    if isinstance(value, Message):
-        return msgspec.structs.replace(value, attempt=0, only=())
-    return msgspec.structs.replace(value, attempt=0)

@@ -13,8 +13,14 @@ import msgspec
 
 from hachat.core.ids import LENGTH
 from hachat.core.settings import QueueSettings
-from hachat.store.dead import NEARLY
 from hachat.store.keys import GROUP, LANES, Keys
+from hachat.store.limits import (
+    find_full_lanes,
+    tell_full_mailbox,
+    tell_full_outbox,
+    warn_of_dead,
+    warn_of_lanes,
+)
 from hachat.store.link import Link
 from hachat.store.scripts import load
 from hachat.store.status import read_age, read_pairs
@@ -108,36 +114,26 @@ async def read_queues(link: Link, keys: Keys) -> Queues:
 
 def find_full(queues: Queues, limits: QueueSettings) -> list[str]:
     """Return a sentence for each thing that is full and refuses more, or soon will."""
+    waiting = {name: lane.waiting for name, lane in queues.lanes.items()}
     return [
-        *_find_full_lanes(queues, limits),
+        *find_full_lanes(waiting, limits),
+        *_find_full_mailboxes(queues, limits),
         *(
-            f"{box.name} has {box.length} replies, {limits.outbox} are kept:"
-            " further ones become dead letters"
+            tell_full_outbox(box.name, box.length)
             for box in queues.outbound.longest
             if box.length >= limits.outbox
         ),
+        *warn_of_lanes(waiting, limits),
         *warn_of_dead(queues.dead_letters, limits.dead),
     ]
 
 
-def warn_of_dead(count: int, limit: int) -> Iterator[str]:
-    """Yield a sentence if dead letters are near or beyond their limit."""
-    if count >= limit:
-        yield f"{count} dead letters, {limit} are kept: the oldest are cut; see `hachat dead list`"
-    elif count >= NEARLY * limit:
-        yield (
-            f"{count} dead letters, and beyond {limit} the oldest are cut; see `hachat dead list`"
-        )
-
-
-def _find_full_lanes(queues: Queues, limits: QueueSettings) -> Iterator[str]:
-    for lane, queue in queues.lanes.items():
-        if queue.waiting >= limits.depth:
-            yield f"lane {lane} is full: {queue.waiting} messages wait, more are refused"
-        most = limits.mailbox if lane == "chat" else limits.depth
-        for box in queue.longest:
+def _find_full_mailboxes(queues: Queues, limits: QueueSettings) -> Iterator[str]:
+    for name, lane in queues.lanes.items():
+        most = limits.mailbox if name == "chat" else limits.depth
+        for box in lane.longest:
             if box.length >= most:
-                yield f"{box.name} is full: {box.length} messages wait, more are refused"
+                yield tell_full_mailbox(box.name, box.length)
 
 
 def _read_lane(at: float, waiting: int, answer: Sequence[Any]) -> LaneQueue:

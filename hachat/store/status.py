@@ -12,7 +12,10 @@ import msgspec
 
 from hachat.core.ids import LENGTH, read_time
 from hachat.core.lease import Token
+from hachat.core.settings import QueueSettings
 from hachat.store.keys import GROUP, LANES, Keys
+from hachat.store.letter import read_letter
+from hachat.store.limits import find_full_lanes, find_full_outbox, warn_of_dead, warn_of_lanes
 from hachat.store.link import Link
 from hachat.store.members import Member
 from hachat.store.scripts import load
@@ -23,6 +26,8 @@ MISSED = 1.5
 """Beats after which a node that is not heard of is shown as dead; its conversations are taken over later."""
 
 Role = Literal["master", "standby", "dead"]
+
+_DEFAULTS = QueueSettings()
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
@@ -49,7 +54,8 @@ class Status(msgspec.Struct, frozen=True):
     """A cluster at the moment `at`, Unix seconds by Redis's clock; `lease_left` is seconds.
 
     `doubts` is of how many replies it has ever been unknown whether they had arrived, `dead_cut` how many dead letters
-    were cut because there were too many.
+    were cut because there were too many.  `full` has a sentence for each thing that is seen to refuse more, `warnings` one
+    for each that nears its limit.
     """
 
     cluster: str
@@ -64,10 +70,12 @@ class Status(msgspec.Struct, frozen=True):
     dead_letters: int
     doubts: int = 0
     dead_cut: int = 0
+    full: Sequence[str] = []
+    warnings: Sequence[str] = []
 
 
-async def read_status(link: Link, keys: Keys) -> Status:
-    """Return what there is to see of the cluster.
+async def read_status(link: Link, keys: Keys, limits: QueueSettings = _DEFAULTS) -> Status:
+    """Return what there is to see of the cluster; `limits` say what is full.
 
     Raises:
         StoreError: Redis cannot be asked.
@@ -88,7 +96,7 @@ async def read_status(link: Link, keys: Keys) -> Status:
         [*map(keys.of, names), *map(keys.ready, LANES)],
         (GROUP, keys.mailbox(""), keys.outbox("")),
     )
-    return _read(keys.cluster, answer)
+    return _read(keys.cluster, answer, limits)
 
 
 async def read_version(link: Link) -> str:
@@ -102,13 +110,14 @@ async def read_version(link: Link) -> str:
     return str(facts.get("valkey_version") or facts.get("redis_version", "of unknown version"))
 
 
-def _read(cluster: str, answer: Sequence[Any]) -> Status:
-    now, lease, left, meta, members, nodes, gone, counters, dead, out_head, *lanes = answer
+def _read(cluster: str, answer: Sequence[Any], limits: QueueSettings) -> Status:
+    now, lease, left, meta, members, nodes, gone, counters, dead, newest, out_head, *lanes = answer
     at = now / 1000
     token = _read_token(lease)
     term = read_pairs(meta)
     count = read_pairs(counters)
     since = int(term.get("since", 0)) / 1000 if token else None
+    waiting: dict[str, int] = {lane: int(count.get(f"waiting:{lane}", 0)) for lane in LANES}
     return Status(
         cluster=cluster,
         at=at,
@@ -123,13 +132,18 @@ def _read(cluster: str, answer: Sequence[Any]) -> Status:
             key=lambda node: node.name,
         ),
         inbound={
-            lane: QueueStatus(int(count.get(f"waiting:{lane}", 0)), read_age(at, head), in_hand)
+            lane: QueueStatus(waiting[lane], read_age(at, head), in_hand)
             for lane, in_hand, head in zip(LANES, lanes[::2], lanes[1::2], strict=True)
         },
         outbound=QueueStatus(int(count.get("outgoing", 0)), read_age(at, out_head)),
         dead_letters=dead,
         doubts=int(count.get("doubts", 0)),
         dead_cut=int(count.get("dead_cut", 0)),
+        full=[
+            *find_full_lanes(waiting, limits),
+            *find_full_outbox((read_letter(*entry) for entry in newest), at),
+        ],
+        warnings=[*warn_of_lanes(waiting, limits), *warn_of_dead(dead, limits.dead)],
     )
 
 

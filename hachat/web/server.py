@@ -38,8 +38,8 @@ BODY_TIMEOUT = 10.0
 GRACE = 3.0
 """Seconds that requests in hand may take to finish when the server leaves."""
 
-_PEER_TIMEOUT = 5_000
-"""Milliseconds that a peer may leave what we sent unread before its connection is cut."""
+PEER_TIMEOUT = 5.0
+"""Seconds that a peer may leave what we sent unread before its connection is cut."""
 
 _KEEP_ALIVE = 75.0
 """Seconds an idle connection is kept.
@@ -159,7 +159,7 @@ def _listen(host: str, port: int) -> socket.socket:
     )
     # Accepted sockets inherit it.  Hypercorn shields its writes, so without it a peer that reads
     # nothing could hold us for ever.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PEER_TIMEOUT)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(PEER_TIMEOUT * 1000))
     return listener
 
 

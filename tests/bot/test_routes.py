@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -201,54 +199,6 @@ def test_missing_parameter() -> None:
         async def go(self, ctx: Context) -> None: ...
 
     refused(Bad(), "the pattern's group 'app' has no parameter; add app: str")
-
-
-def test_no_context() -> None:
-    """A method without a context is refused."""
-
-    class Bad(Handler):
-        @command("x")
-        async def go(self) -> None: ...
-
-    refused(Bad(), "the first parameter after self must be ctx: Context")
-
-
-def test_hidden_coroutine() -> None:
-    """A decorator that hides an async method is found out, instead of the method being run in a thread."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def wrapper(*args: Any) -> Any:
-            return function(*args)
-
-        return wrapper
-
-    class Bad(Handler):
-        @command("x")
-        @decorate
-        async def go(self, ctx: Context) -> None: ...
-
-    refused(Bad(), "a decorator hides that it is async")
-
-
-def test_unconvertible_kind() -> None:
-    """Text is converted to str, int and float, to nothing else."""
-
-    class Bad(Handler):
-        @command("x (?P<n>.+)")
-        async def go(self, ctx: Context, n: list[str]) -> None: ...
-
-    refused(Bad(), "n must be a str, an int or a float, not list[str]")
-
-
-def test_unknown_annotation() -> None:
-    """An annotation that means nothing at run time is refused by name."""
-
-    class Bad(Handler):
-        @command("x (?P<n>.+)")
-        async def go(self, ctx: Context, n: Decimal) -> None: ...
-
-    refused(Bad(), "cannot tell what n: Decimal is")
 
 
 def test_path_variables() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 from unittest.mock import patch
@@ -47,8 +47,10 @@ class Place:
 
         return trio.run(act)
 
-    def run(self, *arguments: str, typed: str | None = None) -> Result:
+    def run(
+        self, *arguments: str, typed: str | None = None, env: Mapping[str, str] | None = None
+    ) -> Result:
         """Run the command with these settings, in this process, whose logging it leaves alone."""
         command = [*arguments, "--config", str(self.file)]
         with patch("hachat.daemon.logging.configure"):
-            return CliRunner().invoke(main, command, input=typed)
+            return CliRunner().invoke(main, command, input=typed, env=env)

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from hachat.cli.health import SILENT, assess
-from hachat.core.settings import QueueSettings
 from hachat.store.status import NodeStatus, QueueStatus, Role, Status
 
 
@@ -69,13 +68,12 @@ def test_two_claims_are_the_worst() -> None:
     assert health.reasons[0] == "n1 and n2 each claim to be master"
 
 
-@pytest.mark.parametrize(("count", "warned"), [(79, 0), (80, 1), (100, 1), (101, 1)])
-def test_many_dead_letters_are_a_warning(count: int, warned: int) -> None:
-    """From 80 % of their limit on they are named; the cluster is healthy all the same."""
-    seen = msgspec.structs.replace(status(node("n1", "master")), dead_letters=count)
+def test_what_is_full_degrades_and_what_nears_its_limit_does_not() -> None:
+    """Who is turned away is not served well; what may come to that is told, and the cluster is healthy all the same."""
+    seen = status(node("n1", "master"))
+    nearly = assess(msgspec.structs.replace(seen, warnings=["nearly"]), {})
+    full = assess(msgspec.structs.replace(seen, full=["a lane is full"]), {})
 
-    health = assess(seen, {}, QueueSettings(dead=100))
-
-    assert health.state == "healthy"
-    assert [f"{count} dead letters" in warning for warning in health.warnings] == [True] * warned
-    assert b'"warnings"' in health.to_json()
+    assert (nearly.state, nearly.reasons) == ("healthy", [])
+    assert msgspec.json.decode(nearly.to_json())["warnings"] == ["nearly"]
+    assert (full.state, full.reasons) == ("degraded", ["a lane is full"])

@@ -127,38 +127,3 @@ def test_nobody_can_step_down_without_a_master(server: Server, tmp_path: Path) -
 
     assert done.returncode == 3
     assert "nobody is master" in done.stderr
-
-
-def test_a_line_nobody_answers_is_exit_code_4(server: Server, tmp_path: Path) -> None:
-    """`say` gives up after --wait and says what to look at."""
-    write(tmp_path, server.url)
-
-    done = hachat("say", "hachat ping", "--wait", "0.3", cwd=tmp_path)
-
-    assert done.returncode == 4
-    assert "no answer within 0.3 s" in done.stderr
-
-
-def test_check_masks_secrets(server: Server, tmp_path: Path) -> None:
-    """The effective settings are printed, and no password is among them."""
-    write(tmp_path, "redis://:hunter2@127.0.0.1:1")
-
-    done = hachat("check", cwd=tmp_path)
-
-    assert done.returncode == 0, done.stderr
-    assert "hunter2" not in done.stdout + done.stderr
-    assert "ttl" in done.stdout
-
-
-def test_check_reports_all_faults_at_once(tmp_path: Path) -> None:
-    """Settings, adapters and handlers: one report for all."""
-    write(tmp_path, "redis://127.0.0.1:1", "[chat.icr]\n")
-    (tmp_path / "handlers").mkdir()
-    (tmp_path / "handlers" / "broken.py").write_text("import no_such_module\n")
-
-    done = hachat("check", cwd=tmp_path)
-
-    assert done.returncode == 2
-    assert "chat.icr" in done.stderr
-    assert "no_such_module" in done.stderr
-    assert "Traceback" not in done.stderr

@@ -44,16 +44,23 @@ def test_the_table_shows_every_node_and_every_fault() -> None:
     assert "! n2 is dead" in shown
 
 
-def test_the_table_warns_of_dead_letters() -> None:
-    """Those that were cut are counted, and many are a line of their own."""
-    seen = structs.replace(status(node("n1", "master")), dead_letters=10_000, dead_cut=7)
+def test_the_table_tells_what_is_full_and_what_was_cut() -> None:
+    """Dead letters that were cut are counted; each warning is a line of its own, in which nothing steers the terminal."""
+    seen = structs.replace(
+        status(node("n1", "master")),
+        dead_letters=10_000,
+        dead_cut=7,
+        full=["t/\x1b[2J is full"],
+        warnings=["nearly [red]"],
+    )
     console = Console(width=160)
     with console.capture() as capture:
         console.print(render(assess(seen, {})))
 
     shown = capture.get()
     assert "dead letters 10000 (7 were cut)" in shown
-    assert "! 10000 dead letters, 10000 are kept" in shown
+    assert r"! t/\x1b[2J is full" in shown
+    assert "! nearly [red]" in shown
 
 
 def test_doubts_are_shown_once_there_are_any() -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from hachat.core.settings import Settings
+from hachat.daemon.leaving import longest_leave
+
 UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "hachat.service"
 EXPOSURE = 1.5
 """The most that `systemd-analyze security` may find, of 10."""
@@ -82,11 +85,22 @@ def test_unit_says_what_the_daemon_relies_on(name: str, value: str) -> None:
     assert settings(name) == [value]
 
 
-def test_stopping_leaves_handlers_their_grace() -> None:
-    """The patience of systemd is longer than the 25 s that running handlers are given."""
+def test_stopping_lasts_as_long_as_leaving_may_take() -> None:
+    """The patience of systemd outlasts the grace of handlers and every goodbye, even if Redis is silent and peers are deaf."""
     [seconds] = settings("TimeoutStopSec")
 
-    assert int(seconds) > 25
+    assert longest_leave(Settings()) < int(seconds)
+
+
+def test_the_comment_says_how_long_leaving_takes() -> None:
+    """Whoever raises the grace reads by how much more to raise the patience."""
+    worker = Settings().worker
+    rest = longest_leave(Settings()) - worker.grace
+
+    assert (
+        f"{worker.grace:g} s to finish ([worker] grace), all goodbyes {rest:g} s"
+        in UNIT.read_text()
+    )
 
 
 def test_daemon_can_still_do_its_work() -> None:

@@ -63,6 +63,12 @@ def test_the_index_lists_every_page() -> None:
 
 
 @each_page
+def test_no_page_shows_two_versions_of_itself(page: Path) -> None:
+    """A merge that nobody finished is not for readers."""
+    assert not re.search(r"^(<{7}|={7}|>{7})( |$)", page.read_text(), re.MULTILINE)
+
+
+@each_page
 def test_commands_exist(page: Path) -> None:
     """A page names only commands there are, in a shell or in chat, and only options they take."""
     for code in snippets(page):

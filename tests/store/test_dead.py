@@ -195,13 +195,17 @@ async def test_what_is_no_entry_is_refused(entry: str, letters: DeadLetters) -> 
 # Retrying
 
 
+@pytest.mark.parametrize("only", [(), ("Deploy.deploy",)], ids=["all routes", "one route"])
 async def test_a_message_goes_back_as_if_it_had_just_come(
-    letters: DeadLetters, link: Link, keys: Keys
+    only: tuple[str, ...], letters: DeadLetters, link: Link, keys: Keys
 ) -> None:
-    """It waits in its mailbox, has a token and is counted; failures, deaths and what was said are forgotten."""
-    entry = await bury(link, keys, message(1))
+    """It waits in its mailbox, has a token and is counted; failures, deaths and what was said are forgotten.
+
+    Routes that are not in it have ended well, and are not run again.
+    """
+    entry = await bury(link, keys, message(1, only=only))
     await link.command("HSET", keys.of("deaths"), "m1", 3, "m9", 1)
-    await link.command("HSET", keys.of("said"), "m1", "m1/ping/1")
+    await link.command("HSET", keys.of("said"), "m1", "\nm1/Deploy.deploy/1\n")
 
     assert await letters.retry(entry, BY)
 
@@ -209,13 +213,50 @@ async def test_a_message_goes_back_as_if_it_had_just_come(
     await inbound.prepare()
     _, ((token, head),) = await inbound.turn("chat", [], 1)
     assert head is not None
-    assert decode_inbound(head.data) == message(1, attempt=0, only=())
+    retried = decode_inbound(head.data)
+    assert retried == message(1, attempt=0, only=only, at=retried.at)
     assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
     assert await link.command("HGETALL", keys.of("deaths")) == [b"m9", b"1"]
     assert await link.command("EXISTS", keys.of("said")) == 0
     assert await letters.count() == 0
     answers, _ = await inbound.turn("chat", [Commit(token, head)])
     assert answers == [(Verdict.DONE, None)]
+
+
+async def test_what_other_routes_have_said_stays_known(
+    letters: DeadLetters, link: Link, keys: Keys
+) -> None:
+    """A route that is still tried again by itself repeats nothing; the ones that are retried may say and begin all anew."""
+    before = (
+        "m1/Deploy.deploy/1",
+        "m1/Deploy.tell/1",
+        "m1/Deploy.tell/2",
+        "Deploy.deploy",
+        "Deploy.tell",
+        "m1/robot/1",
+    )
+    entry = await bury(link, keys, message(1, only=("Deploy.deploy", "Other.route")))
+    await link.command(
+        "HSET", keys.of("said"), "m1", "".join(f"\n{line}" for line in before) + "\n"
+    )
+
+    assert await letters.retry(entry, BY)
+
+    kept = await link.command("HGET", keys.of("said"), "m1")
+    assert kept == b"\nm1/Deploy.tell/1\nm1/Deploy.tell/2\nDeploy.tell\n"
+
+
+async def test_a_message_that_is_retried_is_not_too_old_to_be_answered(
+    letters: DeadLetters, link: Link, keys: Keys
+) -> None:
+    """However long its letter has lain there, it is of now; else commands would be refused as said too long ago."""
+    entry = await bury(link, keys, message(1))
+
+    await letters.retry(entry, BY)
+
+    (item,) = await link.command("LRANGE", keys.mailbox("t/ops"), 0, -1)
+    seconds, _ = await link.command("TIME")
+    assert decode_inbound(item.partition(b"|")[2]).at == pytest.approx(int(seconds), abs=2)
 
 
 @pytest.mark.parametrize("value", [webhook(1), Job("j1", "Deploy.nightly", 1.0, attempt=4)])
@@ -229,7 +270,7 @@ async def test_work_goes_back_to_its_own_lane(
 
     (item,) = await link.command("LRANGE", keys.mailbox(value.conversation), 0, -1)
     retried = decode_inbound(item.partition(b"|")[2])
-    assert (retried.id, retried.attempt) == (value.id, 0)
+    assert (retried.id, retried.attempt, retried.at) == (value.id, 0, value.at)
     assert await link.command("XLEN", keys.ready("work")) == 1
     assert await link.command("HGET", keys.of("counters"), "waiting:work") == b"1"
 

@@ -178,7 +178,7 @@ def test_the_form_of_a_job() -> None:
     """Others write the same form: lane, length of the conversation in bytes, conversation, and what a mailbox holds."""
     value = Job("j1", "ü.ö", 1.0)
     assert pack_job("work", value) == "work|9|job/ü.öj1|".encode() + (
-        '{"kind":"job","id":"j1","route":"ü.ö","at":1.0}'.encode()
+        '{"kind":"job","id":"j1","route":"ü.ö","at":1.0,"v":2}'.encode()
     )
 
 

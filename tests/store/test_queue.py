@@ -222,9 +222,18 @@ async def test_what_is_full_is_said(inbound: Inbound, link: Link, keys: Keys) ->
     assert none == []
     assert nearly == ["8 dead letters, and beyond 10 the oldest are cut; see `hachat dead list`"]
     assert all_ == [
-        "lane chat is full: 2 messages wait, more are refused",
-        "t/ops is full: 2 messages wait, more are refused",
-        "t/x has 2 replies, 2 are kept: further ones become dead letters",
+        (
+            "lane chat is full: 2 messages wait, and nothing more is heard until some are handled;"
+            " `hachat queue` shows where they wait; start more nodes, or raise queue.depth"
+        ),
+        (
+            "t/ops is full: 2 messages wait, more are refused; see what its handlers wait for,"
+            " or raise queue.mailbox"
+        ),
+        (
+            "t/x has 2 replies, no more are kept: further ones become dead letters;"
+            " `hachat dead retry` sends them later"
+        ),
         "8 dead letters, 8 are kept: the oldest are cut; see `hachat dead list`",
     ]
     assert (queues.dead_letters, queues.dead_cut) == (8, 4)

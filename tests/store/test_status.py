@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from hachat.core.errors import StoreUnavailable
+from hachat.core.errors import QueueFull, StoreUnavailable
 from hachat.core.ids import make_id
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import encode
+from hachat.store.commits import Commit
 from hachat.store.inbound import Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
@@ -248,6 +249,59 @@ async def test_dead_letters_are_counted(link: Link, keys: Keys) -> None:
         await link.command("XADD", keys.of("dead"), "*", "kind", "message")
 
     assert (await read_status(link, keys)).dead_letters == 3
+
+
+async def sentences(link: Link, keys: Keys, **limits: Any) -> tuple[list[str], list[str]]:
+    """Return what is full, and what nears its limit, by the word that it begins with."""
+    status = await read_status(link, keys, QueueSettings(**limits))
+    return list(status.full), list(status.warnings)
+
+
+async def test_what_nears_its_limit_is_a_warning(link: Link, keys: Keys) -> None:
+    """Lanes and dead letters are held against the limits of whoever looks."""
+    await link.command("HSET", keys.of("counters"), "waiting:work", 4, "waiting:chat", 1)
+    for _ in range(2):
+        await link.command("XADD", keys.of("dead"), "*", "kind", "message")
+
+    assert await sentences(link, keys) == ([], [])
+    full, warnings = await sentences(link, keys, depth=5, dead=2)
+
+    assert full == []
+    assert [line.split(":")[0] for line in warnings] == [
+        "lane work is nearly full",
+        "2 dead letters, 2 are kept",
+    ]
+
+
+async def test_a_full_lane_refuses_as_it_is_told(link: Link, keys: Keys) -> None:
+    """What is said of a lane is so."""
+    limits = QueueSettings(depth=2)
+    queue = Inbound(link, keys, "n1:b1", limits)
+    await queue.enqueue_all([message("a", age=1), message("b", age=1)], "chat")
+
+    (outcome,) = await queue.enqueue_all([message("c", age=1)], "chat")
+    (sentence,) = (await read_status(link, keys, limits)).full
+
+    assert isinstance(outcome, QueueFull)
+    assert sentence.startswith("lane chat is full: 2 messages wait, and nothing more is heard")
+
+
+async def test_an_outbox_that_was_full_lately_is_told_of(link: Link, keys: Keys) -> None:
+    """The newest dead letter says so, if it is a reply for which there was no room a short while ago."""
+    limits = QueueSettings(outbox=1)
+    queue = Inbound(link, keys, "n1:b1", limits)
+    await queue.prepare()
+    await queue.enqueue(message("a", age=1), "chat")
+    _, ((token, head),) = await queue.turn("chat", [], 1)
+    await queue.turn(
+        "chat", [Commit(token, head, [Reply(f"m/r/{n}", "t/x", "hi") for n in (1, 2)])]
+    )
+
+    (sentence,), _ = await sentences(link, keys)
+
+    assert sentence.startswith("t/x had no room for more replies 0 s ago: they become dead letters")
+    await link.command("XADD", keys.of("dead"), "*", "kind", "reply", "reason", "no such room")
+    assert await sentences(link, keys) == ([], [])
 
 
 async def test_the_server_says_its_version(link: Link) -> None:

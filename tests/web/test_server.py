@@ -76,7 +76,7 @@ class Served:
 async def served(node: FakeNode, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch) -> Served:
     """A running server that can leave before the test ends, and whose patience is short."""
     monkeypatch.setattr(server, "GRACE", 0.5)
-    monkeypatch.setattr(server, "_PEER_TIMEOUT", 300)
+    monkeypatch.setattr(server, "PEER_TIMEOUT", 0.3)
     running = Served()
     running.url = await nursery.start(running.run, node)
     return running

@@ -154,6 +154,7 @@ async def run_cluster(
     *,
     nodes: Sequence[str] = ("node-1", "node-2", "node-3"),
     settings: str = "",
+    handlers: str = "tests.whole.handlers",
     proxied: bool = False,
     program: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[Cluster]:
@@ -172,7 +173,7 @@ async def run_cluster(
             cluster = Cluster(server, {}, link, keys, children, proxies)
             for name in nodes:
                 url = proxies[name].url if proxied else server.url
-                file = _write_settings(directory, name, keys, url, settings)
+                file = _write_settings(directory, name, keys, url, settings, handlers=handlers)
                 cluster.daemons[name] = Daemon(name, file, directory / f"{name}.log", program)
                 cluster.restart(name)
             await cluster.wait_complete()
@@ -180,10 +181,12 @@ async def run_cluster(
             nursery.cancel_scope.cancel()
 
 
-def _write_settings(directory: Path, name: str, keys: Keys, url: str, settings: str) -> Path:
+def _write_settings(
+    directory: Path, name: str, keys: Keys, url: str, settings: str, *, handlers: str
+) -> Path:
     file = directory / f"{name}.toml"
     file.write_text(
-        f'cluster = "{keys.cluster}"\nnode = "{name}"\nhandlers = ["tests.whole.handlers"]\n'
+        f'cluster = "{keys.cluster}"\nnode = "{name}"\nhandlers = ["{handlers}"]\n'
         f'[redis]\nurl = "{url}"\n[web]\nport = 0\n{settings}'
     )
     return file

@@ -34,7 +34,7 @@ class QueueView(Protocol):
 
 
 class ClusterView(Protocol):
-    """The cluster at one moment: who is master, its nodes, and what is waiting."""
+    """The cluster at one moment: who is master, its nodes, what is waiting, and sentences about what is or nears full."""
 
     @property
     def master(self) -> str | None: ...  # noqa: D102 - described by the class
@@ -50,6 +50,12 @@ class ClusterView(Protocol):
 
     @property
     def dead_letters(self) -> int: ...  # noqa: D102
+
+    @property
+    def full(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def warnings(self) -> Sequence[str]: ...  # noqa: D102
 
 
 ReadCluster = Callable[[], Awaitable[ClusterView]]
@@ -83,6 +89,8 @@ def describe(view: ClusterView) -> str:
     lines.append("waiting: " + ", ".join(_describe_queue(*queue) for queue in queues.items()))
     if view.dead_letters:
         lines.append(f"dead letters: {view.dead_letters}")
+    lines += view.full
+    lines += view.warnings
     return "\n".join(lines)
 
 

@@ -2,8 +2,8 @@
 --
 -- KEYS  1 lease  2 meta  3 members  4 nodes  5 gone  6 counters  7 outready  8 dead  9 detached  10.. ready of each lane
 -- ARGV  1 group  2 prefix of mailbox keys  3 prefix of outbox keys
--- =>    {now ms, lease, ms left, meta, members, nodes, gone, counters, dead letters, head of the room that is due first,
---        for each lane: conversations in hand, head of the conversation that waits longest}
+-- =>    {now ms, lease, ms left, meta, members, nodes, gone, counters, dead letters, {the newest of them}, head of the
+--        room that is due first, for each lane: conversations in hand, head of the conversation that waits longest}
 
 local time = redis.call('TIME')
 local first = redis.call('ZRANGE', KEYS[7], 0, 0)[1]
@@ -17,6 +17,7 @@ local status = {
   redis.call('HGETALL', KEYS[5]),
   redis.call('HGETALL', KEYS[6]),
   redis.call('XLEN', KEYS[8]),
+  redis.call('XREVRANGE', KEYS[8], '+', '-', 'COUNT', 1),
   first and redis.call('LINDEX', ARGV[3] .. first, 0) or '',
 }
 for i = 10, #KEYS do

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from hachat.bot.handlers.cluster import Cluster, ClusterView
 from hachat.bot.testing import Stage
 from hachat.core.errors import StoreUnavailable
@@ -52,6 +54,15 @@ async def test_trouble() -> None:
     assert said.startswith("master: nobody\n")
     assert "beta: dead" in said
     assert said.endswith("\ndead letters: 2")
+
+
+async def test_what_is_full_is_said_last() -> None:
+    """Sentences about what is full, and then about what may be."""
+    view = msgspec.structs.replace(status("beta", 2), full=["full"], warnings=["nearly"])
+
+    (said,) = await say(view)
+
+    assert said.endswith("\ndead letters: 2\nfull\nnearly")
 
 
 async def test_without_redis() -> None:

@@ -1,0 +1,78 @@
+"""What is full, or soon will be, in sentences for people: what happens then, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from hachat.core.settings import QueueSettings
+from hachat.store.letter import Letter
+
+NEARLY = 0.8
+"""Share of a limit from which on there is a warning."""
+
+LATELY = 60.0
+"""Seconds for which it is told that an outbox was full."""
+
+OUTBOX_FULL = "the outbox of the room is full"
+"""Reason of the dead letters of replies that found no room; the scripts write it."""
+
+_REFUSED = {
+    "chat": "nothing more is heard until some are handled",
+    "work": "webhooks are answered 503 until some are handled",
+}
+
+_LATER = "`hachat dead retry` sends them later"
+
+_REMEDY = "`hachat queue` shows where they wait; start more nodes, or raise queue.depth"
+
+
+def find_full_lanes(waiting: Mapping[str, int], limits: QueueSettings) -> Iterator[str]:
+    """Yield a sentence for each lane that refuses more."""
+    for lane, count in waiting.items():
+        if count >= limits.depth:
+            yield f"lane {lane} is full: {count} messages wait, and {_REFUSED[lane]}; {_REMEDY}"
+
+
+def warn_of_lanes(waiting: Mapping[str, int], limits: QueueSettings) -> Iterator[str]:
+    """Yield a sentence for each lane that will soon refuse more."""
+    for lane, count in waiting.items():
+        if NEARLY * limits.depth <= count < limits.depth:
+            yield (
+                f"lane {lane} is nearly full: {count} messages wait, and at {limits.depth} {_REFUSED[lane]}; {_REMEDY}"
+            )
+
+
+def tell_full_mailbox(conversation: str, count: int) -> str:
+    """Return that a mailbox refuses more."""
+    return (
+        f"{conversation} is full: {count} messages wait, more are refused; see what its handlers wait for,"
+        " or raise queue.mailbox"
+    )
+
+
+def tell_full_outbox(room: str, count: int) -> str:
+    """Return that an outbox takes no more replies."""
+    return (
+        f"{room} has {count} replies, no more are kept: further ones become dead letters; {_LATER}"
+    )
+
+
+def find_full_outbox(newest: Iterable[Letter], now: float) -> Iterator[str]:
+    """Yield a sentence for each of the `newest` dead letters that is a reply which lately found its outbox full."""
+    for letter in newest:
+        age = max(0.0, now - letter.at)
+        if letter.reason == OUTBOX_FULL and age < LATELY:
+            yield (
+                f"{letter.origin} had no room for more replies {age:.0f} s ago: they become dead letters;"
+                f" `hachat queue` tells what the room waits for, {_LATER}"
+            )
+
+
+def warn_of_dead(count: int, limit: int) -> Iterator[str]:
+    """Yield a sentence if dead letters are near or beyond their limit."""
+    if count >= limit:
+        yield f"{count} dead letters, {limit} are kept: the oldest are cut; see `hachat dead list`"
+    elif count >= NEARLY * limit:
+        yield (
+            f"{count} dead letters, and beyond {limit} the oldest are cut; see `hachat dead list`"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from math import inf
@@ -21,13 +21,13 @@ from hachat.bot.run import Call, Run
 from hachat.bot.turns import RELUCTANCE
 from hachat.bot.visit import VISIT_MESSAGES, VISIT_SECONDS
 from hachat.bot.worker import PATIENCE, Worker
-from hachat.core.errors import HandlerError, StoreRefused
+from hachat.core.errors import HandlerError, StoreError, StoreRefused
 from hachat.core.messages import Inbound, Message, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import VERSION, encode
-from hachat.store.commits import Verdict
+from hachat.store.commits import Commit, Committed, Taken, Verdict
 from hachat.store.inbound import Inbound as Queue
-from hachat.store.keys import Keys
+from hachat.store.keys import Keys, Lane
 from hachat.store.link import Link
 from tests.bot.mailboxes import AWAY, Mailboxes
 from tests.waiting import until
@@ -604,6 +604,41 @@ async def test_leaving_is_over_after_the_grace(autojump_clock: trio.testing.Mock
 
     assert stage.handler.ended == committed(stage) == []
     assert [token.conversation for token in stage.queue.handed_back] == ["t/a"]
+
+
+class Slow(Mailboxes):
+    """Mailboxes of which an answer is on its way for as long as a test wants."""
+
+    gate = trio.Event()
+
+    async def turn(
+        self, lane: Lane, commits: Sequence[Commit], most: int | None = None
+    ) -> tuple[list[Committed | StoreError], list[Taken]]:
+        """Take a turn, and have its answer wait."""
+        answer = await super().turn(lane, commits, most)
+        await self.gate.wait()
+        return answer
+
+
+async def test_what_nobody_has_begun_goes_to_others_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What comes with an answer that was under way when the node was told to leave does not wait for slow handlers to end."""
+    queue = Slow()
+    queue.gate.set()
+    async with working(Handler(inf), queue=queue, slots=2, grace=25.0) as stage:
+        queue.put("slow", "slow")
+        await until(lambda: stage.handler.began)
+        queue.gate = trio.Event()
+        queue.put("late", "late")
+        await until(lambda: any(token.conversation == "t/late" for token in queue.pending))
+        stage.leaving.set()
+        await trio.testing.wait_all_tasks_blocked()
+        queue.gate.set()
+        await until(lambda: queue.passed_on, within=1.0)
+
+    assert [token.conversation for token in queue.passed_on] == ["t/late"]
+    assert stage.handler.began == ["slow"]
 
 
 async def test_a_goodbye_that_fails_ends_all_the_same(

@@ -222,7 +222,7 @@ class Worker:
             self._visits.end(visit)
             return
         visit.replies, visit.give_up, inbound = run.replies, run.given_up, run.inbound
-        visit.later = run.later
+        visit.later, visit.letter = run.later, run.letter
         if again := run.try_again(self._dice):
             delay, value = again
             visit.later = [*visit.later, Later(f"{value.id}/again", delay, self.lane, value)]

@@ -13,6 +13,7 @@ import pytest
 import structlog
 import trio
 import trio.testing
+from msgspec.structs import replace
 
 from hachat.bot.company import MOMENT
 from hachat.bot.context import Replies
@@ -335,6 +336,33 @@ async def test_what_must_not_be_done_twice_is_noted_before_it_begins(
         "echo: it was interrupted and must not be done twice",
     )
     assert second.replies[0].text == "Sorry, that went wrong (id taken)."
+
+
+async def test_the_letter_of_a_message_names_the_routes_that_are_given_up(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Another route has ended well, and is not to be run again with a retry of the letter."""
+
+    class Both(Handler):
+        def __call__(self, inbound: Inbound) -> Run:
+            good, bad = super().__call__(inbound), super().__call__(inbound)
+            (call,) = bad.calls
+
+            async def fail() -> None:
+                raise ValueError("no")
+
+            never = Policy(retry="never")
+            good.calls = [*good.calls, replace(call, name="bad", run=fail, policy=never)]
+            return good
+
+    async with working(Both()) as stage:
+        stage.queue.put("a", "a1")
+        await stage.until_idle()
+
+    (commit,) = stage.queue.commits
+    assert isinstance(commit.letter, Message)
+    assert (commit.give_up, commit.letter.only) == ("bad: ValueError: no", ("bad",))
+    assert stage.handler.ended == ["a1"]
 
 
 async def test_a_route_may_ask_for_another_order(autojump_clock: trio.testing.MockClock) -> None:

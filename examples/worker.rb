@@ -63,7 +63,7 @@ end
 # One entry of a turn: a head that is finished with its replies, or, without a head, a look at what waits.
 def commit(token, conversation, head: "", pass: false, give_up: "", replies: [])
   words = replies.flat_map { |reply| [reply[:room], "#{reply[:id]}|#{JSON.generate(reply)}"] }
-  [token, conversation, head, pass ? "1" : "", give_up, "", replies.size, 0, *words]
+  [token, conversation, head, pass ? "1" : "", give_up, "", "", replies.size, 0, *words]
 end
 
 def handle(token, conversation, head)

@@ -192,11 +192,24 @@ class Run:
     @property
     def given_up(self) -> str:
         """Why routes are given up, or nothing."""
+        return "; ".join(
+            f"{failure.route or 'all'}: {failure.reason}" for failure in self._list_lost()
+        )
+
+    @property
+    def letter(self) -> Message | None:
+        """What to keep of a message of which only some routes are given up; None if that is all of it, or nothing."""
+        inbound, lost = self.inbound, tuple(failure.route for failure in self._list_lost())
+        if not lost or "" in lost or not isinstance(inbound, Message):
+            return None
+        others = self._again or self._ended - set(lost)
+        return msgspec.structs.replace(inbound, only=lost, v=2) if others else None
+
+    def _list_lost(self) -> list[Failure]:
         if not self._failures:  # as nearly always
-            return ""
+            return []
         again = self._again
-        lost = [failure for failure in self._failures if failure not in again]
-        return "; ".join(f"{failure.route or 'all'}: {failure.reason}" for failure in lost)
+        return [failure for failure in self._failures if failure not in again]
 
     @property
     def _again(self) -> list[Failure]:

@@ -64,9 +64,17 @@ class Turns:
         visit.go_to(head)
         if head is None:
             self.finish(visit)
-        elif not self.leaving:
+        elif self.leaving:
+            self.pass_on(visit)
+        else:
             visit.handled += 1
             self._give([visit])
+
+    def pass_on(self, visit: Visit) -> None:
+        """Leave what is at the head of a conversation to other nodes."""
+        visit.go_to(None)
+        visit.passed_on = True
+        self.finish(visit)
 
     def close(self) -> None:
         """Let `run` return once Redis knows of all that has ended."""

@@ -9,7 +9,7 @@ from math import inf
 import trio
 
 from hachat.bot.run import Run
-from hachat.core.messages import Message, Reply
+from hachat.core.messages import Inbound, Message, Reply
 from hachat.store.commits import Commit, Head, Later, Token
 from hachat.tasks.hands import Hand
 
@@ -27,7 +27,7 @@ class Visit:
     `head` is what is being handled, if anything: by `run`, since `began`, in `hand`.  It is `ended` when all that is left
     is to tell Redis, `lost` when another node has the conversation, and
     `passed_on` when another should have it.  Whoever is parked on `news` accompanies it, and
-    sees to its end.  `replies`, `later`, `again` and `give_up` are what it came to.
+    sees to its end.  `replies`, `later`, `again`, `give_up` and `letter` are what it came to.
     """
 
     token: Token
@@ -45,12 +45,14 @@ class Visit:
     later: Sequence[Later] = ()
     again: bool = False
     give_up: str = ""
+    letter: Inbound | None = None
 
     def go_to(self, head: Head | None) -> None:
         """Turn to another message, or look which is the next."""
         self.head, self.run, self.hand, self.began = head, None, None, inf
         self.news, self.ended = None, False
-        self.replies, self.later, self.again, self.give_up = (), (), False, ""
+        self.replies, self.later, self.again = (), (), False
+        self.give_up, self.letter = "", None
 
     def lose(self) -> None:
         """Stop: another node has this conversation, and what is done here comes to nothing."""
@@ -63,7 +65,8 @@ class Visit:
         enough = leaving or self.handled >= VISIT_MESSAGES or now >= self.until
         give_way = enough if self.head else self.passed_on
         return Commit(
-            *(self.token, self.head, self.replies, give_way, self.give_up, self.later, self.again)
+            *(self.token, self.head, self.replies, give_way, self.give_up, self.later, self.again),
+            self.letter,
         )
 
     @property

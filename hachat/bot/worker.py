@@ -103,7 +103,8 @@ class Worker:
                     task_status.started()
                     await run_until(leaving.wait, self._take)
                     self._turns.leaving = True
-                    self._hands.end()  # what nobody has begun is handed back with the rest
+                    for visit in self._hands.end():
+                        self._turns.pass_on(visit)
                     handling.cancel_scope.deadline = trio.current_time() + grace
                 self._turns.close()
                 turning.cancel_scope.deadline = trio.current_time() + GOODBYE
@@ -186,9 +187,7 @@ class Worker:
             return
         log.info("left to a newer node", message=head.id, schema=error.schema)
         await trio.sleep(RELUCTANCE)  # this node is free to take it again
-        visit.go_to(None)
-        visit.passed_on = True
-        self._turns.finish(visit)
+        self._turns.pass_on(visit)
 
     async def _prepare(self, visit: Visit, run: Run, key: str) -> bool:
         """Store that routes begin, and move the message where they want it; return whether it can be handled now."""
@@ -223,7 +222,7 @@ class Worker:
             self._visits.end(visit)
             return
         visit.replies, visit.give_up, inbound = run.replies, run.given_up, run.inbound
-        visit.later = run.later
+        visit.later, visit.letter = run.later, run.letter
         if again := run.try_again(self._dice):
             delay, value = again
             visit.later = [*visit.later, Later(f"{value.id}/again", delay, self.lane, value)]

@@ -50,7 +50,7 @@ class Commit(msgspec.Struct, frozen=True):
 
     With `give_way`, other conversations and nodes come first when more is waiting in this one.  Whatever is to be done `later`
     is scheduled in the same step.  Where it is to be tried `again`, its replies are remembered, and not queued by another
-    attempt either.
+    attempt either.  `letter` is kept as the dead letter where not all of the head is given up.
     """
 
     token: Token
@@ -60,6 +60,7 @@ class Commit(msgspec.Struct, frozen=True):
     give_up: str = ""
     later: Sequence[Later] = ()
     again: bool = False
+    letter: Value | None = None
 
 
 class Held(Enum):
@@ -127,6 +128,7 @@ def write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
         head.id if head else "",
         "1" if commit.give_way else "",
         commit.give_up,
+        mark(commit.letter) if commit.letter else "",
         "1" if commit.again else "",
         len(replies),
         len(commit.later),

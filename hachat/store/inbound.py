@@ -105,7 +105,9 @@ class Inbound:
                 faults[number] = error
         answers = iter(
             await self._link.script(
-                _ENQUEUE, (self._keys.ready(lane), self._keys.of("counters")), arguments
+                _ENQUEUE,
+                (self._keys.ready(lane), self._keys.of("counters"), self._keys.of("refused")),
+                arguments,
             )
         )
         return [

@@ -18,6 +18,7 @@ mailbox:<conversation>  list                `<id>|<envelope>`, oldest first, onl
 seen:<source>           string, PX          an event that was queued; a second delivery is recognised by it
 counters                hash                `waiting:<lane>`, `outgoing`: messages and replies queued; `doubts`: replies ever in doubt;
                                             `dead_cut`: dead letters ever cut
+refused                 hash                `lane:<lane>`, `mailbox:<lane>` -> `<ms>|<name>`: what refused a message last, and when
 deaths                  hash                message id -> how many nodes died while handling it
 detached                hash                `<key of ready> <entry>` -> the conversation that entry stands for now
 said                    hash                message id -> ids of replies queued before its commit, and routes begun, each a line

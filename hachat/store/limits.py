@@ -11,7 +11,7 @@ NEARLY = 0.8
 """Share of a limit from which on there is a warning."""
 
 LATELY = 60.0
-"""Seconds for which it is told that an outbox was full."""
+"""Seconds for which it is told that something was full."""
 
 OUTBOX_FULL = "the outbox of the room is full"
 """Reason of the dead letters of replies that found no room; the scripts write it."""
@@ -22,6 +22,8 @@ _REFUSED = {
 }
 
 _LATER = "`hachat dead retry` sends them later"
+
+_SLOW = "see what its handlers wait for, or raise queue.mailbox"
 
 _REMEDY = "`hachat queue` shows where they wait; start more nodes, or raise queue.depth"
 
@@ -42,12 +44,24 @@ def warn_of_lanes(waiting: Mapping[str, int], limits: QueueSettings) -> Iterator
             )
 
 
+def find_refusals(
+    refused: Mapping[str, bytes], now: float, waiting: Mapping[str, int], limits: QueueSettings
+) -> Iterator[str]:
+    """Yield a sentence for each thing that has lately `refused` a message, unless it is a lane that is full now."""
+    for field, noted in sorted(refused.items()):
+        at, _, name = noted.decode("utf-8", "backslashreplace").partition("|")
+        age = max(0.0, now - int(at) / 1000)
+        if age >= LATELY or waiting.get(name, 0) >= limits.depth:
+            continue
+        if field.startswith("lane:"):
+            yield f"lane {name} was full {age:.0f} s ago: {_REFUSED[name]}; {_REMEDY}"
+        else:
+            yield f"{name} was full {age:.0f} s ago, messages of it were refused; {_SLOW}"
+
+
 def tell_full_mailbox(conversation: str, count: int) -> str:
     """Return that a mailbox refuses more."""
-    return (
-        f"{conversation} is full: {count} messages wait, more are refused; see what its handlers wait for,"
-        " or raise queue.mailbox"
-    )
+    return f"{conversation} is full: {count} messages wait, more are refused; {_SLOW}"
 
 
 def tell_full_outbox(room: str, count: int) -> str:

@@ -15,7 +15,13 @@ from hachat.core.lease import Token
 from hachat.core.settings import QueueSettings
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.letter import read_letter
-from hachat.store.limits import find_full_lanes, find_full_outbox, warn_of_dead, warn_of_lanes
+from hachat.store.limits import (
+    find_full_lanes,
+    find_full_outbox,
+    find_refusals,
+    warn_of_dead,
+    warn_of_lanes,
+)
 from hachat.store.link import Link
 from hachat.store.members import Member
 from hachat.store.scripts import load
@@ -90,6 +96,7 @@ async def read_status(link: Link, keys: Keys, limits: QueueSettings = _DEFAULTS)
         "outready",
         "dead",
         "detached",
+        "refused",
     )
     answer = await link.script(
         _STATUS,
@@ -111,7 +118,8 @@ async def read_version(link: Link) -> str:
 
 
 def _read(cluster: str, answer: Sequence[Any], limits: QueueSettings) -> Status:
-    now, lease, left, meta, members, nodes, gone, counters, dead, newest, out_head, *lanes = answer
+    now, lease, left, meta, members, nodes, gone, counters, dead, newest, refused, *rest = answer
+    out_head, *lanes = rest
     at = now / 1000
     token = _read_token(lease)
     term = read_pairs(meta)
@@ -141,6 +149,7 @@ def _read(cluster: str, answer: Sequence[Any], limits: QueueSettings) -> Status:
         dead_cut=int(count.get("dead_cut", 0)),
         full=[
             *find_full_lanes(waiting, limits),
+            *find_refusals(read_pairs(refused), at, waiting, limits),
             *find_full_outbox((read_letter(*entry) for entry in newest), at),
         ],
         warnings=[*warn_of_lanes(waiting, limits), *warn_of_dead(dead, limits.dead)],

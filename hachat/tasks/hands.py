@@ -88,11 +88,12 @@ class Hands(Generic[T]):
         self._waiting.extend(items)
         self._call()
 
-    def end(self) -> None:
-        """Let `run` return once what was begun is done; nothing else is begun."""
+    def end(self) -> list[T]:
+        """Let `run` return once what was begun is done, and return what is not begun any more."""
         self._ending = True
-        self._waiting.clear()
+        left, self._waiting = list(self._waiting), deque()
         self._resting.unpark_all()
+        return left
 
     async def run(self) -> None:
         """Work until `end` is called; cancelling it cancels the work, and nothing is late then."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import msgspec
 import pytest
 import structlog
 import trio
 import trio.testing
 
 from hachat.bot.context import Replies
+from hachat.bot.policy import DELAYS, Policy
 from hachat.bot.run import Call, Run
 from hachat.core.messages import Inbound, Message, Room, User, Webhook
 
@@ -100,6 +102,56 @@ async def test_an_overrun_keeps_what_was_said(autojump_clock: trio.testing.MockC
     assert lines[0]["seconds"] == 30.0
     with pytest.raises(RuntimeError, match="has ended"):
         run.calls[0].replies.add("t/a", "late")
+
+
+async def be_late(replies: Replies) -> None:
+    """Take longer than its route may."""
+    await trio.sleep_forever()
+
+
+@pytest.mark.parametrize(
+    ("acts", "never", "only"),
+    [
+        ((fail,), True, None),
+        ((fail, fail), True, None),
+        ((fail, speak), True, ("r0",)),
+        ((speak, fail, speak), True, ("r1",)),
+        ((speak, be_late), False, ("r1",)),
+        ((fail, be_late), False, ("r1",)),
+        ((fail, speak), False, None),
+        ((speak, speak), True, None),
+    ],
+    ids=[
+        *("all", "all of two", "one of two", "one of three", "late", "late beside another try"),
+        *("to be tried again", "none"),
+    ],
+)
+async def test_a_letter_names_the_routes_that_are_given_up(
+    acts: tuple[Act, ...],
+    only: tuple[str, ...] | None,
+    autojump_clock: trio.testing.MockClock,
+    *,
+    never: bool,
+) -> None:
+    """Where others have ended well, or are tried again by themselves; a message that is given up whole is kept as it is."""
+    run = make(*acts)
+    policy = Policy(retry="never" if never else "backoff", timeout=10.0)
+    run.calls = [msgspec.structs.replace(call, policy=policy) for call in run.calls]
+    with structlog.testing.capture_logs():
+        await run.carry_out()
+
+    assert bool(run.given_up) == ((never and fail in acts) or be_late in acts)
+    assert run.letter == (only and msgspec.structs.replace(MESSAGE, only=only, v=2))
+
+
+async def test_the_letter_of_a_webhook_is_the_webhook() -> None:
+    """It is for one route only."""
+    run = make(fail, inbound=msgspec.structs.replace(WEBHOOK, attempt=len(DELAYS)))
+    with structlog.testing.capture_logs():
+        await run.carry_out()
+
+    assert run.given_up
+    assert run.letter is None
 
 
 async def test_a_webhook_has_nobody_to_apologise_to() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from math import inf
@@ -13,6 +13,7 @@ import pytest
 import structlog
 import trio
 import trio.testing
+from msgspec.structs import replace
 
 from hachat.bot.company import MOMENT
 from hachat.bot.context import Replies
@@ -21,13 +22,13 @@ from hachat.bot.run import Call, Run
 from hachat.bot.turns import RELUCTANCE
 from hachat.bot.visit import VISIT_MESSAGES, VISIT_SECONDS
 from hachat.bot.worker import PATIENCE, Worker
-from hachat.core.errors import HandlerError, StoreRefused
+from hachat.core.errors import HandlerError, StoreError, StoreRefused
 from hachat.core.messages import Inbound, Message, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import VERSION, encode
-from hachat.store.commits import Verdict
+from hachat.store.commits import Commit, Committed, Taken, Verdict
 from hachat.store.inbound import Inbound as Queue
-from hachat.store.keys import Keys
+from hachat.store.keys import Keys, Lane
 from hachat.store.link import Link
 from tests.bot.mailboxes import AWAY, Mailboxes
 from tests.waiting import until
@@ -337,6 +338,33 @@ async def test_what_must_not_be_done_twice_is_noted_before_it_begins(
     assert second.replies[0].text == "Sorry, that went wrong (id taken)."
 
 
+async def test_the_letter_of_a_message_names_the_routes_that_are_given_up(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Another route has ended well, and is not to be run again with a retry of the letter."""
+
+    class Both(Handler):
+        def __call__(self, inbound: Inbound) -> Run:
+            good, bad = super().__call__(inbound), super().__call__(inbound)
+            (call,) = bad.calls
+
+            async def fail() -> None:
+                raise ValueError("no")
+
+            never = Policy(retry="never")
+            good.calls = [*good.calls, replace(call, name="bad", run=fail, policy=never)]
+            return good
+
+    async with working(Both()) as stage:
+        stage.queue.put("a", "a1")
+        await stage.until_idle()
+
+    (commit,) = stage.queue.commits
+    assert isinstance(commit.letter, Message)
+    assert (commit.give_up, commit.letter.only) == ("bad: ValueError: no", ("bad",))
+    assert stage.handler.ended == ["a1"]
+
+
 async def test_a_route_may_ask_for_another_order(autojump_clock: trio.testing.MockClock) -> None:
     """With order none a room's messages do not wait for one another, with order user those of one person do."""
     async with working(Handler(0.2)) as stage:
@@ -604,6 +632,41 @@ async def test_leaving_is_over_after_the_grace(autojump_clock: trio.testing.Mock
 
     assert stage.handler.ended == committed(stage) == []
     assert [token.conversation for token in stage.queue.handed_back] == ["t/a"]
+
+
+class Slow(Mailboxes):
+    """Mailboxes of which an answer is on its way for as long as a test wants."""
+
+    gate = trio.Event()
+
+    async def turn(
+        self, lane: Lane, commits: Sequence[Commit], most: int | None = None
+    ) -> tuple[list[Committed | StoreError], list[Taken]]:
+        """Take a turn, and have its answer wait."""
+        answer = await super().turn(lane, commits, most)
+        await self.gate.wait()
+        return answer
+
+
+async def test_what_nobody_has_begun_goes_to_others_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What comes with an answer that was under way when the node was told to leave does not wait for slow handlers to end."""
+    queue = Slow()
+    queue.gate.set()
+    async with working(Handler(inf), queue=queue, slots=2, grace=25.0) as stage:
+        queue.put("slow", "slow")
+        await until(lambda: stage.handler.began)
+        queue.gate = trio.Event()
+        queue.put("late", "late")
+        await until(lambda: any(token.conversation == "t/late" for token in queue.pending))
+        stage.leaving.set()
+        await trio.testing.wait_all_tasks_blocked()
+        queue.gate.set()
+        await until(lambda: queue.passed_on, within=1.0)
+
+    assert [token.conversation for token in queue.passed_on] == ["t/late"]
+    assert stage.handler.began == ["slow"]
 
 
 async def test_a_goodbye_that_fails_ends_all_the_same(

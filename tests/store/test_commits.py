@@ -41,8 +41,9 @@ def test_a_job_can_be_taken_apart_by_its_length(room: str) -> None:
 
 
 def test_a_commit_is_written_with_its_replies_and_what_comes_later() -> None:
-    """Script and writer agree on places: eight of the commit, two for each reply, three for each later thing."""
+    """Script and writer agree on places: nine of the commit, two for each reply, three for each later thing."""
     reply, job = Reply("m1/r/1", "t/b", "ok"), Job("j1", "h.m", 5.0)
+    letter = Message("m1", Room("t", "a"), User("u"), "x", 1.0, only=("h.m",))
     commit = Commit(
         TOKEN,
         Head("m1", b"{}"),
@@ -51,15 +52,16 @@ def test_a_commit_is_written_with_its_replies_and_what_comes_later() -> None:
         give_up="why",
         later=[Later("j1", 1.5, "work", job)],
         again=True,
+        letter=letter,
     )
     arguments: list[str | bytes | int] = []
     write_commit(commit, arguments)
 
     assert arguments == [
-        *("1-1", "t/a|ü", "m1", "1", "why", "1", 1, 1),
+        *("1-1", "t/a|ü", "m1", "1", "why", mark(letter), "1", 1, 1),
         *("t/b", mark(reply)),
         *("j1", 1500, pack_job("work", job)),
     ]
     arguments.clear()
     write_commit(Commit(TOKEN), arguments)
-    assert arguments == ["1-1", "t/a|ü", "", "", "", "", 0, 0]
+    assert arguments == ["1-1", "t/a|ü", "", "", "", "", "", 0, 0]

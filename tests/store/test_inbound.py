@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -273,6 +274,23 @@ async def test_a_message_given_up_is_kept_with_its_reason(
     assert fields[3] == b"test/ops"
     assert fields[5] == b"m1|" + head.data
     assert fields[7] == b"no such thing"
+
+
+async def test_a_message_given_up_in_part_is_kept_with_that_part(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """A letter of its own takes the place of the head, which leaves the mailbox all the same."""
+    await inbound.enqueue(message(1), "chat")
+    (token,) = await take(inbound, link)
+    (head,) = await heads(link, keys, token.conversation)
+    letter = msgspec.structs.replace(message(1), only=("h.m",), v=2)
+
+    answer = await commit(inbound, token, head, (), give_up="h.m: no", letter=letter)
+
+    assert answer is Verdict.DONE
+    ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
+    assert fields[5] == mark(letter)
+    assert await heads(link, keys, token.conversation) == []
 
 
 async def test_a_dead_node_s_conversations_are_taken_over(

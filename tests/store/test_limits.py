@@ -12,6 +12,7 @@ from hachat.store.limits import (
     OUTBOX_FULL,
     find_full_lanes,
     find_full_outbox,
+    find_refusals,
     warn_of_dead,
     warn_of_lanes,
 )
@@ -65,6 +66,36 @@ def test_an_outbox_that_was_full_lately_is_told_of(reason: str, age: float, *, t
     assert [sentence.partition(":")[0] for sentence in sentences] == [
         f"irc/#ops had no room for more replies {max(age, 0):.0f} s ago"
     ] * told
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "age", "waiting", "words"),
+    [
+        (
+            "mailbox:chat",
+            "irc/#ops",
+            3.0,
+            0,
+            "irc/#ops was full 3 s ago, messages of it were refused",
+        ),
+        ("mailbox:chat", "irc/#ops", LATELY, 0, ""),
+        ("lane:work", "work", 3.0, 5, "lane work was full 3 s ago: webhooks are answered 503"),
+        ("lane:work", "work", 3.0, 100, ""),
+    ],
+    ids=["mailbox", "long ago", "lane", "lane that is full now"],
+)
+def test_what_has_refused_lately_is_told_of(
+    field: str, name: str, age: float, waiting: int, words: str
+) -> None:
+    """For a minute, unless its lane is told of as full anyway."""
+    refused = {field: f"100000|{name}".encode()}
+
+    sentences = list(
+        find_refusals(refused, 100.0 + age, {"work": waiting}, QueueSettings(depth=100))
+    )
+
+    assert len(sentences) == bool(words)
+    assert "".join(sentences).startswith(words)
 
 
 @pytest.mark.parametrize(("count", "told"), [(79, 0), (80, 1), (100, 1), (101, 1)])

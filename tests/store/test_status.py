@@ -286,6 +286,24 @@ async def test_a_full_lane_refuses_as_it_is_told(link: Link, keys: Keys) -> None
     assert sentence.startswith("lane chat is full: 2 messages wait, and nothing more is heard")
 
 
+async def test_a_mailbox_that_was_full_lately_is_told_of(link: Link, keys: Keys) -> None:
+    """It is known from whoever was refused, however many mailboxes there are; of others nothing is said."""
+    limits = QueueSettings(mailbox=1)
+    queue = Inbound(link, keys, "n1:b1", limits)
+    await queue.enqueue_all([message("a", age=1), message("b", age=1)], "chat")
+    assert list((await read_status(link, keys, limits)).full) == []
+
+    (outcome,) = await queue.enqueue_all(
+        [msgspec.structs.replace(message("a", age=1), event="2")], "chat"
+    )
+    (sentence,) = (await read_status(link, keys, limits)).full
+
+    assert isinstance(outcome, QueueFull)
+    assert sentence == (
+        "t/a was full 0 s ago, messages of it were refused; see what its handlers wait for, or raise queue.mailbox"
+    )
+
+
 async def test_an_outbox_that_was_full_lately_is_told_of(link: Link, keys: Keys) -> None:
     """The newest dead letter says so, if it is a reply for which there was no room a short while ago."""
     limits = QueueSettings(outbox=1)

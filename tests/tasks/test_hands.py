@@ -144,13 +144,13 @@ async def test_resting_is_never_late(autojump_clock: trio.testing.MockClock) -> 
 async def test_end_lets_work_finish_and_begins_nothing(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """After the end what was begun is done, what was not is dropped, and then nobody is there any more."""
+    """After the end what was begun is done, what was not is given back, and then nobody is there any more."""
     works = Works(2)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(works.hands.run)
         works.hands.give([1.0, 2.0, 3.0])
         await until(lambda: len(works.began) == 2)
-        works.hands.end()
+        assert works.hands.end() == [3.0]
 
     assert works.ended == [1.0, 2.0]
     assert works.began == [1.0, 2.0]

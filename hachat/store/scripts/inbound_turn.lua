@@ -6,8 +6,8 @@
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
 --       7 conversations to take beyond as many as are given back, or '' to take none  8 most jobs that wait
 --       9 number of messages  10.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
---       conversations and nodes go first when more is waiting, reason to give the message up or '', '1' if it is to be tried
---       again, number of replies, number of things to be done later; for each reply: room, '<id>|<envelope>'; for each
+--       conversations and nodes go first when more is waiting, reason to give the message up or '', '<id>|<envelope>' of the
+--       dead letter or '' if that is the message as it is, '1' if it is to be tried again, number of replies, number of things to be done later; for each reply: room, '<id>|<envelope>'; for each
 --       later thing: job id, ms, jobdata or '' to cancel the job
 -- =>    for each message: what became of it, and the head that now waits or ''
 --       'MORE' is waiting and the token is still held | 'DONE' the token is given back
@@ -85,7 +85,7 @@ local function schedule(id, after, data, message)
   tell('dead', name(item), reason)
 end
 
-local function finish(token, aside, conversation, id, give_way, reason, again, before, first, replies, later)
+local function finish(token, aside, conversation, id, give_way, reason, letter, again, before, first, replies, later)
   if not holds(token) then return 'LOST', '' end
   -- A turn that was overtaken: the token stands for a message that has been moved since.
   if aside and aside ~= conversation then return 'LOST', '' end
@@ -106,7 +106,8 @@ local function finish(token, aside, conversation, id, give_way, reason, again, b
     if later > 0 then redis.call('HLEN', jobdata) redis.call('ZCARD', jobs) redis.call('HLEN', said) end
     local ids = queue_replies(first, middle - 1, before)
     if reason ~= '' then
-      redis.call('XADD', dead, '*', 'kind', 'message', 'origin', conversation, 'data', head, 'reason', reason)
+      if letter == '' then letter = head end
+      redis.call('XADD', dead, '*', 'kind', 'message', 'origin', conversation, 'data', letter, 'reason', reason)
       tell('dead', id, reason)
     end
     for i = middle, middle + 3 * later - 1, 3 do
@@ -134,7 +135,7 @@ end
 local count, places, i = tonumber(ARGV[9]), {}, 10
 for n = 1, count do
   places[n] = i
-  i = i + 8 + 2 * ARGV[i + 6] + 3 * ARGV[i + 7]
+  i = i + 9 + 2 * ARGV[i + 7] + 3 * ARGV[i + 8]
 end
 
 local early, asides = {}, {}
@@ -151,7 +152,7 @@ if count > 0 then redis.call('ZCARD', outready) end  -- what is no set of rooms 
 local answers = {}
 for n, i in ipairs(places) do
   local fine, verdict, head = pcall(finish, ARGV[i], asides[n], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5],
-    early[n], i + 8, tonumber(ARGV[i + 6]), tonumber(ARGV[i + 7]))
+    ARGV[i + 6], early[n], i + 9, tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8]))
   if not fine then verdict, head = type(verdict) == 'table' and verdict or {err = verdict}, '' end
   answers[#answers + 1] = verdict
   answers[#answers + 1] = head

@@ -63,7 +63,9 @@ end
 # One entry of a turn: a head that is finished with its replies, or, without a head, a look at what waits.
 def commit(token, conversation, head: "", pass: false, give_up: "", replies: [])
   words = replies.flat_map { |reply| [reply[:room], "#{reply[:id]}|#{JSON.generate(reply)}"] }
-  [token, conversation, head, pass ? "1" : "", give_up, "", "", replies.size, 0, *words]
+  flags = (pass ? "w" : "") + (give_up.empty? ? "" : "d")
+  letter = give_up.empty? ? [] : [give_up, ""]
+  [token, conversation, head, "#{replies.size} 0 #{flags}", *letter, *words]
 end
 
 def handle(token, conversation, head)

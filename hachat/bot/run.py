@@ -81,6 +81,19 @@ class Run:
         return [call.name for call in self.calls if call.policy.retry == "never"]
 
     @property
+    def plain(self) -> bool:
+        """Whether no route asks for anything before it begins."""
+        for call in self.calls:  # noqa: SIM110 - it costs half of what all() does, for each message
+            if call.policy.retry == "never" or call.policy.order:
+                return False
+        return True
+
+    @property
+    def failed(self) -> bool:
+        """Whether any route has failed."""
+        return bool(self._failures)
+
+    @property
     def key(self) -> str:
         """The conversation in which its routes want it to be, or nothing if they do not care or do not agree."""
         order = self.calls[0].policy.order if self.calls else ""
@@ -170,7 +183,7 @@ class Run:
     @property
     def replies(self) -> list[Reply]:
         """All that is to be said."""
-        return [*self.said, *self._apologise()] if self._failures else self.said
+        return [*self.said, *self._apologise()]
 
     @property
     def later(self) -> list[Later]:
@@ -179,7 +192,7 @@ class Run:
 
     def try_again(self, dice: Callable[[], float]) -> tuple[float, Inbound] | None:
         """Return what is to be handled again of it, and in how many seconds; None if nothing is."""
-        again = self._again if self._failures else ()
+        again = self._again
         if not again:
             return None
         inbound = self.inbound
@@ -206,8 +219,6 @@ class Run:
         return msgspec.structs.replace(inbound, only=lost, v=2) if others else None
 
     def _list_lost(self) -> list[Failure]:
-        if not self._failures:  # as nearly always
-            return []
         again = self._again
         return [failure for failure in self._failures if failure not in again]
 
@@ -229,7 +240,7 @@ class Run:
     def _apologise(self) -> list[Reply]:
         """Say that something went wrong when it does for the first time, and when it is given up."""
         inbound, again = self.inbound, self._again
-        if not isinstance(inbound, Message) or (again and inbound.attempt):
+        if not self._failures or not isinstance(inbound, Message) or (again and inbound.attempt):
             return []
         what = "that took too long" if self._late else "that went wrong"
         if inbound.attempt:

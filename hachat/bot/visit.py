@@ -58,7 +58,7 @@ class Visit:
         """Stop: another node has this conversation, and what is done here comes to nothing."""
         self.lost = True
         if self.hand is not None and self.hand.item is self:
-            self.hand.scope.cancel()
+            self.hand.cancel()
 
     def make_commit(self, now: float, *, leaving: bool) -> Commit:
         """Return what Redis is to be told."""

@@ -171,12 +171,9 @@ class Worker:
         except (WireError, HandlerError) as error:
             self._give_up(visit, visit.head, error)
             return
-        key = run.key
-        prepared = not run.once and key in ("", visit.token.conversation)
-        if not prepared and not await self._prepare(visit, run, key):
+        if not run.plain and not await self._prepare(visit, run):
             return
-        visit.run, visit.hand, visit.began = run, hand, trio.current_time()
-        hand.allow(run.timeout)
+        visit.run, visit.hand, visit.began = run, hand, hand.allow(run.timeout)
         await run.carry_out()
         self._answer(visit, run)
 
@@ -189,11 +186,13 @@ class Worker:
         await trio.sleep(RELUCTANCE)  # this node is free to take it again
         self._turns.pass_on(visit)
 
-    async def _prepare(self, visit: Visit, run: Run, key: str) -> bool:
+    async def _prepare(self, visit: Visit, run: Run) -> bool:
         """Store that routes begin, and move the message where they want it; return whether it can be handled now."""
-        token = visit.token
+        token, key = visit.token, run.key
         assert visit.head is not None
         aside = "" if key == token.conversation else key
+        if not aside and not run.once:
+            return True
         tell = partial(self._queue.progress, token, visit.head, begun=run.once, aside=aside)
         progress = await retry(tell)
         if progress.held is not Held.HELD:
@@ -221,19 +220,23 @@ class Worker:
         if visit.lost:
             self._visits.end(visit)
             return
-        visit.replies, visit.give_up, inbound = run.replies, run.given_up, run.inbound
-        visit.later, visit.letter = run.later, run.letter
-        if again := run.try_again(self._dice):
-            delay, value = again
-            visit.later = [*visit.later, Later(f"{value.id}/again", delay, self.lane, value)]
-            visit.again = True
-        elif isinstance(inbound, Message) and inbound.receipt:
+        visit.replies, visit.later, inbound = run.said, run.later, run.inbound
+        if run.failed:
+            self._see_to_failures(visit, run)
+        if not visit.again and isinstance(inbound, Message) and inbound.receipt:
             visit.replies = [*visit.replies, make_receipt(inbound)]
         visit.ended = True
         if visit.news is None:
             self._turns.finish(visit)
         else:
             visit.news.unpark_all()
+
+    def _see_to_failures(self, visit: Visit, run: Run) -> None:
+        visit.replies, visit.give_up, visit.letter = run.replies, run.given_up, run.letter
+        if again := run.try_again(self._dice):
+            delay, value = again
+            visit.later = [*visit.later, Later(f"{value.id}/again", delay, self.lane, value)]
+            visit.again = True
 
     def _give_up(self, visit: Visit, head: Head, error: Exception) -> None:
         reason = visit.give_up = str(error)

@@ -92,10 +92,12 @@ class Delivery:
             raise Undeliverable(f"no adapter {reply.adapter!r} is set up")
         if not self._may_send():
             return _put_back(due, 0.0)
-        if wait := self._limits.wait(_scopes(adapter, reply), trio.current_time()):
+        limits = self._limits
+        if limits.trouble and (wait := limits.wait(_scopes(adapter, reply), trio.current_time())):
             return self._wait(reply, due, wait)
         answer = await self._deliver(adapter, reply, due)
-        self._limits.succeed(_lanes(adapter, reply))
+        if limits.trouble:
+            limits.succeed(_lanes(adapter, reply))
         self._doubted.pop(due.room, None)
         return Report(due, answer=answer)
 

@@ -35,14 +35,17 @@ class Limits:
         self._held: dict[Scope, float] = {}
         self._waits: dict[Lane, Iterator[float]] = {}
 
+    @property
+    def trouble(self) -> bool:
+        """Whether anything is held or has failed lately; nearly always nothing is."""
+        return bool(self._held or self._waits)
+
     def hold(self, scope: Scope, until: float) -> None:
         """Let nothing of `scope` begin before `until`; an earlier time than it was told before changes nothing."""
         self._held[scope] = max(until, self._held.get(scope, until))
 
     def wait(self, scopes: Iterable[Scope], now: float) -> float:
         """Return for how many seconds something that belongs to `scopes` has to wait."""
-        if not self._held:  # as nearly always
-            return 0.0
         self._held = {scope: until for scope, until in self._held.items() if until > now}
         until = max((self._held.get(scope, now) for scope in scopes), default=now)
         return until - now if until - now > _ROUNDING else 0.0
@@ -56,6 +59,5 @@ class Limits:
 
     def succeed(self, lanes: Iterable[Lane]) -> None:
         """Forget the trouble of `lanes`; what is held stays so."""
-        if self._waits:
-            for lane in lanes:
-                self._waits.pop(lane, None)
+        for lane in lanes:
+            self._waits.pop(lane, None)

@@ -122,17 +122,17 @@ def pack_job(lane: Lane, value: Value) -> bytes:
 def write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
     """Append to `arguments` what `inbound_turn.lua` is told of `commit`."""
     head, replies = commit.head, commit.replies
+    flags = ("w" if commit.give_way else "") + ("a" if commit.again else "")
+    if commit.give_up:
+        flags += "d"
     arguments += (
         commit.token.entry,
         commit.token.conversation,
         head.id if head else "",
-        "1" if commit.give_way else "",
-        commit.give_up,
-        mark(commit.letter) if commit.letter else "",
-        "1" if commit.again else "",
-        len(replies),
-        len(commit.later),
+        f"{len(replies)} {len(commit.later)} {flags}",
     )
+    if commit.give_up:
+        arguments += (commit.give_up, mark(commit.letter) if commit.letter else "")
     for reply in replies:
         arguments += (reply.room, mark(reply))
     for later in commit.later:

@@ -37,19 +37,28 @@ class Clock:
 class Hand(Generic[T]):
     """Whoever does a piece of work: it is slow from `slow_at` on and cancelled at `late_at`, by trio's clock."""
 
-    __slots__ = ("_clock", "item", "late_at", "scope", "slow_at")
+    __slots__ = ("_clock", "cancelled", "item", "late_at", "scope", "slow_at")
 
     def __init__(self, clock: Clock) -> None:
         self.scope = trio.CancelScope()
+        self.cancelled = False
         self.item: T | None = None
         self.late_at = self.slow_at = inf
         self._clock = clock
 
-    def allow(self, seconds: float) -> None:
-        """Let the piece in hand take `seconds` from now; until it is told, it may take for ever."""
+    def allow(self, seconds: float) -> float:
+        """Let the piece in hand take `seconds` from now, and return what time it is; until it is told, it may take for ever."""
         now = trio.current_time()
-        self.late_at, self.slow_at = now + seconds, now + self._clock.moment
-        self._clock.set(min(self.late_at, self.slow_at))
+        clock = self._clock
+        self.late_at, self.slow_at = now + seconds, now + clock.moment
+        if self.slow_at < clock.look_at or self.late_at < clock.look_at:
+            clock.set(min(self.late_at, self.slow_at))
+        return now
+
+    def cancel(self) -> None:
+        """Cancel the piece in hand."""
+        self.cancelled = True
+        self.scope.cancel()
 
     def rest(self) -> None:
         """Have nothing in hand any more."""
@@ -106,9 +115,10 @@ class Hands(Generic[T]):
 
     async def _serve(self, hand: Hand[T]) -> None:
         while not self._ending:
+            hand.cancelled = False
             with trio.CancelScope() as hand.scope:
                 # Work that ended well although it was late leaves a scope that would cut the next one short.
-                while not hand.scope.cancel_called and (item := await self._next()) is not None:
+                while not hand.cancelled and (item := await self._next()) is not None:
                     hand.item = item
                     await self._work(item, hand)
                     hand.rest()
@@ -148,4 +158,4 @@ class Hands(Generic[T]):
                 hand.slow_at = inf
                 self._slow(hand.item)
             if hand.late_at <= now:
-                hand.scope.cancel()
+                hand.cancel()

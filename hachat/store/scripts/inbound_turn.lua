@@ -5,10 +5,11 @@
 --       7 said (hash)  8 detached (hash)  9 jobs (zset)  10 jobdata (hash)
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
 --       7 conversations to take beyond as many as are given back, or '' to take none  8 most jobs that wait
---       9 number of messages  10.. for each: token (entry of ready), conversation, id of the head or '' to look only, '1' to let other
---       conversations and nodes go first when more is waiting, reason to give the message up or '', '<id>|<envelope>' of the
---       dead letter or '' if that is the message as it is, '1' if it is to be tried again, number of replies, number of things to be done later; for each reply: room, '<id>|<envelope>'; for each
---       later thing: job id, ms, jobdata or '' to cancel the job
+--       9 number of messages  10.. for each: token (entry of ready), conversation, id of the head or '' to look only, and
+--       '<number of replies> <number of things to be done later> <flags>'; with the flag d, the reason why the message is
+--       dead, and '<id>|<envelope>' of its letter or '' for the message as it is; for each reply: room, '<id>|<envelope>'; for
+--       each later thing: job id, ms, jobdata or '' to cancel the job.  Flag w lets other conversations and nodes go first when
+--       more is waiting, flag a tells that the message is to be tried again
 -- =>    for each message: what became of it, and the head that now waits or ''
 --       'MORE' is waiting and the token is still held | 'DONE' the token is given back
 --       'GONE' the token is held, but another head is waiting: that one was finished before
@@ -85,14 +86,19 @@ local function schedule(id, after, data, message)
   tell('dead', name(item), reason)
 end
 
-local function finish(token, aside, conversation, id, give_way, reason, letter, again, before, first, replies, later)
+-- Whether a message's plan has a flag.
+local function has(plan, flag) return string.find(plan.flags, flag, 1, true) end
+
+local function finish(plan, aside, before)
+  local token, conversation, id = unpack(ARGV, plan.first, plan.first + 2)
   if not holds(token) then return 'LOST', '' end
   -- A turn that was overtaken: the token stands for a message that has been moved since.
   if aside and aside ~= conversation then return 'LOST', '' end
-  local mailbox, mark, middle = mailboxes .. conversation, id .. '|', first + 2 * replies
+  local mailbox, mark, first, middle, last = mailboxes .. conversation, id .. '|', plan.replies, plan.later, plan.last
+  local give_way = has(plan, 'w')
   local head, next = unpack(redis.call('LRANGE', mailbox, 0, 1))
   if head and id == '' then
-    if give_way ~= '1' then
+    if not give_way then
       tell('taken', name(head), '')
       return 'MORE', head
     end
@@ -103,14 +109,16 @@ local function finish(token, aside, conversation, id, give_way, reason, letter, 
   if head then
     -- An error must leave the message in its place and none of its replies queued: only the first may still be refused.
     for i = first + 2, middle - 1, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
-    if later > 0 then redis.call('HLEN', jobdata) redis.call('ZCARD', jobs) redis.call('HLEN', said) end
+    if last >= middle then redis.call('HLEN', jobdata) redis.call('ZCARD', jobs) redis.call('HLEN', said) end
     local ids = queue_replies(first, middle - 1, before)
-    if reason ~= '' then
+    local again, given_up = has(plan, 'a'), has(plan, 'd')
+    if given_up then
+      local reason, letter = ARGV[plan.first + 4], ARGV[plan.first + 5]
       if letter == '' then letter = head end
       redis.call('XADD', dead, '*', 'kind', 'message', 'origin', conversation, 'data', letter, 'reason', reason)
       tell('dead', id, reason)
     end
-    for i = middle, middle + 3 * later - 1, 3 do
+    for i = middle, last, 3 do
       if ARGV[i + 2] == '' then
         redis.call('HDEL', jobdata, ARGV[i])
         redis.call('ZREM', jobs, ARGV[i])
@@ -120,9 +128,9 @@ local function finish(token, aside, conversation, id, give_way, reason, letter, 
     end
     redis.call('LPOP', mailbox)
     finished[#finished + 1] = id
-    if reason == '' then tell('finished', id, again == '1' and 'something of it is to be tried again' or '') end
-    if again == '1' then redis.call('HSET', said, id, ids) elseif before then redis.call('HDEL', said, id) end
-    if next and give_way ~= '1' then
+    if not given_up then tell('finished', id, again and 'something of it is to be tried again' or '') end
+    if again then redis.call('HSET', said, id, ids) elseif before then redis.call('HDEL', said, id) end
+    if next and not give_way then
       tell('taken', name(next), '')
       return 'MORE', next
     end
@@ -132,16 +140,19 @@ local function finish(token, aside, conversation, id, give_way, reason, letter, 
   return 'DONE', ''
 end
 
-local count, places, i = tonumber(ARGV[9]), {}, 10
+local count, plans, i = tonumber(ARGV[9]), {}, 10
 for n = 1, count do
-  places[n] = i
-  i = i + 9 + 2 * ARGV[i + 7] + 3 * ARGV[i + 8]
+  local replies, later, flags = string.match(ARGV[i + 3], '^(%d+) (%d+) (%a*)$')
+  local plan = {first = i, flags = flags, replies = string.find(flags, 'd', 1, true) and i + 6 or i + 4}
+  plan.later = plan.replies + 2 * replies
+  i = plan.later + 3 * later
+  plan.last, plans[n] = i - 1, plan
 end
 
-local early, asides = {}, {}
-if count > 0 and redis.call('EXISTS', said, detached) > 0 then
+local early, asides, special = {}, {}, count > 0 and redis.call('EXISTS', said, detached) > 0
+if special then
   local ids, tokens = {}, {}
-  for n, i in ipairs(places) do ids[n], tokens[n] = ARGV[i + 2], ready .. ' ' .. ARGV[i] end
+  for n, plan in ipairs(plans) do ids[n], tokens[n] = ARGV[plan.first + 2], ready .. ' ' .. ARGV[plan.first] end
   early, asides = redis.call('HMGET', said, unpack(ids)), redis.call('HMGET', detached, unpack(tokens))
 end
 if count > 1 then
@@ -150,9 +161,8 @@ end
 if count > 0 then redis.call('ZCARD', outready) end  -- what is no set of rooms is found out before anything is written
 
 local answers = {}
-for n, i in ipairs(places) do
-  local fine, verdict, head = pcall(finish, ARGV[i], asides[n], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5],
-    ARGV[i + 6], early[n], i + 9, tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8]))
+for n, plan in ipairs(plans) do
+  local fine, verdict, head = pcall(finish, plan, asides[n], early[n])
   if not fine then verdict, head = type(verdict) == 'table' and verdict or {err = verdict}, '' end
   answers[#answers + 1] = verdict
   answers[#answers + 1] = head
@@ -183,8 +193,10 @@ end
 if #given_back > 0 then
   redis.call('XACK', ready, group, unpack(given_back))
   redis.call('XDEL', ready, unpack(given_back))
-  for n, token in ipairs(given_back) do given_back[n] = ready .. ' ' .. token end
-  redis.call('HDEL', detached, unpack(given_back))
+  if special then
+    for n, token in ipairs(given_back) do given_back[n] = ready .. ' ' .. token end
+    redis.call('HDEL', detached, unpack(given_back))
+  end
 end
 if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end
 if #due > 0 then

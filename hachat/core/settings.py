@@ -193,7 +193,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     patience: Seconds = 0.5
     grace: SecondsOrZero = 25.0
     heartbeat: Seconds = 3.0
-    node_ttl: Seconds = 10.0
+    node_ttl: Seconds = 9.0
 
     def check(self) -> Iterator[str]:
         """Yield a fault where one lost heartbeat or two would make a living node look dead."""

@@ -108,7 +108,7 @@ class DeadLetters:
         wants it.  After an answer that was lost the letter is gone, or may be retried again.
 
         Raises:
-            QueueFull: there is no room where it waited.
+            QueueFull: there is no room where it waited, or another part of it is still to be tried again.
             WireError: it cannot be read.
             UsageError: `entry` is not the id of a letter.
             StoreError: Redis did not answer, or said no.
@@ -173,7 +173,6 @@ class DeadLetters:
         return msgspec.structs.replace(value, attempt=0)
 
     async def _requeue(self, letter: Letter, value: Inbound, by: str) -> bool:
-        only: Sequence[str] = value.only if isinstance(value, Message) else ()
         lane: Lane = "chat" if isinstance(value, Message) else "work"
         # As `Inbound.enqueue` does: work may fill its lane with a single conversation.
         mailbox = self.limits.mailbox if lane == "chat" else self.limits.depth
@@ -186,11 +185,14 @@ class DeadLetters:
             (
                 *(letter.entry, lane, self.limits.depth, mailbox),
                 *(value.conversation, value.id, mark(value), by),
-                *only,
             ),
         )
         if answer == b"FULL":
             raise QueueFull(f"{self.limits.depth} messages are waiting in lane {lane}")
+        if answer == b"AGAIN":
+            raise QueueFull(
+                f"another part of {value.id} is still to be tried again by itself; retry this when that has ended"
+            )
         if answer == b"BUSY":
             raise QueueFull(f"{mailbox} messages are waiting in {value.conversation}")
         return bool(answer == b"DONE")

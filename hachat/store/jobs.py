@@ -116,7 +116,11 @@ class Jobs:
         Raises:
             StoreError: Redis did not answer; asking again is safe.
         """
-        return bool(await self._link.script(_CANCEL, self._of_job(job_id), (job_id,)))
+        return bool(
+            await self._link.script(
+                _CANCEL, (*self._of_job(job_id), self._keys.of("said")), (job_id,)
+            )
+        )
 
     async def waiting(self, most: int = 1000) -> list[Waiting]:
         """Return the jobs that are due next, at most `most`, in the order in which they are due.

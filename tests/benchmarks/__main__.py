@@ -33,6 +33,10 @@ ROUNDS = 9
 WORKER_ROUNDS = 3
 WEBHOOKS = 100_000
 
+# What a message costs Redis depends on its allocator: Debian's server has that of production, the embedded one libc's.
+_FOUND = shutil.which("redis-server")
+BINARY = Path(_FOUND) if _FOUND else None
+
 
 def main() -> None:
     """Measure everything and print it."""
@@ -79,7 +83,10 @@ def measure(directory: Path) -> Iterator[tuple[str, str]]:
 
 def _measure_throughput(directory: Path) -> Iterator[tuple[str, str]]:
     rounds, used = [], []
-    with run_server(directory) as server, redis.Redis.from_url(server.url) as client:
+    with (
+        run_server(directory, binary=BINARY) as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
         for turn in range(ROUNDS):
             began = redis_seconds(client)
             ours = measure_hachat(server.url, MESSAGES + turn)
@@ -101,9 +108,7 @@ def _measure_throughput(directory: Path) -> Iterator[tuple[str, str]]:
 def _measure_worker(directory: Path) -> Iterator[tuple[str, str]]:
     cases = ((600, 0), (1, 0), (100, 0), (10_000, 0), (600, 1_000_000))
     costs: dict[tuple[int, int], list[Cost]] = {case: [] for case in cases}
-    # With a million keys the allocator counts: the embedded server has libc's, Debian's has the one of production.
-    redis_server = shutil.which("redis-server")
-    with run_server(directory, binary=Path(redis_server) if redis_server else None) as server:
+    with run_server(directory, binary=BINARY) as server:
         for _ in range(WORKER_ROUNDS):  # in turn: what slows the machine slows them all
             for case, measured in costs.items():
                 measured.append(measure_worker(server.url, MESSAGES, *case))

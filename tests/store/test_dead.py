@@ -20,10 +20,11 @@ from hachat.core.messages import Job
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
 from hachat.store import dead as module
-from hachat.store.commits import Commit, Verdict
+from hachat.store.commits import Commit, Later, Verdict
 from hachat.store.dead import DeadLetters
 from hachat.store.embedded import Server
 from hachat.store.inbound import Inbound
+from hachat.store.jobs import Jobs
 from hachat.store.keys import GROUP, Keys
 from hachat.store.letter import Query
 from hachat.store.link import Direct, Link
@@ -199,13 +200,12 @@ async def test_what_is_no_entry_is_refused(entry: str, letters: DeadLetters) -> 
 async def test_a_message_goes_back_as_if_it_had_just_come(
     only: tuple[str, ...], letters: DeadLetters, link: Link, keys: Keys
 ) -> None:
-    """It waits in its mailbox, has a token and is counted; failures, deaths and what was said are forgotten.
+    """It waits in its mailbox, has a token and is counted; failures and deaths are forgotten.
 
     Routes that are not in it have ended well, and are not run again.
     """
     entry = await bury(link, keys, message(1, only=only))
     await link.command("HSET", keys.of("deaths"), "m1", 3, "m9", 1)
-    await link.command("HSET", keys.of("said"), "m1", "\nm1/Deploy.deploy/1\n")
 
     assert await letters.retry(entry, BY)
 
@@ -223,27 +223,46 @@ async def test_a_message_goes_back_as_if_it_had_just_come(
     assert answers == [(Verdict.DONE, None)]
 
 
-async def test_what_other_routes_have_said_stays_known(
+async def test_a_letter_waits_for_the_other_part_of_its_message(
     letters: DeadLetters, link: Link, keys: Keys
 ) -> None:
-    """A route that is still tried again by itself repeats nothing; the ones that are retried may say and begin all anew."""
-    before = (
-        "m1/Deploy.deploy/1",
-        "m1/Deploy.tell/1",
-        "m1/Deploy.tell/2",
-        "Deploy.deploy",
-        "Deploy.tell",
-        "m1/robot/1",
-    )
-    entry = await bury(link, keys, message(1, only=("Deploy.deploy", "Other.route")))
-    await link.command(
-        "HSET", keys.of("said"), "m1", "".join(f"\n{line}" for line in before) + "\n"
-    )
+    """While another route of the message is still to be tried again, there is never a second item of the same id."""
+    inbound = Inbound(link, keys, "n1:b1", QueueSettings())
+    await inbound.prepare()
+    await inbound.enqueue(message(1), "chat")
+    _, ((token, head),) = await inbound.turn("chat", [], 1)
+    later = [Later("m1/again", 0.0, "chat", message(1, attempt=1, only=("Other.route",)))]
+    lost = message(1, only=("Deploy.deploy",))
+    commit = Commit(token, head, give_up="why", letter=lost, later=later, again=True)
+    await inbound.turn("chat", [commit])
+    (letter,) = (await letters.find(Query(), 10)).letters
+
+    with pytest.raises(QueueFull, match="m1 is still to be tried again"):
+        await letters.retry(letter.entry, BY)
+
+    assert await letters.count() == 1
+    jobs = Jobs(link, keys)
+    await jobs.promote(10)
+    _, ((token, head),) = await inbound.turn("chat", [], 1)
+    with pytest.raises(QueueFull):
+        await letters.retry(letter.entry, BY)
+    await inbound.turn("chat", [Commit(token, head)])
+    assert await letters.retry(letter.entry, BY)
+
+
+async def test_a_retry_that_is_cancelled_lets_the_letter_go(
+    letters: DeadLetters, link: Link, keys: Keys
+) -> None:
+    """What the message has said is forgotten with its next try."""
+    entry = await bury(link, keys, message(1))
+    await link.command("HSET", keys.of("said"), "m1", "\nm1/Deploy.deploy/1\n")
+    jobs = Jobs(link, keys)
+    await jobs.schedule(Later("m1/again", 60.0, "chat", message(1)))
+
+    assert await jobs.cancel("m1/again")
 
     assert await letters.retry(entry, BY)
-
-    kept = await link.command("HGET", keys.of("said"), "m1")
-    assert kept == b"\nm1/Deploy.tell/1\nm1/Deploy.tell/2\nDeploy.tell\n"
+    assert await link.command("EXISTS", keys.of("said")) == 0
 
 
 async def test_a_message_that_is_retried_is_not_too_old_to_be_answered(

@@ -30,7 +30,7 @@ from tests.whole.watch import Recovery, Watch, find_leftovers
 PROMISE = Promise(patience=0.5, retries=True)
 """What this release promises."""
 
-RECOVERED_WITHIN = 14.0
+RECOVERED_WITHIN = 13.0
 """Seconds until a dead node's conversations go on elsewhere: its lease of life, a heartbeat of another, and a little."""
 
 SETTLED_WITHIN = 30.0

@@ -79,7 +79,7 @@ def test_every_fault_is_in_one_report() -> None:
         "redis.ulr: unknown; did you mean redis.url?",
         "web.port: expected a whole number <= 65535, got 70000",
         (
-            "worker: 3 * heartbeat 4 = 12 s is more than node_ttl 10 s;"
+            "worker: 3 * heartbeat 4 = 12 s is more than node_ttl 9 s;"
             " raise node_ttl to at least 12 or lower heartbeat"
         ),
     ]

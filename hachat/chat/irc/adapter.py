@@ -105,7 +105,10 @@ class IrcAdapter:
             Undeliverable: we are not in that channel.
         """
         presence = self._find_presence()
-        if presence.session.is_channel(channel) and not presence.session.is_in(channel):
+        session = presence.session
+        # Just after connecting the server is asked behind the JOIN, and answers behind it.
+        joining = presence.joining and session.is_ours(channel)
+        if session.is_channel(channel) and not session.is_in(channel) and not joining:
             raise Undeliverable(f"{channel}: the bot is not in it")
         return await self._ask_who(channel, presence)
 

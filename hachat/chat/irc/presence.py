@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 _AHEAD = 100
 """Messages read but not queued yet; beyond it nothing more is read, and TCP slows the server down."""
 
+_JOINING = 5.0
+"""Seconds within which a server tells that we have joined our channels, or it has refused."""
+
 
 class Presence:
     """Reads, answers and keeps what is ours, on one connection."""
@@ -40,8 +43,14 @@ class Presence:
         self.session = session
         self._stream = stream
         self._registered = trio.Event()
+        self._joined_by = -math.inf
         self._questions = trio.Lock()  # answers to two at once could not be told apart
         self._listed: trio.MemorySendChannel[Listed] | None = None
+
+    @property
+    def joining(self) -> bool:
+        """Whether the server may not have told yet that we are in our channels, which we have asked to join."""
+        return trio.current_time() < self._joined_by
 
     @property
     def usable(self) -> bool:
@@ -125,6 +134,7 @@ class Presence:
                     self._listed.send_nowait(event)
             case Registered():
                 await self._stream.write(self.session.restore())
+                self._joined_by = trio.current_time() + _JOINING
                 self._registered.set()
                 task_status.started()
             case Refused(reason):

@@ -131,6 +131,10 @@ class Session:
         """Tell whether we are in `channel`."""
         return bool(self._server.has_channel(channel))
 
+    def is_ours(self, channel: str) -> bool:
+        """Tell whether we should be in `channel`."""
+        return any(self.is_same(channel, one.partition(" ")[0]) for one in self._settings.channels)
+
     def is_channel(self, name: str) -> bool:
         """Tell whether `name` is that of a channel, not a nick."""
         return bool(self._server.is_channel(name))

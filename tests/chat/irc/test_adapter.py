@@ -292,6 +292,16 @@ async def test_tls_refuses_strangers(ngircd: Ngircd) -> None:
         pass
 
 
+async def test_roster_just_after_connecting(ngircd: Ngircd) -> None:
+    """Whoever asks before the server has told that the bot is in its channel gets the same answer, not a refusal."""
+    async with visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        for _ in range(5):
+            adapter = make(ngircd)
+            async with connected(adapter):
+                assert [user.name for user in await adapter.roster("#ops")] == ["ada"]
+
+
 async def test_wrong_password(tmp_path: Path) -> None:
     """A server that refuses us is told with its own words."""
     with run_ngircd(tmp_path, password="secret") as server:

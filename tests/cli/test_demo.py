@@ -109,7 +109,7 @@ def test_a_master_that_is_killed_is_replaced(tmp_path: Path) -> None:
         assert hachat("status", *CONFIG, cwd=tmp_path).returncode == 4
 
         terminal.press(b"\x04")
-        assert terminal.process.wait(20) == 0
+        assert terminal.process.wait(60) == 0
         assert terminal.count("pong") == 2
 
 
@@ -136,7 +136,7 @@ def test_nothing_outlives_the_demo(number: signal.Signals, tmp_path: Path) -> No
         pids = [node["pid"] for node in look(tmp_path)["nodes"]]
 
         terminal.process.send_signal(number)
-        terminal.process.wait(20)
+        terminal.process.wait(60)
 
         until_sync(lambda: not any(map(is_alive, pids)), 20.0)
 

@@ -33,6 +33,25 @@ _WILD = 0.1
 EventKind: TypeAlias = Literal[
     "connected", "acquired", "renewed", "released", "step-down", "refused"
 ]
+Cause: TypeAlias = Literal[
+    "step-down",
+    "shutdown",
+    "stopped",
+    "isolated",
+    "paused",
+    "taken",
+    "fenced",
+    "failed",
+    "ended",
+    "",
+]
+"""Why a master gave the lease back; empty when it did not say.
+
+It was asked to step down; its node left in order, or was stopped at once; Redis confirmed no renewal in time; the process
+stood still for so long that it asked for none; Redis said that the lease is another's, or refused a write for that; its
+duty failed, or ended.
+"""
+
 RefusalKind: TypeAlias = Literal["HELD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO"]
 
 
@@ -117,7 +136,8 @@ class Sight:
 class Event:
     """One entry of the stream of events, or, as `connected`, the news that a server is being listened to.
 
-    `to` is the successor of a release or step-down; `request` the id of the step-down that is refused.
+    `to` is the successor of a release or step-down; `request` the id of the step-down that is refused; `by` who
+    asked for a step-down.
     """
 
     kind: EventKind
@@ -126,6 +146,7 @@ class Event:
     to: str = ""
     reason: str = ""
     request: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

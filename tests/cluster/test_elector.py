@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from hachat.cluster.elector import Elector, Term, read_clock
 from hachat.core.errors import Fenced, StoreUnavailable
-from hachat.core.lease import Answer, Ask, Event, Lease, Sight, Timing, Token
+from hachat.core.lease import Answer, Ask, Cause, Event, Lease, Sight, Timing, Token
 from tests.cluster.fake_lease import FakeServer
 
 TIMING = Timing()
@@ -28,6 +28,7 @@ class Network:
     silent: bool = False
     calls: list[str] = field(default_factory=list)
     refusals: list[tuple[str, str]] = field(default_factory=list)
+    causes: list[tuple[Cause, str]] = field(default_factory=list)
 
     async def acquire(self, ask: Ask) -> Answer:
         """Ask the server."""
@@ -39,8 +40,11 @@ class Network:
         await self._travel("renew")
         return self.server.renew(token, TIMING.ttl)
 
-    async def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
-        """Ask the server."""
+    async def release(
+        self, token: Token, heir: str, barred: float, reason: str, cause: Cause, by: str
+    ) -> bool:
+        """Keep why, and ask the server."""
+        self.causes.append((cause, by))
         await self._travel(f"release {reason}")
         return self.server.release(token, heir, barred, reason)
 

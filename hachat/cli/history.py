@@ -25,6 +25,9 @@ _REDIS = {
 }
 
 
+_MINUTE = 60
+
+
 @click.command()
 @config_option
 @click.option(
@@ -109,4 +112,4 @@ def _format_moment(seconds: float) -> str:
 def _format_length(seconds: float) -> str:
     if seconds < 1:
         return f"{max(0.0, seconds) * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else format_span(seconds)
+    return f"{seconds:.1f} s" if seconds < _MINUTE else format_span(seconds)

@@ -50,7 +50,7 @@ class LeaseStore(Protocol):
         ...
 
     async def release(
-        self, token: Token, heir: str, barred: float, reason: str, cause: Cause, by: str
+        self, token: Token, heir: str, barred: float, reason: str, *, cause: Cause, by: str
     ) -> bool:
         """Give the lease back; False if it was not held under `token`."""
         ...
@@ -263,7 +263,7 @@ class Elector:
         token, heir, reason = term.lease.token, term.heir, term.reason
         cause, by = term.cause, term.by
         while True:
-            released = self._store.release(token, heir, term.barred, reason, cause, by)
+            released = self._store.release(token, heir, term.barred, reason, cause=cause, by=by)
             if await self._answer(released) is not None:
                 log.info("the term is over", epoch=term.epoch, to=heir, reason=reason, cause=cause)
                 return

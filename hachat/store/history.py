@@ -8,14 +8,13 @@ All times are Unix seconds by Redis's clock.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import TypeAlias
 
 import msgspec
 
 from hachat.core.lease import Token
 from hachat.store.keys import Keys
-from hachat.store.letter import read_fields, read_time
+from hachat.store.letter import read_fields, read_time, split_entry
 from hachat.store.link import Link
 
 SHOWN = 100
@@ -29,6 +28,7 @@ _PAGES = 10
 """Entries that are read at a time, and how often; the stream is kept shorter than that."""
 
 _LARGEST = 2**63
+_UNSEEN = ("silent", "left over")
 
 
 class Returned(msgspec.Struct, frozen=True, tag_field="how", tag="returned"):
@@ -149,23 +149,27 @@ def _read_entry(at: float, fields: Mapping[str, str]) -> _Begin | tuple[str, Ret
 
 
 def _read_moment(event: str) -> float | None:
-    milliseconds = event.partition("-")[0]
-    return int(milliseconds) / 1000 if milliseconds.isdecimal() and len(milliseconds) < 20 else None
+    try:
+        return split_entry(event)[0] / 1000
+    except (ValueError, OverflowError):
+        return None
 
 
 def _tell(begins: Sequence[_Begin], ends: Mapping[str, Returned]) -> Iterator[Term]:
     """Yield the terms, the oldest first."""
-    known = [_end_previous(None, begin, ends) for begin in begins[:1]]
-    known += [_end_previous(older, begin, ends) for older, begin in pairwise(begins)]
-    for number, (begin, previous) in enumerate(zip(begins, known, strict=True)):
-        token = begin.token
-        end = ends.get(str(token))
-        newer = begins[number + 1] if number + 1 < len(begins) else None
-        after = None if newer is None else _find_end(begin, newer, known[number + 1])
-        gap, at_most = _measure_gap(begin, previous)
+    for older, begin, newer in zip([None, *begins], begins, [*begins[1:], None], strict=False):
+        token, previous = str(begin.token), _end_previous(older, begin, ends)
+        gap, gap_at_most = _measure_gap(begin, previous)
         yield Term(
-            *(token.epoch, token.node, str(token), begin.at),
-            *(end or after, previous, gap, at_most, begin.redis),
+            epoch=begin.token.epoch,
+            node=begin.token.node,
+            token=token,
+            began=begin.at,
+            end=ends.get(token) or _miss_end(begin, newer),
+            previous=previous,
+            gap=gap,
+            gap_at_most=gap_at_most,
+            redis=begin.redis,
         )
 
 
@@ -175,20 +179,22 @@ def _end_previous(
     """Return how the term before `begin` ended; `older` is the beginning that stands before it, if there is one."""
     if begin.previous in ends:
         return ends[begin.previous]
-    began = older.at if older is not None else None
-    if begin.reason in ("silent", "left over"):
-        same = older is not None and str(older.token) == begin.previous
-        heard = begin.heard if begin.heard is not None else began if same else None
-        return Unseen(heard, begin.at, begin.reason)
-    if older is None and begin.reason == "first" and not begin.redis:
+    if older is not None:
+        return _miss_end(older, begin)
+    if begin.reason in _UNSEEN:
+        return Unseen(begin.heard, begin.at, begin.reason)
+    if begin.reason == "first" and not begin.redis:
         return None
-    return Unseen(began, begin.at, "forgotten")
+    return Unseen(None, begin.at, "forgotten")
 
 
-def _find_end(begin: _Begin, newer: _Begin, previous: Ending | None) -> Ending | None:
-    """Return how the term `begin` ended, of which `newer` is the next that is known."""
-    if newer.previous == str(begin.token) or newer.reason == "first":
-        return previous
+def _miss_end(begin: _Begin, newer: _Begin | None) -> Unseen | None:
+    """Return what is known of the end of `begin`, which was never told, from the next beginning that was."""
+    if newer is None:
+        return None
+    if newer.previous == str(begin.token) and newer.reason in _UNSEEN:
+        heard = newer.heard if newer.heard is not None else begin.at
+        return Unseen(heard, newer.at, newer.reason)
     return Unseen(begin.at, newer.at, "forgotten")
 
 

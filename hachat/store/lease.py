@@ -186,6 +186,7 @@ class LeaseStore(LeaseView):
         heir: str,
         barred: float,
         reason: str,
+        *,
         cause: Cause = "",
         by: str = "",
     ) -> bool:

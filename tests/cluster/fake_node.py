@@ -76,7 +76,7 @@ class Process:
         return await self._call(lambda server: server.confirm(server.renew(token, TIMING.ttl)))
 
     async def release(
-        self, token: Token, heir: str, barred: float, reason: str, cause: Cause, by: str
+        self, token: Token, heir: str, barred: float, reason: str, *, cause: Cause, by: str
     ) -> bool:
         """Ask the server this node believes in."""
         return await self._call(lambda server: server.release(token, heir, barred, reason))

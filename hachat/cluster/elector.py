@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable
-from math import inf
 from typing import Protocol, TypeVar
 
 import structlog
@@ -80,8 +79,6 @@ class Term:
         self.reason = "stopped"
         self.cause: Cause = "stopped"
         self.by = ""
-        self.unanswered = 0
-        """Renewals since the last confirmed one that had no answer while the lease lasted."""
         self._clock = clock
         self.follow_clock()
 
@@ -99,13 +96,6 @@ class Term:
             self.heir, self.barred, self.reason = heir, barred, reason
             self.cause, self.by = cause, by
             self.leaving.set()
-
-    def why_lost(self) -> Cause:
-        """Return why the lease has run out."""
-        if self.lease.until == -inf:
-            return "taken"
-        # A process that runs has asked several times before the lease ends.
-        return "isolated" if self.unanswered else "paused"
 
 
 Duty = Callable[[Term], Awaitable[None]]
@@ -234,7 +224,7 @@ class Elector:
                 failure = "duty failed", "failed"
                 log.exception("the master's duty failed; giving the lease back", epoch=term.epoch)
         if term.scope.cancelled_caught:
-            term.reason, term.cause = "lost", term.why_lost()
+            term.reason, term.cause = "lost", term.lease.why_lost
         elif failure or not term.leaving.is_set():
             term.reason, term.cause = failure or ("duty ended", "ended")
             return False
@@ -249,9 +239,7 @@ class Elector:
             match await self._answer(self._store.renew(lease.token)):
                 case None:
                     lease.doubt(self._clock())
-                    term.unanswered += bool(term.remaining())
                 case True:
-                    term.unanswered = 0
                     lease.confirm(sent, self._clock(), self._random())
                 case False:
                     lease.lose()

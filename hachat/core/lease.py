@@ -194,6 +194,7 @@ class Lease:
         self.token = token
         self.until = -inf
         self.due = sent
+        self._unanswered = False
         self._timing = timing
         self._prolong(sent, jitter)
 
@@ -207,11 +208,20 @@ class Lease:
         A term that has ended on our clock stays ended, whatever Redis says afterwards.
         """
         if now < self.until:
+            self._unanswered = False
             self._prolong(sent, jitter)
 
     def doubt(self, now: float) -> None:
         """Note that a renewal was not answered: ask again soon, for the same deadline."""
         self.due = now + RETRY
+        self._unanswered |= now < self.until
+
+    @property
+    def why_lost(self) -> Cause:
+        """Why it is over, once it is; a process that runs has asked several times before that."""
+        if self.until == -inf:
+            return "taken"
+        return "isolated" if self._unanswered else "paused"
 
     def lose(self) -> None:
         """Note that the lease is not ours any more."""

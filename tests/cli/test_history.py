@@ -34,7 +34,7 @@ def test_the_terms_are_told(place: Place) -> None:
 
     assert shown.exit_code == 0, shown.output
     heading, newest, oldest, note = shown.stdout.splitlines()
-    assert heading.split() == "EPOCH NODE FROM (UTC) TO (UTC) LASTED GAP END".split()
+    assert " ".join(heading.split()) == "EPOCH NODE FROM (UTC) TO (UTC) LASTED GAP END"
     assert newest.split()[1] == "b"
     assert newest.rstrip().endswith("master now")
     assert oldest.rstrip().endswith(r"step-down by ada to b: kernel\x1b")

@@ -288,6 +288,7 @@ async def test_a_goodbye_is_repeated_and_bounded(
     ],
 )
 async def test_a_duty_that_ends_by_itself_gives_the_lease_back(
+    *,
     error: Exception | None,
     reason: str,
     cause: Cause,
@@ -338,6 +339,21 @@ async def test_a_step_down_in_the_stream_is_followed(
     await trio.sleep(1.1)
     assert len(duty.ended) == 1
     assert network.server.state.heir == "b"
+
+
+async def test_who_asked_for_a_step_down_is_told_with_the_release(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """The words of whoever asked are the reason; that it was a step-down, and by whom, stands beside them."""
+    elector = elect(network)
+    term = await start(nursery, elector, Duty())
+    token = term.lease.token
+    await elector._hear(
+        Event("step-down", Sight("5-0", "a@0"), token, "b", reason="kernel", by="ada")
+    )
+    await term.over.wait()
+    assert network.calls[-1] == "release kernel"
+    assert network.causes == [("step-down", "ada")]
 
 
 async def test_a_step_down_of_another_term_is_ignored(

@@ -13,6 +13,7 @@ from hachat.cli.check import check
 from hachat.cli.console import console
 from hachat.cli.dead import dead
 from hachat.cli.demo import demo
+from hachat.cli.history import history
 from hachat.cli.jobs import jobs
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
 from hachat.cli.queue import queue
@@ -48,7 +49,10 @@ def main() -> None:
     logging.configure(LogSettings(level="critical"), "")
 
 
-for command in (run, status, queue, trace, dead, jobs, step_down, console, say, check, demo):
+for command in (
+    *(run, status, history, queue, trace, dead, jobs),
+    *(step_down, console, say, check, demo),
+):
     main.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from hachat.store.status import read_status
 @config_option
 @click.option("--to", default="", metavar="NODE", help="Who is to take over; else any living node.")
 @click.option("--reason", default="step-down", show_default=True, help="Why, for the log.")
+@click.option("--by", default=getpass.getuser, help="Who asks; else your login name.")
 @click.option(
     "--wait",
     type=click.FloatRange(min=0, min_open=True),
@@ -29,14 +31,14 @@ from hachat.store.status import read_status
     show_default=True,
     help="Seconds to wait for the successor.",
 )
-def step_down(config: Path | None, to: str, reason: str, wait: float) -> None:
+def step_down(config: Path | None, to: str, reason: str, by: str, wait: float) -> None:
     """Have the master hand over, and wait until its successor holds the lease.
 
     Exits with 0 only then; with 2 when it was refused or took too long, 3 without a master, 5 when
     Redis cannot be reached.
     """
     settings = read_settings(config)
-    done = trio.run(partial(_move, settings, to=to, reason=reason, patience=wait))
+    done = trio.run(partial(_move, settings, to=to, reason=reason, by=by, patience=wait))
     if done is None:
         click.echo("hachat: nobody is master, so nobody can step down", err=True)
         sys.exit(NO_MASTER)
@@ -46,7 +48,9 @@ def step_down(config: Path | None, to: str, reason: str, wait: float) -> None:
     )
 
 
-async def _move(settings: Settings, *, to: str, reason: str, patience: float) -> Succession | None:
+async def _move(
+    settings: Settings, *, to: str, reason: str, by: str, patience: float
+) -> Succession | None:
     keys = Keys(settings.cluster)
     async with open_link(settings) as link:
         status = await read_status(link, keys)
@@ -54,4 +58,4 @@ async def _move(settings: Settings, *, to: str, reason: str, patience: float) ->
             return None
         alive = [node.name for node in status.nodes if node.role != "dead"]
         election = LeaseView(link, keys)
-        return await move(election, alive, to=to, reason=reason, patience=patience)
+        return await move(election, alive, to=to, reason=reason, by=by, patience=patience)

@@ -16,7 +16,18 @@ import trio
 
 from hachat.core.backoff import backoff
 from hachat.core.errors import Fenced, StoreError
-from hachat.core.lease import RETRY, Answer, Ask, Event, Granted, Lease, Timing, Token, Watch
+from hachat.core.lease import (
+    RETRY,
+    Answer,
+    Ask,
+    Cause,
+    Event,
+    Granted,
+    Lease,
+    Timing,
+    Token,
+    Watch,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +48,9 @@ class LeaseStore(Protocol):
         """Keep the lease; False if it is not held under `token` any more."""
         ...
 
-    async def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
+    async def release(
+        self, token: Token, heir: str, barred: float, reason: str, *, cause: Cause, by: str
+    ) -> bool:
         """Give the lease back; False if it was not held under `token`."""
         ...
 
@@ -64,6 +77,8 @@ class Term:
         self.heir = ""
         self.barred = 0.0
         self.reason = "stopped"
+        self.cause: Cause = "stopped"
+        self.by = ""
         self._clock = clock
         self.follow_clock()
 
@@ -75,10 +90,11 @@ class Term:
         """Move the scope's deadline to the lease's: trio's clock stands still while the machine is suspended."""
         self.scope.deadline = trio.current_time() + self.remaining()
 
-    def leave(self, heir: str, barred: float, reason: str) -> None:
+    def leave(self, heir: str, barred: float, reason: str, cause: Cause, by: str = "") -> None:
         """Ask the duty to drain and return, so that `heir`, or anyone, can take over."""
         if not self.leaving.is_set():
             self.heir, self.barred, self.reason = heir, barred, reason
+            self.cause, self.by = cause, by
             self.leaving.set()
 
 
@@ -149,9 +165,12 @@ class Elector:
                     await trio.sleep(next(waits))
 
     async def resign(self, to: str = "", reason: str = "resigned") -> None:
-        """End the present term, if any, in favour of `to` or anyone else; return once the lease is given back."""
+        """End the present term, if any, because this node leaves, in favour of `to` or anyone else.
+
+        Returns once the lease is given back.
+        """
         if self._term is not None:
-            self._term.leave(to, self._timing.bar, reason)
+            self._term.leave(to, self._timing.bar, reason, "shutdown")
             await self._term.over.wait()
 
     async def _campaign(self) -> Lease:
@@ -192,22 +211,22 @@ class Elector:
         return fine
 
     async def _act(self, term: Term, duty: Duty) -> bool:
-        failure = ""
+        failure: tuple[str, Cause] | None = None
         with term.scope:
             try:
                 # A scope whose deadline has passed cancels at a checkpoint, and not before.
                 await trio.lowlevel.checkpoint()
                 await duty(term)
             except* Fenced:
-                failure = "fenced"
+                failure = "fenced", "fenced"
                 log.warning("a write was refused: the lease is not ours", epoch=term.epoch)
             except* Exception:
-                failure = "duty failed"
+                failure = "duty failed", "failed"
                 log.exception("the master's duty failed; giving the lease back", epoch=term.epoch)
         if term.scope.cancelled_caught:
-            term.reason = "lost"
+            term.reason, term.cause = "lost", term.lease.why_lost
         elif failure or not term.leaving.is_set():
-            term.reason = failure or "duty ended"
+            term.reason, term.cause = failure or ("duty ended", "ended")
             return False
         return True
 
@@ -230,10 +249,11 @@ class Elector:
 
     async def _say_goodbye(self, term: Term) -> None:
         token, heir, reason = term.lease.token, term.heir, term.reason
+        cause, by = term.cause, term.by
         while True:
-            released = self._store.release(token, heir, term.barred, reason)
+            released = self._store.release(token, heir, term.barred, reason, cause=cause, by=by)
             if await self._answer(released) is not None:
-                log.info("the term is over", epoch=term.epoch, to=heir, reason=reason)
+                log.info("the term is over", epoch=term.epoch, to=heir, reason=reason, cause=cause)
                 return
             await trio.sleep(RETRY)
 
@@ -265,7 +285,7 @@ class Elector:
     async def _step_down(self, term: Term, event: Event) -> None:
         fault = self._eligible(event.to)
         if not fault:
-            term.leave(event.to, self._timing.bar, event.reason)
+            term.leave(event.to, self._timing.bar, event.reason, "step-down", event.by)
             return
         log.warning("refused to step down", to=event.to, reason=fault)
         try:

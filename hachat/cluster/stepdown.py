@@ -20,7 +20,7 @@ class Election(Protocol):
         """Return the token of the present master, or None if there is none."""
         ...
 
-    async def request_step_down(self, token: Token, to: str, reason: str) -> str:
+    async def request_step_down(self, token: Token, to: str, reason: str, by: str) -> str:
         """Ask the master to step down; return the id of the request's event."""
         ...
 
@@ -68,9 +68,10 @@ async def step_down(
     *,
     to: str = "",
     reason: str = "step-down",
+    by: str = "",
     patience: float = 10.0,
 ) -> Succession:
-    """Move the lease from the present master to the node `to`, or to any other of the nodes `alive`.
+    """Move the lease from the present master to the node `to`, or to any other of the nodes `alive`; `by` is who asks.
 
     Returns once the successor holds the lease.
 
@@ -82,7 +83,7 @@ async def step_down(
     if old is None:
         raise UsageError("nobody is master, so nobody can step down; see `hachat status`")
     _check(old.node, alive, to)
-    observer = _Observer(old, await election.request_step_down(old, to, reason))
+    observer = _Observer(old, await election.request_step_down(old, to, reason, by))
     observer.decided.deadline = trio.current_time() + patience
     with observer.decided:
         await election.follow(observer.hear, observer.request)

@@ -33,6 +33,25 @@ _WILD = 0.1
 EventKind: TypeAlias = Literal[
     "connected", "acquired", "renewed", "released", "step-down", "refused"
 ]
+Cause: TypeAlias = Literal[
+    "step-down",
+    "shutdown",
+    "stopped",
+    "isolated",
+    "paused",
+    "taken",
+    "fenced",
+    "failed",
+    "ended",
+    "",
+]
+"""Why a master gave the lease back; empty when it did not say.
+
+It was asked to step down; its node left in order, or was stopped at once; Redis confirmed no renewal in time; the process
+stood still for so long that it asked for none; Redis said that the lease is another's, or refused a write for that; its
+duty failed, or ended.
+"""
+
 RefusalKind: TypeAlias = Literal["HELD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO"]
 
 
@@ -117,7 +136,8 @@ class Sight:
 class Event:
     """One entry of the stream of events, or, as `connected`, the news that a server is being listened to.
 
-    `to` is the successor of a release or step-down; `request` the id of the step-down that is refused.
+    `to` is the successor of a release or step-down; `request` the id of the step-down that is refused; `by` who
+    asked for a step-down.
     """
 
     kind: EventKind
@@ -126,6 +146,7 @@ class Event:
     to: str = ""
     reason: str = ""
     request: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +194,7 @@ class Lease:
         self.token = token
         self.until = -inf
         self.due = sent
+        self._unanswered = False
         self._timing = timing
         self._prolong(sent, jitter)
 
@@ -186,11 +208,20 @@ class Lease:
         A term that has ended on our clock stays ended, whatever Redis says afterwards.
         """
         if now < self.until:
+            self._unanswered = False
             self._prolong(sent, jitter)
 
     def doubt(self, now: float) -> None:
         """Note that a renewal was not answered: ask again soon, for the same deadline."""
         self.due = now + RETRY
+        self._unanswered |= now < self.until
+
+    @property
+    def why_lost(self) -> Cause:
+        """Why it is over, once it is; a process that runs has asked several times before that."""
+        if self.until == -inf:
+            return "taken"
+        return "isolated" if self._unanswered else "paused"
 
     def lose(self) -> None:
         """Note that the lease is not ours any more."""

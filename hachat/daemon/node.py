@@ -47,6 +47,7 @@ from hachat.daemon.letters import LetterKeeper
 from hachat.store.answers import Answers
 from hachat.store.commits import Queued
 from hachat.store.dead import DeadLetters
+from hachat.store.history import History, read_history
 from hachat.store.inbound import Inbound
 from hachat.store.jobs import Agenda, Jobs
 from hachat.store.keys import LANES, Keys
@@ -153,6 +154,10 @@ class Node:
     async def agenda(self) -> Agenda:
         """Return the jobs that wait, and the schedules; raises as `Jobs.agenda` does."""
         return await self._jobs.agenda()
+
+    async def history(self) -> History:
+        """Return the terms of the masters; raises as `read_history` does."""
+        return await read_history(self._link, self._keys)
 
     async def cancel(self, job_id: str) -> bool:
         """Take back a job that waits; raises as `Jobs.cancel` does."""

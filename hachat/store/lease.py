@@ -16,6 +16,7 @@ from hachat.core.lease import (
     HAND_OVER,
     Answer,
     Ask,
+    Cause,
     Changed,
     Event,
     EventKind,
@@ -69,8 +70,10 @@ class LeaseView:
         lease = await self._link.command("GET", self._lease)
         return None if lease is None else Token.parse(_text(lease))
 
-    async def request_step_down(self, token: Token, to: str, reason: str) -> str:
+    async def request_step_down(self, token: Token, to: str, reason: str, by: str = "") -> str:
         """Ask the master `token` to step down, in favour of `to` if named; return the id of the request's event.
+
+        `by` is who asks.
 
         Raises:
             UsageError: that is not the master any more.
@@ -78,7 +81,7 @@ class LeaseView:
             StoreRefused: Redis said no.
         """
         reply = await self._link.script(
-            _STEP_DOWN, [self._lease, self._events], [str(token), to, reason]
+            _STEP_DOWN, [self._lease, self._events], [str(token), to, reason, by]
         )
         if reply[0] != b"OK":
             now = _text(reply[1]) or "nobody"
@@ -177,15 +180,29 @@ class LeaseStore(LeaseView):
         self._insist(replicas)
         return True
 
-    async def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
+    async def release(
+        self,
+        token: Token,
+        heir: str,
+        barred: float,
+        reason: str,
+        *,
+        cause: Cause = "",
+        by: str = "",
+    ) -> bool:
         """Give the lease back, to `heir` if named, and bar its holder for `barred` seconds; False if it was not held.
+
+        `cause`, `reason` and `by` are for the history: why, in words, and who asked for it.
 
         Raises:
             StoreUnavailable: no answer; whether it was given back is unknown.
             StoreRefused: Redis said no.
         """
         leaver = f"{token.node}/{token.boot}" if barred else ""
-        arguments: list[Argument] = [str(token), heir, _ms(HAND_OVER), leaver, _ms(barred), reason]
+        arguments: list[Argument] = [
+            *(str(token), heir, _ms(HAND_OVER), leaver, _ms(barred)),
+            *(reason, cause, by),
+        ]
         reply, _ = await self._line.script(_RELEASE, self._keys, arguments)
         return bool(reply[0] == b"OK")
 
@@ -225,7 +242,7 @@ def read_event(sight: Sight, fields: Sequence[bytes]) -> Event | None:
         return None
     if kind not in get_args(EventKind):
         return None
-    known = {name: entry.get(name, "") for name in ("to", "reason", "request")}
+    known = {name: entry.get(name, "") for name in ("to", "reason", "request", "by")}
     return Event(cast("EventKind", kind), sight, token, **known)
 
 

@@ -27,6 +27,10 @@ def make_api(node: Node, token: str = "") -> Blueprint:
     async def jobs() -> Answer:
         return answer(await node.agenda(), Cache_Control="no-store")
 
+    @api.get("/history")
+    async def history() -> Answer:
+        return answer(await node.history(), Cache_Control="no-store")
+
     @api.delete("/jobs/<path:job_id>")
     async def cancel(job_id: str) -> Answer:
         if await node.cancel(job_id):

@@ -117,6 +117,14 @@ class Node(Protocol):
         """
         ...
 
+    async def history(self) -> msgspec.Struct:
+        """Return the terms of the masters, the newest of them, as a value that encodes to JSON.
+
+        Raises:
+            StoreError: Redis cannot be asked.
+        """
+        ...
+
     async def cancel(self, job_id: str) -> bool:
         """Take back a job; False when none waits under that id.
 

@@ -12,7 +12,7 @@ import trio
 
 from hachat.cluster.elector import Elector, Term
 from hachat.core.errors import StoreUnavailable
-from hachat.core.lease import Answer, Ask, Event, Sight, Timing, Token
+from hachat.core.lease import Answer, Ask, Cause, Event, Sight, Timing, Token
 from tests.cluster.fake_lease import FakeServer
 
 T = TypeVar("T")
@@ -75,7 +75,9 @@ class Process:
         """Ask the server this node believes in."""
         return await self._call(lambda server: server.confirm(server.renew(token, TIMING.ttl)))
 
-    async def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
+    async def release(
+        self, token: Token, heir: str, barred: float, reason: str, *, cause: Cause, by: str
+    ) -> bool:
         """Ask the server this node believes in."""
         return await self._call(lambda server: server.release(token, heir, barred, reason))
 

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from hachat.cluster.elector import Elector, Term, read_clock
 from hachat.core.errors import Fenced, StoreUnavailable
-from hachat.core.lease import Answer, Ask, Event, Lease, Sight, Timing, Token
+from hachat.core.lease import Answer, Ask, Cause, Event, Lease, Sight, Timing, Token
 from tests.cluster.fake_lease import FakeServer
 
 TIMING = Timing()
@@ -28,6 +28,7 @@ class Network:
     silent: bool = False
     calls: list[str] = field(default_factory=list)
     refusals: list[tuple[str, str]] = field(default_factory=list)
+    causes: list[tuple[Cause, str]] = field(default_factory=list)
 
     async def acquire(self, ask: Ask) -> Answer:
         """Ask the server."""
@@ -39,8 +40,11 @@ class Network:
         await self._travel("renew")
         return self.server.renew(token, TIMING.ttl)
 
-    async def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
-        """Ask the server."""
+    async def release(
+        self, token: Token, heir: str, barred: float, reason: str, *, cause: Cause, by: str
+    ) -> bool:
+        """Keep why, and ask the server."""
+        self.causes.append((cause, by))
         await self._travel(f"release {reason}")
         return self.server.release(token, heir, barred, reason)
 
@@ -145,6 +149,7 @@ async def test_a_term_falls_by_itself_when_renewals_stop(
     assert until < network.server.state.until
     assert elector.term is None
     assert "release lost" in network.calls
+    assert network.causes[0] == ("isolated", "")
 
 
 async def test_an_unanswered_renewal_is_repeated_quickly(
@@ -173,6 +178,7 @@ async def test_a_lost_lease_cancels_at_once(
     await trio.sleep(TIMING.renew + 0.1)
     assert len(duty.ended) == 1
     assert term.remaining() == 0.0
+    assert network.causes == [("taken", "")]
 
 
 async def test_time_in_suspend_counts(
@@ -196,6 +202,7 @@ async def test_time_in_suspend_counts(
     assert elector.term is None
     await trio.sleep(TIMING.renew)
     assert len(duty.ended) == 1
+    assert network.causes == [("paused", "")]
 
 
 async def test_a_grant_that_came_too_late_starts_nothing(
@@ -222,6 +229,7 @@ async def test_resigning_waits_for_the_duty_and_the_release(
     await elector.resign("c", "too late to say otherwise")
     assert duty.ended == ["left at 8.0"]
     assert (network.server.state.held, network.server.state.heir) == (False, "b")
+    assert network.causes == [("shutdown", "")]
     assert elector.term is None
 
 
@@ -254,6 +262,7 @@ async def test_being_cancelled_says_goodbye(network: Network, autojump_clock: Mo
         nursery.cancel_scope.cancel()
     assert len(duty.ended) == 1
     assert network.calls[-1] == "release stopped"
+    assert network.causes == [("stopped", "")]
     assert not network.server.state.held
 
 
@@ -271,12 +280,18 @@ async def test_a_goodbye_is_repeated_and_bounded(
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
-    [(RuntimeError("broken"), "duty failed"), (Fenced("not ours"), "fenced"), (None, "duty ended")],
+    ("error", "reason", "cause"),
+    [
+        (RuntimeError("broken"), "duty failed", "failed"),
+        (Fenced("not ours"), "fenced", "fenced"),
+        (None, "duty ended", "ended"),
+    ],
 )
 async def test_a_duty_that_ends_by_itself_gives_the_lease_back(
+    *,
     error: Exception | None,
     reason: str,
+    cause: Cause,
     network: Network,
     nursery: trio.Nursery,
     autojump_clock: MockClock,
@@ -295,6 +310,7 @@ async def test_a_duty_that_ends_by_itself_gives_the_lease_back(
     waits = [later - earlier for earlier, later in pairwise(begun)]
     assert [round(wait / 0.75) for wait in waits] == [1, 2, 4, 8]
     assert network.calls.count(f"release {reason}") == 5
+    assert network.causes == [(cause, "")] * 5
 
 
 async def test_an_error_of_the_duty_is_logged_with_its_trace(
@@ -323,6 +339,21 @@ async def test_a_step_down_in_the_stream_is_followed(
     await trio.sleep(1.1)
     assert len(duty.ended) == 1
     assert network.server.state.heir == "b"
+
+
+async def test_who_asked_for_a_step_down_is_told_with_the_release(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """The words of whoever asked are the reason; that it was a step-down, and by whom, stands beside them."""
+    elector = elect(network)
+    term = await start(nursery, elector, Duty())
+    token = term.lease.token
+    await elector._hear(
+        Event("step-down", Sight("5-0", "a@0"), token, "b", reason="kernel", by="ada")
+    )
+    await term.over.wait()
+    assert network.calls[-1] == "release kernel"
+    assert network.causes == [("step-down", "ada")]
 
 
 async def test_a_step_down_of_another_term_is_ignored(

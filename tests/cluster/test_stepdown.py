@@ -31,15 +31,15 @@ class Script:
 
     events: Sequence[Event] = ()
     master: Token | None = OLD
-    requests: list[tuple[Token, str, str]] = field(default_factory=list)
+    requests: list[tuple[Token, str, str, str]] = field(default_factory=list)
 
     async def read_master(self) -> Token | None:
         """Return the master."""
         return self.master
 
-    async def request_step_down(self, token: Token, to: str, reason: str) -> str:
+    async def request_step_down(self, token: Token, to: str, reason: str, by: str) -> str:
         """Keep the request."""
-        self.requests.append((token, to, reason))
+        self.requests.append((token, to, reason, by))
         return "1000-0"
 
     async def follow(self, hear: Callable[[Event], Awaitable[None]], after: str) -> None:
@@ -54,8 +54,8 @@ class Script:
 async def test_it_returns_once_the_successor_is_confirmed() -> None:
     """The result says who was, who is, and for how long nobody was."""
     script = Script([event("renewed", 1100), event("released", 1200), event("acquired", 1203, NEW)])
-    done = await step_down(script, ["a", "b", "c"], to="b", reason="deploy")
-    assert script.requests == [(OLD, "b", "deploy")]
+    done = await step_down(script, ["a", "b", "c"], to="b", reason="deploy", by="ada")
+    assert script.requests == [(OLD, "b", "deploy", "ada")]
     assert (done.old, done.new, round(done.gap, 3)) == (OLD, NEW, 0.003)
 
 

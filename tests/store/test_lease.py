@@ -298,17 +298,33 @@ async def test_history_tells_each_term_s_beginning_and_end(
     """There is one entry for each, with the reason, and none for renewals."""
     token = await take(store, "a")
     await store.renew(token)
-    await store.release(token, "b", 10.0, "step-down")
+    await store.release(token, "b", 10.0, "kernel", cause="step-down", by="ada")
     successor = await take(store, "b")
     entries = [fields for _, fields in raw.xrange(keys.of("history")) or ()]
     assert entries == [
-        {"event": "acquired", "token": str(token), "previous": "", "reason": "first"},
-        {"event": "released", "token": str(token), "to": "b", "reason": "step-down"},
+        {
+            "event": "acquired",
+            "token": str(token),
+            "previous": "",
+            "reason": "first",
+            "heard": "",
+            "redis": "",
+        },
+        {
+            "event": "released",
+            "token": str(token),
+            "to": "b",
+            "reason": "kernel",
+            "cause": "step-down",
+            "by": "ada",
+        },
         {
             "event": "acquired",
             "token": str(successor),
             "previous": str(token),
             "reason": "handed over",
+            "heard": "",
+            "redis": "",
         },
     ]
 
@@ -358,7 +374,7 @@ async def test_every_change_is_an_event(store: LeaseStore) -> None:
     """Whoever follows hears of everything after the id it names, in order."""
     token = await take(store, "a")
     await store.renew(token)
-    request = await store.request_step_down(token, "b", "test")
+    request = await store.request_step_down(token, "b", "test", "ada")
     await store.refuse(request, "no such node")
     await store.release(token, "b", 0.0, "test")
     heard: list[Event] = []
@@ -368,14 +384,14 @@ async def test_every_change_is_an_event(store: LeaseStore) -> None:
         return event.kind == "released"
 
     await hear(store, collect, after="0-0")
-    kinds = [(event.kind, event.token, event.to, event.request) for event in heard]
+    kinds = [(event.kind, event.token, event.to, event.request, event.by) for event in heard]
     assert kinds == [
-        ("connected", None, "", ""),
-        ("acquired", token, "", ""),
-        ("renewed", token, "", ""),
-        ("step-down", token, "b", ""),
-        ("refused", None, "", request),
-        ("released", token, "b", ""),
+        ("connected", None, "", "", ""),
+        ("acquired", token, "", "", ""),
+        ("renewed", token, "", "", ""),
+        ("step-down", token, "b", "", "ada"),
+        ("refused", None, "", request, ""),
+        ("released", token, "b", "", ""),
     ]
     assert len({event.sight.identity for event in heard}) == 1
 

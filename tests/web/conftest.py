@@ -44,6 +44,12 @@ class FakeAgenda(msgspec.Struct):
     jobs: list[str]
 
 
+class FakeHistory(msgspec.Struct):
+    """As little of the masters' terms as a test needs."""
+
+    terms: list[str]
+
+
 class FakeLetters:
     """Dead letters in a dictionary; a test may set an error to be raised."""
 
@@ -131,6 +137,12 @@ class FakeNode:
         if self.error is not None:
             raise self.error
         return FakeAgenda(self.jobs)
+
+    async def history(self) -> FakeHistory:
+        """Fail as the test says, or tell the terms."""
+        if self.error is not None:
+            raise self.error
+        return FakeHistory(["alpha/a1/0.7"])
 
     async def cancel(self, job_id: str) -> bool:
         """Take the job out of the list."""

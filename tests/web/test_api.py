@@ -40,6 +40,18 @@ async def test_jobs_are_listed(client: TestClientProtocol) -> None:
     assert await response.get_json() == {"jobs": ["reminders/tea"]}
 
 
+async def test_the_masters_terms_are_told(client: TestClientProtocol, node: FakeNode) -> None:
+    """They go out as the node tells them, are not kept on the way, and without Redis there is none."""
+    response = await client.get("/api/v1/history")
+    node.error = StoreUnavailable("cannot reach 10.0.0.1:6379")
+    without = await client.get("/api/v1/history")
+
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    assert await response.get_json() == {"terms": ["alpha/a1/0.7"]}
+    assert without.status_code == 503
+
+
 async def test_a_job_is_cancelled_once(
     client: TestClientProtocol, locked_client: TestClientProtocol, node: FakeNode
 ) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 API = "/api/v1"
 CHANGES = [("post", "/dead/1-0/retry"), ("delete", "/dead/1-0"), ("delete", "/jobs/reminders/tea")]
 PRIVATE = [("get", "/dead"), ("get", "/dead/1-0"), ("head", "/dead")]
-OPEN = [("get", "/status"), ("get", "/jobs"), ("options", "/status")]
+OPEN = [("get", "/status"), ("get", "/jobs"), ("get", "/history"), ("options", "/status")]
 
 
 async def ask(client: TestClientProtocol, method: str, path: str, login: str = "") -> int:

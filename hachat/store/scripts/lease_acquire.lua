@@ -58,11 +58,28 @@ if meta.state == 'released' and meta.heir ~= node then
   if meta.barred == node .. '/' .. boot and barred > 0 then return {'VETO', barred} end
 end
 
-local reason = 'first'
+-- When the holder was heard last, for the history: its term has ended somewhere between then and now.
+local function last_heard()
+  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 20)) do
+    local event = {}
+    for i = 1, #entry[2], 2 do event[entry[2][i]] = entry[2][i + 1] end
+    local alive = event.event == 'renewed' or event.event == 'acquired'
+    if alive and event.token == meta.holder then return entry[1] end
+  end
+  return ''
+end
+
+local reason, heard, server = 'first', '', ''
 if meta.state == 'released' then
   reason = meta.heir == node and 'handed over' or 'released'
 elseif meta.state == 'held' then
   reason = is_another(meta.holder) and 'silent' or 'left over'
+  heard = last_heard()
+end
+if not meta.holder then
+  server = floor > 1 and 'forgot' or ''  -- 1 is no epoch, only the suspicion that there were some
+elseif meta.identity ~= identity then
+  server = string.match(meta.identity or '', '@(.*)') == ARGV[5] and 'restarted' or 'failover'
 end
 local epoch = string.format('%.0f', math.max(tonumber(meta.epoch or 0), floor, now) + 1)
 config = string.format('%.0f', math.max(config, tonumber(meta.config or 0)))
@@ -71,6 +88,6 @@ redis.call('SET', KEYS[1], token, 'PX', ttl)
 redis.call('HSET', KEYS[2], 'holder', token, 'state', 'held', 'config', config, 'epoch', epoch, 'ttl', ttl,
   'lock_delay', delay, 'since', string.format('%.0f', now), 'identity', identity)
 redis.call('XADD', KEYS[4], 'MAXLEN', '~', 1000, '*', 'event', 'acquired', 'token', token,
-  'previous', meta.holder or '', 'reason', reason)
+  'previous', meta.holder or '', 'reason', reason, 'heard', heard, 'redis', server)
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'event', 'acquired', 'token', token)
 return {'OK', token}

@@ -3,6 +3,7 @@
 -- KEYS  1 lease (string)  2 meta (hash)  3 events (stream)  4 history (stream)
 -- ARGV  1 token  2 successor, or empty  3 ms to keep it for the successor
 --       4 `<node>/<boot>` that may not take it back, or empty  5 for so many ms  6 reason
+--       7 cause (one of `core/lease.py`)  8 who asked for it, or empty
 --
 -- =>    {kind, ...}:
 -- OK           given back, now or by an earlier question of the same kind
@@ -22,6 +23,6 @@ redis.call('HSET', KEYS[2], 'state', 'released', 'heir', ARGV[2], 'heir_until', 
   'barred', ARGV[4], 'barred_until', after(ARGV[5]))
 for _, stream in ipairs({KEYS[4], KEYS[3]}) do
   redis.call('XADD', stream, 'MAXLEN', '~', 1000, '*', 'event', 'released', 'token', ARGV[1],
-    'to', ARGV[2], 'reason', ARGV[6])
+    'to', ARGV[2], 'reason', ARGV[6], 'cause', ARGV[7] or '', 'by', ARGV[8] or '')
 end
 return {'OK'}

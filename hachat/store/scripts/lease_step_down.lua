@@ -2,6 +2,7 @@
 --
 -- KEYS  1 lease (string)  2 events (stream)
 -- ARGV  1 token of the master that is meant  2 successor, or empty for any  3 reason
+--       4 who asks, or empty
 --
 -- =>    {kind, ...}:
 -- OK id           asked; an answer to it, or what comes of it, follows that event
@@ -10,4 +11,4 @@
 local lease = redis.call('GET', KEYS[1])
 if lease ~= ARGV[1] then return {'CHANGED', lease or ''} end
 return {'OK', redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 'event', 'step-down', 'token', ARGV[1],
-  'to', ARGV[2], 'reason', ARGV[3])}
+  'to', ARGV[2], 'reason', ARGV[3], 'by', ARGV[4] or '')}

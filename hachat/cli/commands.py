@@ -16,6 +16,7 @@ from hachat.cli.demo import demo
 from hachat.cli.jobs import jobs
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
 from hachat.cli.queue import queue
+from hachat.cli.release import release
 from hachat.cli.run import run
 from hachat.cli.say import say
 from hachat.cli.status import status
@@ -48,7 +49,20 @@ def main() -> None:
     logging.configure(LogSettings(level="critical"), "")
 
 
-for command in (run, status, queue, trace, dead, jobs, step_down, console, say, check, demo):
+for command in (
+    run,
+    status,
+    queue,
+    trace,
+    dead,
+    jobs,
+    step_down,
+    release,
+    console,
+    say,
+    check,
+    demo,
+):
     main.add_command(command)
 
 

@@ -87,9 +87,9 @@ def is_held(raw: redis.Redis, keys: Keys, token: str = TOKEN) -> bool:
 
 def is_missed(raw: redis.Redis, keys: Keys, consumer: str = "n1:b1") -> bool:
     """Tell whether the next beat of a node finds this one dead."""
-    end: float = raw.zscore(keys.of("nodes"), consumer)
-    seconds, micros = raw.time()  # type: ignore[misc]
-    return end < seconds * 1000 + micros / 1000
+    end = raw.zscore(keys.of("nodes"), consumer)
+    seconds, micros = raw.time()
+    return end is not None and end < seconds * 1000 + micros / 1000
 
 
 def test_what_a_dead_process_held_is_given_back(place: Place, raw: redis.Redis, keys: Keys) -> None:

@@ -115,7 +115,8 @@ class Elector:
     """One node's part in the election.
 
     `eligible(node)` says why a node cannot succeed this one (empty: any other node), or returns an empty text.
-    `floor` is the highest epoch that an earlier process of this node knew of.
+    `floor` is the highest epoch that an earlier process of this node knew of.  `on_held` is called with the token as a term
+    begins, and with an empty text when its lease is surely not held any more.
     """
 
     def __init__(
@@ -129,8 +130,10 @@ class Elector:
         random: Callable[[], float] = random.random,
         eligible: Callable[[str], str] = lambda _: "",
         floor: int = 0,
+        on_held: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
+        self._on_held = on_held
         self._timing = timing
         self._clock = clock
         self._random = random
@@ -196,6 +199,7 @@ class Elector:
         """Return whether the term ended as terms should."""
         self._term = term = Term(lease, self._clock)
         log.info("took the lease", epoch=term.epoch)
+        self._on_held(term.token)
         fine = False
         try:
             async with trio.open_nursery() as nursery:
@@ -253,6 +257,7 @@ class Elector:
         while True:
             released = self._store.release(token, heir, term.barred, reason, cause=cause, by=by)
             if await self._answer(released) is not None:
+                self._on_held("")
                 log.info("the term is over", epoch=term.epoch, to=heir, reason=reason, cause=cause)
                 return
             await trio.sleep(RETRY)

@@ -44,12 +44,14 @@ async def join(members: Members) -> None:
             )
 
 
-async def leave(members: Members) -> None:
-    """Say goodbye, as well as that can be done: a node that cannot is found to be gone when its lease has run out."""
+async def leave(members: Members) -> bool:
+    """Say goodbye, and tell whether that could be done: a node that cannot is found to be gone when its lease has run out."""
     try:
         await members.leave()
     except StoreError as error:
         log.warning("could not say goodbye to the cluster", error=str(error))
+        return False
+    return True
 
 
 class Heartbeat:

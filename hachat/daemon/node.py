@@ -19,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import structlog
@@ -42,6 +43,7 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work
 from hachat.daemon.letters import LetterKeeper
 from hachat.store.answers import Answers
@@ -73,6 +75,8 @@ class Node:
         robot: Robot,
         adapters: Sequence[Adapter],
         notifier: Notifier,
+        *,
+        lease_file: Path | None = None,
     ) -> None:
         self.name = settings.node
         self.boot = secrets.token_hex(4)
@@ -82,6 +86,7 @@ class Node:
         self._robot = robot
         self._adapters = {adapter.name: adapter for adapter in adapters}
         self._notifier = notifier
+        self._holder = Holder(lease_file, self.name, self.boot)
         self._pulse = Pulse(notifier)
         consumer = f"{self.name}:{self.boot}"
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)
@@ -240,6 +245,7 @@ class Node:
         )
         self._heartbeat = heartbeat
         chat_states = ChatStates(members)
+        self._holder.note("")
         try:
             async with (
                 running(heartbeat.run),
@@ -251,7 +257,8 @@ class Node:
                 yield chat_states
         finally:
             with trio.move_on_after(GOODBYE, shield=True):
-                await leave(members)
+                if await leave(members):
+                    self._holder.remove()
 
     def _hear_of_gone(self, consumers: Sequence[str]) -> None:
         if not self._leaving:  # or what is taken over would lie here until we are gone
@@ -264,7 +271,9 @@ class Node:
             for worker in self._workers:
                 await workers.start(worker.run, stop, self._settings.worker.grace)
             async with open_lease(self._link, self._keys, timing, replicas=replicas) as store:
-                self._elector = Elector(store, self.name, self.boot, timing)
+                self._elector = Elector(
+                    store, self.name, self.boot, timing, on_held=self._holder.note
+                )
                 async with running(partial(self._elector.run, duty)):
                     self._notifier.status("standby")
                     log.info("ready")

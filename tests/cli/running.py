@@ -10,7 +10,7 @@ from unittest.mock import patch
 import trio
 from click.testing import CliRunner, Result
 
-from hachat.cli import main
+from hachat.cli.commands import main
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link

@@ -46,7 +46,7 @@ def test_the_version_is_told(tmp_path: Path) -> None:
     "command",
     [
         *("run", "status", "queue", "trace", "dead", "jobs", "step-down", "console", "say"),
-        *("check", "demo"),
+        *("release", "check", "demo"),
     ],
 )
 def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:

@@ -98,7 +98,11 @@ def network() -> Network:
 
 
 def elect(
-    network: Network, node: str = "a", *, eligible: Callable[[str], str] = lambda _: ""
+    network: Network,
+    node: str = "a",
+    *,
+    eligible: Callable[[str], str] = lambda _: "",
+    on_held: Callable[[str], None] = lambda _: None,
 ) -> Elector:
     """Return an elector whose jitter is none."""
     return Elector(
@@ -109,6 +113,7 @@ def elect(
         clock=trio.current_time,
         random=lambda: 0.5,
         eligible=eligible,
+        on_held=on_held,
     )
 
 
@@ -132,6 +137,31 @@ async def test_a_term_lasts_as_long_as_it_is_renewed(
     assert term.scope.deadline == pytest.approx(trio.current_time() + term.remaining())
     assert (term.token, term.epoch) == (str(network.server.state.lease), term.lease.token.epoch)
     assert elector.floor == term.epoch
+
+
+async def test_what_is_held_is_told_from_the_beginning_to_the_release(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """The token is told before the duty begins, and that nothing is held only once Redis has it back."""
+    told: list[str] = []
+    duty = Duty()
+
+    async def check(term: Term) -> None:
+        assert told == [term.token]
+        await duty(term)
+
+    elector = elect(network, on_held=told.append)
+    await nursery.start(elector.run, check)
+    await duty.begun.wait()
+    (term,) = duty.terms
+    network.cut = True
+    nursery.start_soon(elector.resign)
+    await trio.sleep(0.3)
+    assert duty.ended
+    assert told == [term.token]
+    network.cut = False
+    await term.over.wait()
+    assert told == [term.token, ""]
 
 
 @pytest.mark.parametrize("how", ["cut", "silent"])

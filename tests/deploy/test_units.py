@@ -75,6 +75,10 @@ def test_unit_is_hardened(analyze: str, unit: Path) -> None:
         ("RestartPreventExitStatus", "78 64"),
         ("ExecStart", "/opt/hachat/bin/hachat run --config /etc/hachat/hachat.toml"),
         ("ExecReload", "/bin/kill -HUP $MAINPID"),
+        (
+            "ExecStopPost",
+            "-/opt/hachat/bin/hachat release --config /etc/hachat/hachat.toml",
+        ),
         ("RuntimeDirectory", "hachat"),
         ("StateDirectory", "hachat"),
         ("User", "hachat"),

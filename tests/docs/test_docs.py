@@ -19,7 +19,7 @@ from hachat.bot.handlers.info import Info
 from hachat.bot.handlers.ping import Ping
 from hachat.bot.routes import ChatRoute, bind
 from hachat.bot.testing import Stage
-from hachat.cli import main
+from hachat.cli.commands import main
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

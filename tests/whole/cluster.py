@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -53,8 +55,25 @@ class Daemon:
         way = self.program
         if self.release is not None:
             way = ["-c", f"import sys; sys.path.insert(0, {str(self.release)!r}); {_MAIN}"]
-        command = [sys.executable, *way, "run", "--config", str(self.file)]
+        self.runtime.mkdir(exist_ok=True)
+        place = ["env", f"RUNTIME_DIRECTORY={self.runtime}"]
+        command = [*place, sys.executable, *way, "run", "--config", str(self.file)]
         self.process = children.enter_context(run_child(command, output=self.log))
+
+    @property
+    def runtime(self) -> Path:
+        """The directory that systemd would make for it."""
+        return self.file.with_suffix(".run")
+
+    async def give_back(self) -> subprocess.CompletedProcess[bytes]:
+        """Do what systemd does once it has ended."""
+        return await trio.run_process(
+            [sys.executable, "-m", "hachat", "release", "--config", str(self.file)],
+            env=os.environ | {"RUNTIME_DIRECTORY": str(self.runtime), "SERVICE_RESULT": "signal"},
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+        )
 
     def leave(self) -> None:
         """Ask it to leave, and wait until it has."""

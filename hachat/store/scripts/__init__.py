@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha1
-from importlib.resources import files
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,14 @@ class Script:
     sha: str
 
 
+def read(name: str) -> str:
+    """Return the text of the script in `<name>.lua` beside this file."""
+    return Path(__file__).with_name(f"{name}.lua").read_text(encoding="utf-8")
+
+
 def load(name: str) -> Script:
     """Return the script in `<name>.lua` beside this file."""
-    text = files(__name__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    from hashlib import sha1  # noqa: PLC0415 - OpenSSL takes longer to load than `hachat release` has for it
+
+    text = read(name)
     return Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -17,6 +17,7 @@ from hachat.cli.history import history
 from hachat.cli.jobs import jobs
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
 from hachat.cli.queue import queue
+from hachat.cli.release import release
 from hachat.cli.run import run
 from hachat.cli.say import say
 from hachat.cli.status import status
@@ -51,7 +52,7 @@ def main() -> None:
 
 for command in (
     *(run, status, history, queue, trace, dead, jobs),
-    *(step_down, console, say, check, demo),
+    *(step_down, release, console, say, check, demo),
 ):
     main.add_command(command)
 

@@ -1,0 +1,115 @@
+"""The file that tells what a daemon held, and whose it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from hachat.daemon.holding import Holder
+from hachat.daemon.lease_file import Holding, introduce, lives, locate, read, write
+
+
+def test_it_lies_in_the_first_runtime_directory() -> None:
+    """Several are separated with colons; without any there is no file."""
+    assert locate({"RUNTIME_DIRECTORY": "/run/a:/run/b"}) == Path("/run/a/lease")
+    assert locate({}) is None
+
+
+def test_what_is_written_is_read_and_only_by_this_user(tmp_path: Path) -> None:
+    """The file is whole, private whatever the umask, and nothing else is left in the directory."""
+    held = replace(introduce("n1", "b1"), token="n1/b1/0.1")
+    before = os.umask(0)
+    try:
+        write(tmp_path / "lease", held)
+        write(tmp_path / "lease", held)
+    finally:
+        os.umask(before)
+
+    assert read(tmp_path / "lease") == held
+    assert (tmp_path / "lease").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["lease"]
+
+
+def test_a_file_that_is_half_written_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    """A process that died while it wrote left its attempt; the next one writes all the same."""
+    (tmp_path / "lease.new").write_text("{")
+
+    write(tmp_path / "lease", introduce("n1", "b1"))
+
+    assert read(tmp_path / "lease") == introduce("n1", "b1")
+
+
+def test_no_file_holds_nothing(tmp_path: Path) -> None:
+    """It is the normal end of a daemon."""
+    assert read(tmp_path / "lease") is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"node": "n1"}'])
+def test_something_else_is_told_from_it(text: str, tmp_path: Path) -> None:
+    """What is no such file is a ValueError, whatever it is."""
+    (tmp_path / "lease").write_text(text)
+
+    with pytest.raises(ValueError, match=r".+"):
+        read(tmp_path / "lease")
+
+
+def test_a_process_lives_until_it_is_gone() -> None:
+    """This one lives; one that ended and was waited for does not."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        stat = Path(f"/proc/{child.pid}/stat").read_text()
+        began = stat.rpartition(")")[2].split()[19]
+        other = Holding("n1", "b1", child.pid, began, introduce("n1", "b1").place)
+        assert lives(other)
+        child.kill()
+        child.wait()
+
+    assert lives(introduce("n1", "b1"))
+    assert not lives(other)
+
+
+def test_another_process_with_its_number_is_not_it() -> None:
+    """A pid that is used again began at another time."""
+    assert not lives(replace(introduce("n1", "b1"), began="1"))
+
+
+def test_a_node_notes_its_terms(tmp_path: Path) -> None:
+    """Between its terms the file says who lives, in a term also the token, and in the end it is gone."""
+    file = tmp_path / "lease"
+    holder = Holder(file, "n1", "b1")
+
+    holder.note("n1/b1/0.1")
+    assert read(file) == replace(introduce("n1", "b1"), token="n1/b1/0.1")
+    holder.note("")
+    assert read(file) == introduce("n1", "b1")
+    holder.remove()
+    holder.remove()
+    assert read(file) is None
+
+
+def test_a_file_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    """A node serves without it."""
+    holder = Holder(tmp_path / "missing" / "lease", "n1", "b1")
+
+    with capture_logs() as logs:
+        holder.note("")
+
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+
+
+def test_without_a_runtime_directory_there_is_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that nobody gave a place to write does not choose one."""
+    monkeypatch.chdir(tmp_path)
+    holder = Holder(None, "n1", "b1")
+
+    holder.note("n1/b1/0.1")
+    holder.remove()
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,337 @@
+"""`hachat release`, as systemd runs it: what a dead process held is given back, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from time import monotonic
+
+import pytest
+import redis
+from msgspec.structs import replace
+
+from hachat.daemon.lease_file import introduce, write
+from hachat.daemon.release import LIMIT
+from hachat.store.embedded import Server, free_port, run_server
+from hachat.store.keys import Keys
+from tests.certificates import make_certificate
+from tests.store.binaries import find_redis
+from tests.store.sentinels import SERVICE, run_cluster
+
+TOKEN = "n1/b1/0.7"
+LIVING = replace(introduce("n1", "b1"), token=TOKEN)
+DEAD = replace(LIVING, began="1")
+"""A process whose number another one has now: this one."""
+
+FAR = 1e15
+"""The end of a node lease that does not end by itself while a test runs."""
+
+LOOSE = 10.0
+"""Seconds by which a busy machine may be late."""
+
+
+class Place:
+    """The runtime directory of a service, and its settings; `run` is what systemd does when the service has ended."""
+
+    def __init__(self, folder: Path, keys: Keys, settings: str) -> None:
+        self.file = folder / "lease"
+        self._folder = folder
+        (folder / "hachat.toml").write_text(
+            f'cluster = "{keys.cluster}"\nnode = "n1"\n[redis]\n{settings}\n'
+        )
+
+    def run(self, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run the command in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "hachat", "release", "--config", self._folder / "hachat.toml"],
+            env=os.environ | {"RUNTIME_DIRECTORY": str(self._folder)} | environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert len((done.stdout + done.stderr).splitlines()) == 1, done.stderr
+        return done
+
+
+@pytest.fixture
+def place(tmp_path: Path, server: Server, keys: Keys) -> Place:
+    """A service at the session's server."""
+    return Place(tmp_path, keys, f'url = "{server.url}"')
+
+
+@pytest.fixture
+def raw(server: Server) -> Iterator[redis.Redis]:
+    """Somebody with redis-cli."""
+    with closing(redis.Redis(host=server.host, port=server.port, decode_responses=True)) as client:
+        yield client
+
+
+def hold(raw: redis.Redis, keys: Keys, token: str = TOKEN, consumer: str = "n1:b1") -> None:
+    """Let a process be master and member, as the scripts write it down."""
+    raw.set(keys.of("lease"), token, px=60_000)
+    raw.hset(keys.of("meta"), mapping={"holder": token, "state": "held"})
+    raw.zadd(keys.of("nodes"), {consumer: FAR})
+
+
+def is_held(raw: redis.Redis, keys: Keys, token: str = TOKEN) -> bool:
+    """Tell whether nothing was taken from it."""
+    return (raw.get(keys.of("lease")), raw.hget(keys.of("meta"), "state")) == (token, "held")
+
+
+def is_missed(raw: redis.Redis, keys: Keys, consumer: str = "n1:b1") -> bool:
+    """Tell whether the next beat of a node finds this one dead."""
+    end = raw.zscore(keys.of("nodes"), consumer)
+    seconds, micros = raw.time()
+    return end is not None and end < seconds * 1000 + micros / 1000
+
+
+def test_what_a_dead_process_held_is_given_back(place: Place, raw: redis.Redis, keys: Keys) -> None:
+    """Lease and node lease end, candidates hear of it, and the history says why."""
+    hold(raw, keys)
+    write(place.file, DEAD)
+
+    done = place.run(SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert TOKEN in done.stdout
+    assert raw.get(keys.of("lease")) is None
+    assert is_missed(raw, keys)
+    for stream in ("events", "history"):
+        [(_, entry)] = raw.xrange(keys.of(stream))  # type: ignore[misc]
+        assert entry == {
+            "event": "released",
+            "token": TOKEN,
+            "to": "",
+            "reason": "crash signal killed KILL",
+        }
+
+
+def test_done_twice_it_is_done_once(place: Place, raw: redis.Redis, keys: Keys) -> None:
+    """Whoever tries again changes nothing."""
+    hold(raw, keys)
+    write(place.file, DEAD)
+    place.run()
+
+    assert place.run().returncode == 0
+    assert raw.xlen(keys.of("history")) == 1
+
+
+def test_a_standby_that_died_is_missed_at_once(place: Place, raw: redis.Redis, keys: Keys) -> None:
+    """It held no lease, and the one of somebody else stays."""
+    hold(raw, keys, token="n2/b9/0.8")
+    write(place.file, replace(DEAD, token=""))
+
+    assert place.run().returncode == 0
+    assert is_held(raw, keys, "n2/b9/0.8")
+    assert is_missed(raw, keys)
+
+
+@pytest.mark.parametrize("other", ["n2/b9/0.8", "n1/b2/0.8", "n1/b1/0.8"])
+def test_the_lease_of_another_term_stays(
+    other: str, place: Place, raw: redis.Redis, keys: Keys
+) -> None:
+    """Another node, the next process of this one, or a later term: an old token is nobody's."""
+    hold(raw, keys, token=other, consumer="n1:b2")
+    write(place.file, DEAD)
+
+    done = place.run()
+
+    assert done.returncode == 0
+    assert "held no lease" in done.stdout
+    assert is_held(raw, keys, other)
+    assert raw.zrange(keys.of("nodes"), 0, -1, withscores=True) == [("n1:b2", FAR)]
+
+
+def test_a_dead_node_is_not_given_more_life(place: Place, raw: redis.Redis, keys: Keys) -> None:
+    """What ended before stays ended then."""
+    raw.zadd(keys.of("nodes"), {"n1:b1": 5.0})
+    write(place.file, DEAD)
+
+    assert place.run().returncode == 0
+    assert raw.zscore(keys.of("nodes"), "n1:b1") == 5.0
+
+
+def test_it_is_refused_while_the_process_lives(place: Place, raw: redis.Redis, keys: Keys) -> None:
+    """Somebody who runs it by hand makes no second master."""
+    hold(raw, keys)
+    write(place.file, LIVING)
+
+    done = place.run()
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"process {os.getpid()} still lives" in done.stderr
+    assert is_held(raw, keys)
+    assert not is_missed(raw, keys)
+
+
+def test_what_was_written_in_another_place_is_not_judged(
+    place: Place, raw: redis.Redis, keys: Keys
+) -> None:
+    """From another machine or container a living process looks dead."""
+    hold(raw, keys)
+    write(place.file, replace(DEAD, place="elsewhere pid:[1]"))
+
+    assert place.run().returncode == 2
+    assert is_held(raw, keys)
+
+
+def test_without_a_file_there_is_nothing_to_do(place: Place) -> None:
+    """After a daemon that left in order, and outside of systemd, it ends well and asks nobody."""
+    assert place.run().returncode == 0
+    assert place.run(RUNTIME_DIRECTORY="").returncode == 0
+
+
+def test_a_file_that_is_none_is_told(place: Place) -> None:
+    """It says so in a line, with no traceback."""
+    place.file.write_text("{")
+
+    done = place.run()
+
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_without_redis_it_says_so(tmp_path: Path, keys: Keys) -> None:
+    """The lease runs out by itself then."""
+    place = Place(tmp_path, keys, f'url = "redis://127.0.0.1:{free_port()}"')
+    write(place.file, DEAD)
+
+    done = place.run()
+
+    assert done.returncode == 5
+    assert done.stderr.startswith("hachat: Redis is not available")
+
+
+def test_a_silent_redis_is_not_waited_for(own_server: Server, tmp_path: Path, keys: Keys) -> None:
+    """A frozen server takes the connection and answers nothing; the unit's stop goes on."""
+    place = Place(tmp_path, keys, f'url = "{own_server.url}"')
+    write(place.file, DEAD)
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+    began = monotonic()
+
+    done = place.run()
+
+    assert done.returncode == 5
+    assert monotonic() - began < LIMIT + LOOSE
+
+
+def test_a_replica_is_not_asked(
+    tmp_path: Path, server: Server, own_server: Server, keys: Keys
+) -> None:
+    """A server that is no master any more gives nothing back."""
+    place = Place(tmp_path, keys, f'url = "{own_server.url}"')
+    write(place.file, DEAD)
+    with closing(redis.Redis(host=own_server.host, port=own_server.port)) as client:
+        client.replicaof(server.host, server.port)
+
+    done = place.run()
+
+    assert done.returncode == 5
+    assert "not a master" in done.stderr
+
+
+def test_a_password_comes_from_where_the_daemon_has_it(tmp_path: Path, keys: Keys) -> None:
+    """The settings name a credential of the service, and the file holds no secret."""
+    (tmp_path / "redis-password").write_text("s3cret\n")
+    with run_server(tmp_path / "own", password="s3cret") as own:
+        address = f"redis://{own.host}:{own.port}/2"
+        place = Place(
+            tmp_path, keys, f'url = "{address}"\npassword_file = "credential:redis-password"'
+        )
+        with closing(
+            redis.Redis.from_url(address, password="s3cret", decode_responses=True)
+        ) as client:
+            hold(client, keys)
+            write(place.file, DEAD)
+
+            assert place.run(CREDENTIALS_DIRECTORY=str(tmp_path)).returncode == 0
+            assert client.get(keys.of("lease")) is None
+    assert "s3cret" not in place.file.read_text()
+
+
+def test_a_password_that_is_wrong_is_told(tmp_path: Path, keys: Keys) -> None:
+    """Redis's own word reaches the journal, the password does not."""
+    with run_server(tmp_path / "own", password="s3cret") as own:
+        place = Place(tmp_path, keys, f'url = "redis://:wr0ng@{own.host}:{own.port}"')
+        write(place.file, DEAD)
+
+        done = place.run()
+
+    assert done.returncode == 5
+    assert "WRONGPASS" in done.stderr
+    assert "wr0ng" not in done.stderr
+
+
+def test_it_speaks_tls_to_whom_it_trusts(tmp_path: Path, keys: Keys) -> None:
+    """With the certificate it does its work, without it it says nothing to that server."""
+    key, certificate, port = tmp_path / "key.pem", tmp_path / "cert.pem", free_port()
+    make_certificate(key, certificate)
+    files = ["--tls-key-file", str(key), "--tls-cert-file", str(certificate)]
+    options = ["--tls-port", str(port), *files, "--tls-auth-clients", "no"]
+    url = f'url = "rediss://localhost:{port}"'
+    with (
+        run_server(tmp_path / "own", binary=find_redis(), options=options) as own,
+        closing(redis.Redis(port=own.port, decode_responses=True)) as client,
+    ):
+        hold(client, keys)
+        stranger = Place(tmp_path, keys, url)
+        write(stranger.file, DEAD)
+
+        assert stranger.run().returncode == 5
+        assert is_held(client, keys)
+        assert Place(tmp_path, keys, f"{url}\ntls_ca = '{certificate}'").run().returncode == 0
+        assert client.get(keys.of("lease")) is None
+
+
+def test_the_master_is_found_through_sentinels(tmp_path: Path, keys: Keys) -> None:
+    """One Sentinel that is frozen and one that is away delay nothing much."""
+    with run_cluster(tmp_path, password="pw", sentinel_password="spw") as cluster:
+        master = cluster.servers[0]
+        addresses = [*cluster.addresses[:2], f"127.0.0.1:{free_port()}"]
+        place = Place(
+            tmp_path,
+            keys,
+            f"sentinels = {addresses}\nservice = {SERVICE!r}\n"
+            "password = 'pw'\nsentinel_password = 'spw'",
+        )
+        with closing(
+            redis.Redis(host=master.host, port=master.port, password="pw", decode_responses=True)
+        ) as client:
+            hold(client, keys)
+            write(place.file, DEAD)
+            os.kill(cluster.sentinels[1].process.pid, signal.SIGSTOP)
+
+            done = place.run()
+
+            assert done.returncode == 0, done.stderr
+            assert client.get(keys.of("lease")) is None
+
+
+def test_a_name_server_that_is_deaf_is_not_waited_for(tmp_path: Path, keys: Keys) -> None:
+    """Whatever it waits for, it ends in time."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        place = Place(tmp_path, keys, f'url = "redis://127.0.0.1:{deaf.getsockname()[1]}"')
+        write(place.file, DEAD)
+        began = monotonic()
+
+        assert place.run().returncode == 5
+        assert monotonic() - began < LIMIT + LOOSE
+
+
+def test_it_imports_what_it_needs_and_no_more() -> None:
+    """Every millisecond is one without a master, and each of these takes a tenth of a second or more."""
+    look = "import hachat.cli, hachat.daemon.release, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert {"trio", "redis", "click", "structlog", "httpx", "asyncio", "ssl"}.isdisjoint(loaded)

@@ -43,13 +43,14 @@ Cause: TypeAlias = Literal[
     "fenced",
     "failed",
     "ended",
+    "crash",
     "",
 ]
 """Why a master gave the lease back; empty when it did not say.
 
 It was asked to step down; its node left in order, or was stopped at once; Redis confirmed no renewal in time; the process
 stood still for so long that it asked for none; Redis said that the lease is another's, or refused a write for that; its
-duty failed, or ended.
+duty failed, or ended; its process died, and `hachat release` gave the lease back for it.
 """
 
 RefusalKind: TypeAlias = Literal["HELD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO"]

@@ -110,6 +110,8 @@ def test_what_a_dead_process_held_is_given_back(place: Place, raw: redis.Redis, 
             "token": TOKEN,
             "to": "",
             "reason": "crash signal killed KILL",
+            "cause": "crash",
+            "by": "",
         }
 
 

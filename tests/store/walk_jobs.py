@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable
 from functools import partial
 
 from hachat.core.errors import QueueFull
@@ -11,10 +10,10 @@ from hachat.core.messages import Inbound, Job, Message, Room, User
 from hachat.store.commits import Later, mark
 from hachat.store.embedded import Server
 from hachat.store.jobs import MOST_WAITING, Firing, Jobs
-from hachat.store.keys import LANES, Lane
+from hachat.store.keys import Lane
 from tests.store.instant import now
 from tests.store.mutations import Mutation
-from tests.store.walk_works import ROOMS, Ending, Works
+from tests.store.walk_works import ROOMS, Works
 
 MOST = 4
 """Jobs that may wait."""
@@ -70,7 +69,7 @@ class JobsWalk(Works):
         assert later.value is not None
         waits, content = later.id in self.jobs, later.value.id
         try:
-            done = self.dare(self._answer(self.store.schedule(later)), *self._of("jobs", "jobdata"))
+            done = self.dare(self._answer(self.store.schedule(later)), *self.of("jobs", "jobdata"))
         except QueueFull:
             assert not waits
             assert len(self.jobs) >= MOST
@@ -83,8 +82,8 @@ class JobsWalk(Works):
         self.jobs[later.id] = (due, later.value.conversation, later.value.id)
 
     @staticmethod
-    async def _answer(call: object) -> bool:
-        await call  # type: ignore[misc]
+    async def _answer(call: Awaitable[None]) -> bool:
+        await call
         return True
 
     def cancel(self, name: str) -> None:
@@ -93,7 +92,7 @@ class JobsWalk(Works):
         self.again()
 
     def _cancel(self, name: str) -> None:
-        found = self.dare(self.store.cancel(name), *self._of("jobs", "jobdata", "said"))
+        found = self.dare(self.store.cancel(name), *self.of("jobs", "jobdata", "said"))
         if found is None:
             return
         assert found == (name in self.jobs), "whether it waited"
@@ -104,7 +103,7 @@ class JobsWalk(Works):
     def promote(self, most: int) -> None:
         """Move what is due."""
         due = sorted((at, name) for name, (at, _, _) in self.jobs.items() if at <= self.steps)
-        promoted = self.dare(self.store.promote(most), *self._of("jobs", "jobdata", "counters"))
+        promoted = self.dare(self.store.promote(most), *self.of("jobs", "jobdata", "counters"))
         if promoted is None:
             return
         moved = 0
@@ -136,7 +135,7 @@ class JobsWalk(Works):
     def begin(self, name: str) -> None:
         """Let a node ask which slot was the last."""
         before = now(self.store.now())
-        begun = self.dare(self.store.begin([name]), *self._of("slots"))
+        begun = self.dare(self.store.begin([name]), *self.of("slots"))
         if begun is None:
             return
         if name not in self.slots:
@@ -152,7 +151,7 @@ class JobsWalk(Works):
     def _fire(self, name: str, slot: int) -> None:
         job = Job(f"{name}@{slot}", f"{name}", 1.0)
         box = self.lists.mailboxes[job.conversation]
-        keys = self._of("slots", "counters", "ready:work", f"mailbox:{job.conversation}")
+        keys = self.of("slots", "counters", "ready:work", f"mailbox:{job.conversation}")
         firing = self.dare(self.store.fire(name, slot, job), *keys)
         if firing is None:
             return
@@ -179,11 +178,8 @@ class JobsWalk(Works):
     def look(self) -> None:
         """Compare the server with the model; raises AssertionError where they differ."""
         super().look()
-        slots = {name: int(slot) for name, slot in self._read_pairs("slots").items()}
+        slots = {name: int(slot) for name, slot in self.read_pairs("slots").items()}
         assert slots == self.slots, "slots"
         marks = now(self.link.command("KEYS", self.keys.seen("later:*")))
         found = {mark.decode().removeprefix(self.keys.seen("later:")) for mark in marks}
         assert found == self._marks.keys(), "marks"
-
-    def _of(self, *names: str) -> list[str]:
-        return [self.keys.of(name) for name in names]

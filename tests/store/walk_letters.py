@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable
 from functools import partial
 
-from hachat.core.errors import QueueFull, StoreRefused
+from hachat.core.errors import QueueFull
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.store.answers import Answers
 from hachat.store.console import post
@@ -16,7 +15,7 @@ from hachat.store.jobs import Jobs
 from tests.store.instant import now
 from tests.store.letters import bury
 from tests.store.mutations import Mutation
-from tests.store.walk_works import LIMITS, ROOMS, Ending, Works
+from tests.store.walk_works import LIMITS, ROOMS, Works
 
 TROUBLED = (
     *("dead", "counters", "said", "deaths", "ready:chat", "outready", "bell", "trail", "audit"),
@@ -77,7 +76,7 @@ class LettersWalk(Works):
         places = [f"{kind}:{room}" for kind in ("mailbox", "outbox") for room in ROOMS]
         names = ("dead", "counters", "said", "ready:chat", "outready", "bell", *places)
         try:
-            done = self.dare(self._store.retry(entry, "me"), *self._of(*names))
+            done = self.dare(self._store.retry(entry, "me"), *self.of(*names))
         except QueueFull:
             assert self._is_refused(id_)
             return
@@ -117,7 +116,7 @@ class LettersWalk(Works):
 
     def _drop(self, entry: str) -> None:
         known = {entry for _, entry in self.read_letters()}
-        done = self.dare(self._store.drop(entry, "me"), *self._of("dead"))
+        done = self.dare(self._store.drop(entry, "me"), *self.of("dead"))
         if done is None:
             assert self.keys.of("dead") in self.planted, "to drop needs no memory"
             return
@@ -128,7 +127,7 @@ class LettersWalk(Works):
     def trim(self) -> None:
         """Cut the oldest letters beyond the limit; that needs no memory."""
         before = [id_ for id_, _ in self.read_letters()]
-        cut = self.dare(self._store.trim(), *self._of("dead", "counters"))
+        cut = self.dare(self._store.trim(), *self.of("dead", "counters"))
         if cut is None:
             assert self.planted, "to cut needs no memory"
             return
@@ -148,7 +147,7 @@ class LettersWalk(Works):
         names = ("outready", "counters", "bell", f"outbox:{call.room}")
         full = len(box) >= LIMITS.outbox and call.id not in box
         try:
-            refused = self.dare(_finish(self._answers._queue(call)), *self._of(*names)) is None
+            refused = self.dare(_finish(self._answers._queue(call)), *self.of(*names)) is None
         except QueueFull:
             assert full
             return
@@ -160,7 +159,7 @@ class LettersWalk(Works):
     def post(self, number: int) -> None:
         """Say something in a console, perhaps once more."""
         reply = Reply(f"p{number}", "console/c", f"text {number}")
-        new = self.dare(post(self.link, self.keys, reply), *self._of("console:room:c"))
+        new = self.dare(post(self.link, self.keys, reply), *self.of("console:room:c"))
         if new is not None:
             assert new == (reply.text not in self._posted), "whether it was new"
             self._posted += [reply.text] * new
@@ -169,7 +168,7 @@ class LettersWalk(Works):
         """Compare the server with the model; raises AssertionError where they differ."""
         super().look()
         self.entries |= {entry: id_ for id_, entry in self.read_letters()}
-        said = [str(fields[1]) for _, fields in self._read("XRANGE", "console:room:c", "-", "+")]
+        said = [str(fields[1]) for _, fields in self.read("XRANGE", "console:room:c", "-", "+")]
         assert len(said) == len(self._posted), "what was posted"
         assert all(text in line for text, line in zip(self._posted, said, strict=True))
 
@@ -182,10 +181,7 @@ class LettersWalk(Works):
         """Return the room of a message or reply: they are called after it."""
         return f"test/{id_[0]}"
 
-    def _of(self, *names: str) -> list[str]:
-        return [self.keys.of(name) for name in names]
 
-
-async def _finish(call: object) -> bool:
-    await call  # type: ignore[misc]
+async def _finish(call: Awaitable[None]) -> bool:
+    await call
     return True

@@ -68,6 +68,10 @@ class Works(Ground):
         self.arrange("SET", self.keys.of("lease"), "n1/b1/0.1")
         now(self.inbox.prepare())
 
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.end()
+
     @property
     def troubled(self) -> bool:
         """Whether anything may be refused just now."""
@@ -86,9 +90,12 @@ class Works(Ground):
             assert self._photograph() == before, "full, and yet something has changed"
             raise
         except StoreRefused as error:
-            assert self.full or self.planted & set(names), error
-            assert self._photograph() == before, f"refused, and yet something has changed: {error}"
+            self._excuse(str(error), names, before)
             return None
+
+    def _excuse(self, error: str, keys: Sequence[str], before: Mapping[bytes, Any]) -> None:
+        assert self.full or self.planted & set(keys), error
+        assert self._photograph() == before, f"refused, and yet something has changed: {error}"
 
     def waiting(self, lane: Lane) -> int:
         """Return how many messages wait in a lane."""
@@ -126,14 +133,18 @@ class Works(Ground):
             again=ending.again,
             letter=letter,
         )
-        (answer,), _ = now(self.inbox.turn(token.lane, [commit]))
+        verdict = self._commit(commit)
         self._finish(token.conversation, head.id, replies, ending)
         more = bool(self.lists.mailboxes[token.conversation])
-        assert answer[0] is (Verdict.MORE if more else Verdict.DONE)
+        assert verdict is (Verdict.MORE if more else Verdict.DONE)
         if ending.twice:
-            (answer,), _ = now(self.inbox.turn(token.lane, [commit]))
-            assert answer[0] is (Verdict.GONE if more else Verdict.LOST), "ended twice"
+            assert self._commit(commit) is (Verdict.GONE if more else Verdict.LOST), "ended twice"
         return more
+
+    def _commit(self, commit: Commit) -> Verdict:
+        (answer,), _ = now(self.inbox.turn(commit.token.lane, [commit]))
+        assert isinstance(answer, tuple), answer
+        return answer[0]
 
     def _finish(self, name: str, id_: str, replies: Sequence[Reply], ending: Ending) -> None:
         before = self.lists.early.pop(id_, set())
@@ -163,6 +174,10 @@ class Works(Ground):
             if outcome == "dead":
                 self.letters.append(due.id)
 
+    def of(self, *names: str) -> list[str]:
+        """Return the keys of these names."""
+        return [self.keys.of(name) for name in names]
+
     def plant_name(self, name: str) -> None:
         """Put something else in the place of a key, which is kept beside it."""
         key = self.keys.of(name)
@@ -179,48 +194,54 @@ class Works(Ground):
             AssertionError: something was lost, doubled, miscounted or left behind.
         """
         self._look_at_boxes()
-        self._look_at_hashes()
+        self._look_at_numbers()
         self.tick()
         self.steps += 1
 
     def _look_at_boxes(self) -> None:
         boxes = {self.keys.mailbox(name): box for name, box in self.lists.mailboxes.items()}
         boxes |= {self.keys.outbox(name): box for name, box in self.lists.outboxes.items()}
-        found = self.link.all([("LRANGE", self.locate(key), 0, -1) for key in boxes])
+        questions: list[tuple[str | int, ...]] = [
+            ("LRANGE", self.locate(key), 0, -1) for key in boxes
+        ]
+        questions += [("XRANGE", self.locate(self.keys.ready(lane)), "-", "+") for lane in LANES]
+        questions += [("ZRANGE", self.locate(self.keys.of("outready")), 0, -1)]
+        *found, chat, work, rooms = self.link.all(questions)
         for (key, box), items in zip(boxes.items(), found, strict=True):
             assert [item.partition(b"|")[0].decode() for item in items] == box, key
-        ready = [("XRANGE", self.locate(self.keys.ready(lane)), "-", "+") for lane in LANES]
-        for lane, entries in zip(LANES, self.link.all(ready), strict=True):
+        full = {name for name, box in self.lists.mailboxes.items() if box}
+        for lane, entries in zip(LANES, (chat, work), strict=True):
             tokens = Counter(fields[1].decode() for _, fields in entries)
-            full = {name for name, box in self.lists.mailboxes.items() if box}
             assert tokens == Counter(name for name in full if self.lanes[name] == lane), "tokens"
-        rooms = {room.decode() for room in self._read("ZRANGE", "outready", 0, -1)}
-        assert rooms == {room for room, box in self.lists.outboxes.items() if box}, "rooms"
+        due = {room for room, box in self.lists.outboxes.items() if box}
+        assert {room.decode() for room in rooms} == due, "rooms"
 
-    def _look_at_hashes(self) -> None:
-        counted = {name: int(count) for name, count in self._read_pairs("counters").items()}
+    def _look_at_numbers(self) -> None:
+        names = ("counters", "said", "deaths", "jobdata")
+        found = self.link.all([("HGETALL", self.locate(self.keys.of(name))) for name in names])
+        counters, said, deaths, data = map(_pair, found)
         expected = {f"waiting:{lane}": self.waiting(lane) for lane in LANES}
         expected |= {"outgoing": self.lists.outgoing, "dead_cut": self.cut}
-        assert {name: counted.get(name, 0) for name in expected} == expected, "counters"
-        said = {name: set(ids.split()) for name, ids in self._read_pairs("said").items()}
-        assert said == self.lists.early, "what was said before"
-        deaths = {name: int(count) for name, count in self._read_pairs("deaths").items()}
-        assert deaths == self.deaths, "deaths"
-        jobs = {job.decode() for job in self._read("ZRANGE", "jobs", 0, -1)}
-        assert jobs == self._read_pairs("jobdata").keys() == self.jobs.keys(), "jobs"
+        assert {name: int(counters.get(name, 0)) for name in expected} == expected, "counters"
+        known = {name: set(ids.split()) for name, ids in said.items()}
+        assert known == self.lists.early, "what was said before"
+        assert {name: int(count) for name, count in deaths.items()} == self.deaths, "deaths"
+        jobs = {job.decode() for job in self.read("ZRANGE", "jobs", 0, -1)}
+        assert jobs == data.keys() == self.jobs.keys(), "jobs"
         letters = [name for name, _ in self.read_letters()]
         assert Counter(letters) == Counter(self.letters), "dead letters"
 
     def read_letters(self) -> list[tuple[str, str]]:
         """Return the ids of what lies in the dead letters, and their entries, oldest first."""
-        found = self._read("XRANGE", "dead", "-", "+")
+        found = self.read("XRANGE", "dead", "-", "+")
         return [(fields[5].partition(b"|")[0].decode(), entry.decode()) for entry, fields in found]
 
-    def _read_pairs(self, name: str) -> dict[str, str]:
-        fields = [field.decode() for field in self._read("HGETALL", name)]
-        return dict(zip(fields[::2], fields[1::2], strict=True))
+    def read_pairs(self, name: str) -> dict[str, str]:
+        """Return the fields of a hash."""
+        return _pair(self.read("HGETALL", name))
 
-    def _read(self, command: str, name: str, *rest: str | int) -> Any:
+    def read(self, command: str, name: str, *rest: str | int) -> Any:
+        """Return the answer to a command about a key, wherever it is just now."""
         return now(self.link.command(command, self.locate(self.keys.of(name)), *rest))
 
     def _photograph(self) -> dict[bytes, Any]:
@@ -235,3 +256,8 @@ class Works(Ground):
             name: dict(zip(value[::2], value[1::2], strict=True)) if kind == b"hash" else value
             for name, kind, value in zip(names, kinds, found, strict=True)
         }
+
+
+def _pair(fields: Sequence[bytes]) -> dict[str, str]:
+    text = [field.decode() for field in fields]
+    return dict(zip(text[::2], text[1::2], strict=True))

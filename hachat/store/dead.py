@@ -191,7 +191,7 @@ class DeadLetters:
             raise QueueFull(f"{self.limits.depth} messages are waiting in lane {lane}")
         if answer == b"AGAIN":
             raise QueueFull(
-                f"another part of {value.id} is still to be tried again by itself; retry this when that has ended"
+                f"another part of {value.id} is still to be tried again; retry this when that has ended"
             )
         if answer == b"BUSY":
             raise QueueFull(f"{mailbox} messages are waiting in {value.conversation}")

@@ -22,6 +22,7 @@ refused                 hash                `lane:<lane>`, `mailbox:<lane>` -> `
 deaths                  hash                message id -> how many nodes died while handling it
 detached                hash                `<key of ready> <entry>` -> the conversation that entry stands for now
 said                    hash                message id -> ids of replies queued before its commit, and routes begun, each a line
+                                            (none while a retried dead letter waits that has said nothing yet)
 jobs                    zset                job id -> due, Redis milliseconds
 jobdata                 hash                job id -> `<lane>|<length of conversation>|<conversation><id>|<envelope>`
 slots                   hash                schedule -> the last slot that was fired, Unix milliseconds

@@ -1,4 +1,4 @@
-"""The rules of the queues' scripts, and how each is taken away."""
+"""The rules of the scripts, and how each is taken away."""
 
 from __future__ import annotations
 
@@ -105,6 +105,52 @@ MUTATIONS: Mapping[str, Mutation] = {
         "outbound_turn",
         "(outcome == 'sent' and redis.call('HGET', intents, room) == token)",
         "outcome == 'sent'",
+    ),
+    "a job that was moved does not come back": Mutation(
+        "job_schedule",
+        "if not waits and redis.call('GET', KEYS[3]) == ARGV[5] then return 'DONE' end",
+        "",
+    ),
+    "what has been said is kept while the next try waits in its mailbox": Mutation(
+        "job_cancel", "if not waits then return 0 end", ""
+    ),
+    "what cannot be counted is not moved": Mutation(
+        "jobs_promote", "redis.call('HLEN', counters)", ""
+    ),
+    "a due job is moved once": Mutation("jobs_promote", "    redis.call('ZREM', jobs, id)\n", ""),
+    "a slot fires once": Mutation(
+        "slot_fire",
+        "if last and tonumber(last) >= tonumber(ARGV[2]) then return 'PAST' end",
+        "",
+    ),
+    "a schedule begins once": Mutation("slots_begin", "'HSETNX'", "'HSET'"),
+    "a message's letter is moved once": Mutation(
+        "dead_requeue", "redis.call('XDEL', dead, ARGV[1])\n", ""
+    ),
+    "a message waits once": Mutation(
+        "dead_requeue",
+        "if redis.call('HEXISTS', KEYS[6], ARGV[6]) == 1 then return 'AGAIN' end",
+        "",
+    ),
+    "a message that is retried is marked as one": Mutation(
+        "dead_requeue", "redis.call('HSET', KEYS[6], ARGV[6], '\\n')", ""
+    ),
+    "a message that is retried has killed nobody": Mutation(
+        "dead_requeue", "redis.pcall('HDEL', KEYS[5], ARGV[6])", ""
+    ),
+    "a reply's letter is moved once": Mutation(
+        "dead_resend", "redis.call('XDEL', dead, ARGV[1])\n", ""
+    ),
+    "letters that are cut are counted": Mutation(
+        "dead_trim", "redis.call('HINCRBY', KEYS[2], 'dead_cut', cut)", ""
+    ),
+    "a call waits once": Mutation(
+        "ask", "if length > 0 and redis.call('LPOS', outbox, call) then return 'OK' end", ""
+    ),
+    "a reply is posted once": Mutation(
+        "console_post",
+        "if not redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then",
+        "if not redis.call('SET', KEYS[2], '1', 'PX', ARGV[1]) then",
     ),
 }
 """The rules, and the scripts without them."""

@@ -236,3 +236,14 @@ async def test_an_answers_key_that_is_none_is_told(
     assert logs[0]["event"] == "cannot hear the answers to calls"
     assert "WRONGTYPE" in logs[0]["error"]
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("name", ["outbox:t/a", "outready", "counters", "bell"])
+async def test_a_call_that_is_refused_is_not_queued(name: str, link: Link, keys: Keys) -> None:
+    """A call that stands in an outbox and has no time there would hold up its room for ever."""
+    await link.command("SET", keys.of(name), "rubbish")
+
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
+        await Answers(link, keys, "n1:b1").ask("roster", "t/a")
+
+    assert await link.command("KEYS", keys.of("*")) == [keys.of(name).encode()]

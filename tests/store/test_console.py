@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import trio
 
-from hachat.core.errors import QueueFull, StoreUnavailable
+from hachat.core.errors import QueueFull, StoreRefused, StoreUnavailable
 from hachat.core.messages import Reply
 from hachat.store import console
 from hachat.store.console import (
@@ -112,6 +112,16 @@ async def test_posting_twice_says_once(link: Link, keys: Keys) -> None:
     assert await link.command("XLEN", keys.of("console:room:ops")) == 2
     for name in ("console:room:ops", "console:sent:m/route/1"):
         assert 3500 < await link.command("TTL", keys.of(name)) <= 3600
+
+
+async def test_what_was_refused_may_be_posted_again(link: Link, keys: Keys) -> None:
+    """A reply that Redis did not take is not held to have been said."""
+    await link.command("SET", keys.of("console:room:ops"), "rubbish")
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
+        await post(link, keys, reply(1))
+    await link.command("DEL", keys.of("console:room:ops"))
+
+    assert await post(link, keys, reply(1))
 
 
 async def test_listening(link: Link, keys: Keys) -> None:

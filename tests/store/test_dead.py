@@ -217,10 +217,11 @@ async def test_a_message_goes_back_as_if_it_had_just_come(
     assert retried == message(1, attempt=0, only=only, at=retried.at)
     assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
     assert await link.command("HGETALL", keys.of("deaths")) == [b"m9", b"1"]
-    assert await link.command("EXISTS", keys.of("said")) == 0
+    assert await link.command("HGET", keys.of("said"), "m1") == b"\n"
     assert await letters.count() == 0
     answers, _ = await inbound.turn("chat", [Commit(token, head)])
     assert answers == [(Verdict.DONE, None)]
+    assert await link.command("EXISTS", keys.of("said")) == 0
 
 
 async def test_a_letter_waits_for_the_other_part_of_its_message(
@@ -250,6 +251,25 @@ async def test_a_letter_waits_for_the_other_part_of_its_message(
     assert await letters.retry(letter.entry, BY)
 
 
+async def test_two_letters_of_one_message_wait_for_each_other(
+    letters: DeadLetters, link: Link, keys: Keys
+) -> None:
+    """Were both in the mailbox, a commit that is made again would finish the second, which nobody has handled."""
+    inbound = Inbound(link, keys, "n1:b1", QueueSettings())
+    await inbound.prepare()
+    first, second = [await bury(link, keys, message(1, only=(route,))) for route in ("A.a", "B.b")]
+
+    assert await letters.retry(first, BY)
+    with pytest.raises(QueueFull, match="m1 is still to be tried again"):
+        await letters.retry(second, BY)
+
+    _, ((token, head),) = await inbound.turn("chat", [], 1)
+    for _ in range(2):
+        await inbound.turn("chat", [Commit(token, head)])
+    assert await letters.retry(second, BY)
+    assert await link.command("LLEN", keys.mailbox("t/ops")) == 1
+
+
 async def test_a_retry_that_is_cancelled_lets_the_letter_go(
     letters: DeadLetters, link: Link, keys: Keys
 ) -> None:
@@ -261,8 +281,8 @@ async def test_a_retry_that_is_cancelled_lets_the_letter_go(
 
     assert await jobs.cancel("m1/again")
 
-    assert await letters.retry(entry, BY)
     assert await link.command("EXISTS", keys.of("said")) == 0
+    assert await letters.retry(entry, BY)
 
 
 async def test_a_message_that_is_retried_is_not_too_old_to_be_answered(

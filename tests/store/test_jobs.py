@@ -148,6 +148,38 @@ async def test_cancel(link: Link, keys: Keys) -> None:
     assert await link.command("EXISTS", keys.of("jobs"), keys.of("jobdata")) == 0
 
 
+async def test_to_cancel_what_waits_no_more_forgets_nothing(link: Link, keys: Keys) -> None:
+    """A message that is queued again keeps what it has said, or its next try would say it once more."""
+    await link.command("HSET", keys.of("said"), "m1", "\nm1/h/1\n")
+    jobs = Jobs(link, keys)
+    await jobs.schedule(Later("m1/again", 0.0, "work", job("m1")))
+    await jobs.promote(1)
+
+    assert not await jobs.cancel("m1/again")
+
+    assert await link.command("HGET", keys.of("said"), "m1") == b"\nm1/h/1\n"
+
+
+@pytest.mark.parametrize("broken", ["jobs", "jobdata", "said"])
+async def test_a_job_that_cannot_be_cancelled_is_as_it_was(
+    broken: str, link: Link, keys: Keys
+) -> None:
+    """Where Redis says no, nothing has happened."""
+    jobs = Jobs(link, keys)
+    await link.command("HSET", keys.of("said"), "m1", "\nm1/h/1\n")
+    await jobs.schedule(Later("m1/again", 60.0, "work", job("m1")))
+    await link.command("RENAME", keys.of(broken), keys.of("aside"))
+    await link.command("SET", keys.of(broken), "rubbish")
+
+    with pytest.raises(StoreRefused, match="WRONGTYPE"):
+        await jobs.cancel("m1/again")
+
+    await link.command("RENAME", keys.of("aside"), keys.of(broken))
+    assert [waiting.id for waiting in await jobs.waiting()] == ["m1/again"]
+    assert await link.command("HGET", keys.of("said"), "m1") == b"\nm1/h/1\n"
+    assert await link.command("EXISTS", keys.seen("later:m1/again")) == 1
+
+
 async def test_too_many_jobs_are_refused(link: Link, keys: Keys) -> None:
     """At the limit nothing new is kept, and what waits may still be replaced."""
     jobs = Jobs(link, keys, most=2)
@@ -292,6 +324,20 @@ async def test_a_lane_that_cannot_be_written_leaves_the_job(link: Link, keys: Ke
     await age(link, keys, "j1", PUT_OFF)
     assert (await jobs.promote(10)).moved == 1
     assert await waiting(link, keys) == 1
+
+
+async def test_jobs_that_cannot_be_counted_stay(link: Link, keys: Keys) -> None:
+    """Else each attempt would queue them once more."""
+    jobs = Jobs(link, keys)
+    await jobs.schedule(later())
+    await link.command("SET", keys.of("counters"), "rubbish")
+
+    for _ in range(2):
+        with pytest.raises(StoreRefused, match="WRONGTYPE"):
+            await jobs.promote(10)
+
+    assert await ids(link, keys) == []
+    assert [waiting.id for waiting in await jobs.waiting()] == ["j1"]
 
 
 async def test_a_job_without_content_is_forgotten(link: Link, keys: Keys) -> None:

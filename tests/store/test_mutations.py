@@ -1,4 +1,4 @@
-"""Each rule of the queues' scripts is needed: where one is taken away, a walk through the queues soon meets the harm.
+"""Each rule of the scripts is needed: where one is taken away, a walk soon meets the harm.
 
 A rule that nothing would miss is either dead weight or, worse, untested.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -17,11 +18,18 @@ from hachat.store.scripts import load
 from tests.store.instant import InstantLink, now
 from tests.store.mutations import MUTATIONS, Mutation
 from tests.store.stroll import stroll
+from tests.store.stroll_works import stroll_through_jobs, stroll_through_letters
 from tests.store.walk_inbound import Draft
+from tests.store.walk_jobs import JobsWalk
+from tests.store.walk_letters import LettersWalk
 from tests.store.walk_look import look
 from tests.store.walk_outbound import Walk
 
 STEPS = 300
+OF_JOBS = {"job_schedule", "job_cancel", "jobs_promote", "slot_fire", "slots_begin"}
+OF_LETTERS = {"dead_requeue", "dead_resend", "dead_trim", "dead_drop", "ask", "console_post"}
+"""Scripts that are walked through beside the queues."""
+
 SEEDS = range(12)
 """Walks that are tried until one meets the harm; most need one or two."""
 
@@ -120,8 +128,21 @@ def _try(server: Server, rule: str) -> None:
     if rule in STORIES:
         _walk(server, STORIES[rule], MUTATIONS[rule])
     for seed in SEEDS:
-        go = partial(stroll, dice=random.Random(seed), steps=STEPS)
-        _walk(server, go, MUTATIONS[rule])
+        _stroll(server, random.Random(seed), MUTATIONS[rule])
+
+
+def _stroll(server: Server, dice: random.Random, mutation: Mutation) -> None:
+    """Walk where the script is needed."""
+    if mutation.script in OF_JOBS:
+        jobs = JobsWalk(server, mutation)
+        with closing(jobs):
+            stroll_through_jobs(jobs, dice, STEPS)
+    elif mutation.script in OF_LETTERS:
+        letters = LettersWalk(server, mutation)
+        with closing(letters):
+            stroll_through_letters(letters, dice, STEPS)
+    else:
+        _walk(server, partial(stroll, dice=dice, steps=STEPS), mutation)
 
 
 def _walk(server: Server, go: Callable[[Walk], None], mutation: Mutation | None = None) -> None:

@@ -10,6 +10,10 @@ local outbox, room, call = KEYS[1], ARGV[1], ARGV[3]
 local length = redis.call('LLEN', outbox)
 if length > 0 and redis.call('LPOS', outbox, call) then return 'OK' end
 if length >= tonumber(ARGV[2]) then return 'FULL' end
+-- A key of another type is an error before anything has been written.
+redis.call('ZCARD', KEYS[2])
+redis.call('HLEN', KEYS[3])
+redis.call('LLEN', KEYS[4])
 redis.call('RPUSH', outbox, call)
 redis.call('HINCRBY', KEYS[3], 'outgoing', 1)
 if length == 0 then

@@ -4,6 +4,7 @@
 -- ARGV  1 life of both keys, ms  2 entries kept, about  3 what is said, JSON
 -- =>    1 | 0 it was posted before
 
+redis.call('XLEN', KEYS[1])  -- what is no stream is found out before the mark is set
 if not redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then
   return 0
 end

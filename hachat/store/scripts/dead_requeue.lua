@@ -6,7 +6,7 @@
 --       7 '<id>|<envelope>'  8 who asked for it
 -- =>    'DONE' | 'GONE' there is no such entry (any more) | 'FULL' the lane is | 'BUSY' the mailbox is
 --       'AGAIN' another part of the message is still to be tried again, as what it has said tells: two items of one id in a
---       mailbox would be taken for each other
+--       mailbox would be taken for each other.  So a message that is put back is one that has said nothing yet
 --       Only DONE changes anything.
 
 local dead, mailbox, ready, counters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -24,6 +24,7 @@ redis.call('RPUSH', mailbox, ARGV[7])
 redis.call('XDEL', dead, ARGV[1])
 if length == 0 then redis.call('XADD', ready, '*', 'c', ARGV[5]) end
 redis.call('HINCRBY', counters, counter, 1)
+redis.call('HSET', KEYS[6], ARGV[6], '\n')
 redis.pcall('HDEL', KEYS[5], ARGV[6])
 redis.pcall('XADD', KEYS[7], 'MAXLEN', '~', 10000, '*', 'by', ARGV[8], 'retried',
   ARGV[6] .. '\t' .. string.gsub(ARGV[5], '%c', ' '))

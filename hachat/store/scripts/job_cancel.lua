@@ -4,9 +4,14 @@
 -- ARGV  1 id
 -- =>    1 | 0 none waits under that id (any more)
 
+-- A key of another type is an error before anything has been written.
+local waits = redis.call('ZSCORE', KEYS[1], ARGV[1])
+redis.call('HLEN', KEYS[2])
+redis.call('HLEN', KEYS[4])
 redis.call('DEL', KEYS[3])
--- What a message has said is kept for its next try only.
+redis.call('HDEL', KEYS[2], ARGV[1])
+if not waits then return 0 end
+-- What a message has said is kept for its next try only; that may wait in its mailbox already, and then it is needed.
 local message = string.match(ARGV[1], '^(.*)/again$')
 if message then redis.call('HDEL', KEYS[4], message) end
-redis.call('HDEL', KEYS[2], ARGV[1])
 return redis.call('ZREM', KEYS[1], ARGV[1])

@@ -29,6 +29,7 @@ local function queue(data)
   table.insert(noted[lane], string.match(item, '^[^|]*') .. '\t' .. string.gsub(conversation, '%c', ' '))
 end
 
+redis.call('HLEN', counters)  -- what cannot be counted is not moved: it would be moved again and again
 local answer = {now, -1, 0}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', jobs, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   local data = redis.call('HGET', jobdata, id)

@@ -80,6 +80,8 @@ def _end_as_by_ctrl_c() -> None:
     def interrupt(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
+    # A shell has what it starts in the background ignore Ctrl-C, and then there would be no way to end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
 

@@ -129,9 +129,18 @@ def test_stepping_down_is_confirmed(tmp_path: Path) -> None:
         assert (said.returncode, said.stdout) == (0, "pong\n")
 
 
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def ctrl_c(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let children hear Ctrl-C, or ignore it as those do that a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_nothing_outlives_the_demo(number: signal.Signals, tmp_path: Path) -> None:
-    """However the demo ends, its nodes end with it."""
+    """However the demo was started and ends, its nodes end with it."""
     with run_demo(tmp_path) as terminal:
         pids = [node["pid"] for node in look(tmp_path)["nodes"]]
 

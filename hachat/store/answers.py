@@ -30,9 +30,9 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Answer, Operation, Reply, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_answer
+from hachat.store.commits import mark
 from hachat.store.keys import Keys
 from hachat.store.link import Link, Reader
-from hachat.store.outbound import mark
 from hachat.store.retry import retry
 from hachat.store.scripts import load
 from hachat.store.trouble import report

@@ -188,4 +188,8 @@ def _connect(address: Address, timeout: float) -> socket.socket:
     plain = socket.create_connection((address.host, address.port), timeout)
     if address.context is None:
         return plain
-    return address.context.wrap_socket(plain, server_hostname=address.host)
+    try:
+        return address.context.wrap_socket(plain, server_hostname=address.host)
+    except OSError:
+        plain.close()
+        raise

@@ -18,6 +18,7 @@ from hachat.core.messages import Answer, Reply
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import encode
 from hachat.store.client import refusal
+from hachat.store.commits import mark
 from hachat.store.keys import Keys
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
@@ -140,15 +141,10 @@ class Outbound:
         return answer
 
 
-def mark(reply: Reply) -> bytes:
-    """Return `reply` as it stands in an outbox: scripts tell by the id in front whether it is the one they mean."""
-    return reply.id.encode() + b"|" + encode(reply)
-
-
 def _read_heads(fields: Sequence[bytes]) -> Iterator[Due]:
     for room, head, in_doubt in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
         if error := refusal(head):
             log.error("cannot read a room's outbox", room=room.decode(), error=str(error))
             continue
-        mark, _, data = head.partition(b"|")
-        yield Due(room.decode(), mark.decode("utf-8", "replace"), data, in_doubt == b"1")
+        id_, _, data = head.partition(b"|")
+        yield Due(room.decode(), id_.decode("utf-8", "replace"), data, in_doubt == b"1")

@@ -14,10 +14,11 @@ from hachat.core.messages import Answer, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_reply
 from hachat.store.answers import Answers
+from hachat.store.commits import mark
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.outbound import Due, Outbound, Report, mark
+from hachat.store.outbound import Due, Outbound, Report
 from tests.store.links import answers as is_up
 from tests.store.links import blocked_clients, running
 from tests.waiting import until

@@ -14,6 +14,16 @@ from typing import Protocol, TypeVar
 import structlog
 import trio
 
+from hachat.cluster import handover, requests
+from hachat.cluster.handover import (
+    Choose,
+    Heir,
+    Successors,
+    Warm,
+    choose_anybody,
+    keep_nothing,
+)
+from hachat.cluster.requests import Requests
 from hachat.core.backoff import backoff
 from hachat.core.errors import Fenced, StoreError
 from hachat.core.lease import (
@@ -37,7 +47,7 @@ Clock = Callable[[], float]
 _TICK = 0.001
 
 
-class LeaseStore(Protocol):
+class LeaseStore(handover.Store, requests.Store, Protocol):
     """The lease's home, as an elector uses it; every method but `follow` may raise `StoreError`."""
 
     async def acquire(self, ask: Ask) -> Answer:
@@ -52,10 +62,6 @@ class LeaseStore(Protocol):
         self, token: Token, heir: str, barred: float, reason: str, *, cause: Cause, by: str
     ) -> bool:
         """Give the lease back; False if it was not held under `token`."""
-        ...
-
-    async def refuse(self, request: str, reason: str) -> None:
-        """Let whoever asked for a step-down know why it does not happen."""
         ...
 
     async def follow(self, hear: Callable[[Event], Awaitable[None]]) -> None:
@@ -114,7 +120,7 @@ def longest_release(timing: Timing) -> float:
 class Elector:
     """One node's part in the election.
 
-    `eligible(node)` says why a node cannot succeed this one (empty: any other node), or returns an empty text.
+    `choose` tells who may succeed this node, `warm` is how it gets ready to succeed another.
     `floor` is the highest epoch that an earlier process of this node knew of.  `on_held` is called with the token as a term
     begins, and with an empty text when its lease is surely not held any more.
     """
@@ -128,7 +134,8 @@ class Elector:
         *,
         clock: Clock = read_clock,
         random: Callable[[], float] = random.random,
-        eligible: Callable[[str], str] = lambda _: "",
+        choose: Choose = choose_anybody,
+        warm: Warm = keep_nothing,
         floor: int = 0,
         on_held: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -137,10 +144,12 @@ class Elector:
         self._timing = timing
         self._clock = clock
         self._random = random
-        self._eligible = eligible
+        self._successors = Successors(store, choose)
+        self._heir = Heir(store, node, warm)
         self._watch = Watch(node, boot, timing, floor)
         self._wake = trio.Event()
         self._term: Term | None = None
+        self._requests: Requests
         self._trouble = ""
 
     @property
@@ -159,6 +168,7 @@ class Elector:
         """Campaign for ever, and do `duty` in each term; a duty that fails is retried in another term, later."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._store.follow, self._hear)
+            nursery.start_soon(self._heir.run)
             task_status.started()
             waits = backoff(1.0, 60.0, self._random)
             while True:
@@ -168,13 +178,14 @@ class Elector:
                     await trio.sleep(next(waits))
 
     async def resign(self, to: str = "", reason: str = "resigned") -> None:
-        """End the present term, if any, because this node leaves, in favour of `to` or anyone else.
+        """End the present term, if any, because this node leaves, in favour of `to` or of the best successor.
 
-        Returns once the lease is given back.
+        Where none is ready soon, anyone may take over.  Returns once the lease is given back.
         """
-        if self._term is not None:
-            self._term.leave(to, self._timing.bar, reason, "shutdown")
-            await self._term.over.wait()
+        if (term := self._term) is not None:
+            heir = await self._successors.find_soon(term.lease.token, to)
+            term.leave(heir, self._timing.bar, reason, "shutdown")
+            await term.over.wait()
 
     async def _campaign(self) -> Lease:
         while True:
@@ -198,12 +209,14 @@ class Elector:
     async def _serve(self, lease: Lease, duty: Duty) -> bool:
         """Return whether the term ended as terms should."""
         self._term = term = Term(lease, self._clock)
+        self._requests = Requests(self._store, self._successors, self._timing, term, lease.token)
         log.info("took the lease", epoch=term.epoch)
         self._on_held(term.token)
         fine = False
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep, term)
+                nursery.start_soon(self._requests.run)
                 fine = await self._act(term, duty)
                 nursery.cancel_scope.cancel()
         finally:
@@ -283,17 +296,8 @@ class Elector:
     async def _hear(self, event: Event) -> None:
         self._watch.hear(event, self._clock())
         self._wake.set()
+        self._successors.hear(event)
+        self._heir.hear(event)
         term = self.term
         if event.kind == "step-down" and term is not None and event.token == term.lease.token:
-            await self._step_down(term, event)
-
-    async def _step_down(self, term: Term, event: Event) -> None:
-        fault = self._eligible(event.to)
-        if not fault:
-            term.leave(event.to, self._timing.bar, event.reason, "step-down", event.by)
-            return
-        log.warning("refused to step down", to=event.to, reason=fault)
-        try:
-            await self._store.refuse(event.sight.event, fault)
-        except StoreError as error:
-            self._complain(str(error))
+            await self._requests.take(event)

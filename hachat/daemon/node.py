@@ -35,10 +35,14 @@ from hachat.bot.worker import Worker
 from hachat.chat.adapter import Adapter, Connection
 from hachat.chat.drain import Drain
 from hachat.chat.ingest import Ingest
+from hachat.chat.warmup import warm_up
+from hachat.cluster.candidates import find_candidates
 from hachat.cluster.elector import Duty, Elector, Term
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.pulse import Notifier, Pulse
+from hachat.cluster.schedule import ScheduleKeeper
 from hachat.core import wire
+from hachat.core.errors import UsageError
 from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
@@ -272,7 +276,13 @@ class Node:
                 await workers.start(worker.run, stop, self._settings.worker.grace)
             async with open_lease(self._link, self._keys, timing, replicas=replicas) as store:
                 self._elector = Elector(
-                    store, self.name, self.boot, timing, on_held=self._holder.note
+                    store,
+                    self.name,
+                    self.boot,
+                    timing,
+                    choose=partial(find_candidates, self._link, self._keys, self.name),
+                    warm=self._get_ready,
+                    on_held=self._holder.note,
                 )
                 async with running(partial(self._elector.run, duty)):
                     self._notifier.status("standby")
@@ -282,6 +292,12 @@ class Node:
                     self._leaving = True
                     self._notifier.stopping()
                     await self._elector.resign(reason="shutdown")
+
+    async def _get_ready(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Prepare for becoming master: the elector's part of a successor."""
+        if self._leaving:
+            raise UsageError("it is leaving itself")
+        await warm_up(self._adapters.values(), task_status=task_status)
 
     async def _lead(self, chat_states: ChatStates, term: Term) -> None:
         """Do what a master does for as long as the term lasts: the elector's duty."""
@@ -304,6 +320,7 @@ class Node:
             async with trio.open_nursery() as chat:
                 chat.start_soon(chat_states.show, connections)
                 chat.start_soon(LetterKeeper(self.letters).run)
+                chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
                 for connection in connections:
                     chat.start_soon(connection.run, Ingest(self._enqueue_messages))
                 await drain.run()

@@ -183,8 +183,9 @@ class Elector:
         Where none is ready soon, anyone may take over.  Returns once the lease is given back.
         """
         if (term := self._term) is not None:
-            heir = await self._successors.find_soon(term.lease.token, to)
-            term.leave(heir, self._timing.bar, reason, "shutdown")
+            if not term.leaving.is_set():
+                heir = await self._successors.find_soon(term.lease.token, to)
+                term.leave(heir, self._timing.bar, reason, "shutdown")
             await term.over.wait()
 
     async def _campaign(self) -> Lease:

@@ -46,7 +46,7 @@ async def lead(
             raise choose
         return [to] if to else choose
 
-    return await start(nursery, elect(network, choose=find), Duty(**of))
+    return await start(nursery, elect(network, choose=find), Duty(drain))
 
 
 def holder(server: FakeServer) -> str:

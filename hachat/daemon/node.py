@@ -86,7 +86,7 @@ class Node:
         self._robot = robot
         self._adapters = {adapter.name: adapter for adapter in adapters}
         self._notifier = notifier
-        self._holder = Holder(lease_file, self.name, self.boot)
+        self._holder = Holder(lease_file, settings, self.boot)
         self._pulse = Pulse(notifier)
         consumer = f"{self.name}:{self.boot}"
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)

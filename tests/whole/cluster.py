@@ -68,7 +68,7 @@ class Daemon:
     async def give_back(self) -> subprocess.CompletedProcess[bytes]:
         """Do what systemd does once it has ended."""
         return await trio.run_process(
-            [sys.executable, "-m", "hachat", "release", "--config", str(self.file)],
+            [sys.executable, "-m", "hachat", "release"],
             env=os.environ | {"RUNTIME_DIRECTORY": str(self.runtime), "SERVICE_RESULT": "signal"},
             capture_stdout=True,
             capture_stderr=True,

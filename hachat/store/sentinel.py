@@ -27,8 +27,9 @@ from redis.client import PubSub
 
 from hachat.core.backoff import backoff
 from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.store.client import Client, Greeting, make_client, require_master, unwrap
+from hachat.store.client import Client, Greeting, make_client, require_master
 from hachat.store.masters import Answer, FailingOver, Master, choose, read_answer
+from hachat.store.translation import unwrap
 
 log = structlog.get_logger(__name__)
 

@@ -18,10 +18,9 @@ from hachat.store.client import (
     Greeting,
     make_client,
     require_master,
-    translate,
-    unwrap,
 )
 from hachat.store.embedded import Server
+from hachat.store.translation import translate, unwrap
 from tests.waiting import until
 
 UNAVAILABLE = (

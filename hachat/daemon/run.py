@@ -23,7 +23,7 @@ from hachat.bot.robot import Robot
 from hachat.cluster.pulse import Notifier
 from hachat.core.errors import HandlerError, NewerLayout, NodeNameTaken, SettingsError
 from hachat.core.settings import Settings, warnings
-from hachat.daemon import lease_file, logging
+from hachat.daemon import floor, lease_file, logging
 from hachat.daemon.adapters import make_adapters
 from hachat.daemon.configuration import changes
 from hachat.daemon.leaving import end_process, limited, longest_leave
@@ -104,6 +104,7 @@ class Daemon:
             adapters,
             self._notifier,
             lease_file=lease_file.locate(os.environ),
+            floor_file=floor.locate(os.environ),
         )
 
     async def _read_status(self) -> Status:

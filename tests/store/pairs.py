@@ -10,6 +10,7 @@ from typing import Any
 
 import trio
 
+from hachat.store.client import Greeting
 from hachat.store.embedded import Server, run_server
 from hachat.store.link import Direct, Link
 from tests.store.links import ask
@@ -37,7 +38,7 @@ class Pair:
 class _Anybody(Direct):
     """A server that need not be a master."""
 
-    def _admit(self, _: object) -> None:
+    def _admit(self, greeting: Greeting) -> None:
         """Admit it."""
 
 

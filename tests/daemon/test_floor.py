@@ -18,6 +18,7 @@ from hachat.store.embedded import run_server
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Direct, Link
+from tests.waiting import until
 
 QUICK = Timing(
     ttl=1.0,
@@ -78,18 +79,20 @@ async def test_epochs_are_kept_and_never_lowered(tmp_path: Path) -> None:
 
 async def test_epochs_heard_of_are_kept_soon(tmp_path: Path, nursery: trio.Nursery) -> None:
     """Those of other masters too."""
-    path, heard = tmp_path / "floor", 5
+    path, heard = tmp_path / "floor", [5]
     keeper = FloorKeeper(path)
-    await nursery.start(keeper.follow, lambda: heard)
+    await nursery.start(keeper.follow, lambda: heard[-1])
 
-    for heard in (5, 9):
-        with trio.fail_after(5.0):
-            while read(path) != heard:
-                await trio.sleep(0.01)
+    await until(lambda: read(path) == 5)
+    heard.append(9)
+    await until(lambda: read(path) == 9)
 
 
-async def test_without_a_state_directory_nothing_is_kept(tmp_path: Path) -> None:
+async def test_without_a_state_directory_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A node that nobody gave a place to write does not choose one; it says so once, to who looks for it."""
+    monkeypatch.chdir(tmp_path)
     keeper = FloorKeeper(None)
 
     with capture_logs() as logs:
@@ -100,7 +103,7 @@ async def test_without_a_state_directory_nothing_is_kept(tmp_path: Path) -> None
     assert [(entry["log_level"], "STATE_DIRECTORY" in entry["event"]) for entry in logs] == [
         ("debug", True)
     ]
-    assert list(tmp_path.iterdir()) == []
+    assert not await trio.Path(tmp_path / "floor").exists()
 
 
 @pytest.mark.parametrize("text", ["", "rubbish", "{}", '{"epoch": -1}', '{"epoch": 1e300}', "\0"])
@@ -181,9 +184,7 @@ async def _lead_once(url: str, keys: Keys, keeper: FloorKeeper) -> int:
             elector = Elector(store, "a", "a1", QUICK, floor=await keeper.read())
             async with trio.open_nursery() as electors:
                 await electors.start(elector.run, duty)
-                with trio.fail_after(15.0):
-                    while not epochs:
-                        await trio.sleep(0.01)
+                await until(lambda: epochs, within=15.0)
                 electors.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
     return epochs[0]

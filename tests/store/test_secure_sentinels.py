@@ -13,6 +13,7 @@ from hachat.core.errors import StoreRefused, StoreUnavailable
 from hachat.core.settings import RedisSettings
 from hachat.daemon.release import _reach
 from hachat.daemon.sources import make_source
+from hachat.store import errand, sentinel
 from hachat.store.embedded import free_port, run_child, run_server
 from hachat.store.source import Source
 from tests.certificates import make_certificate
@@ -80,6 +81,13 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
         stack.enter_context(run_server(directory / "redis", binary=find_redis(), options=words))
         stack.enter_context(run_child([str(find_redis()), str(conf), "--sentinel"]))
         yield Secure(f"127.0.0.1:{ports[1]}", str(certificate))
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a busy machine time for TLS: what is refused must not be taken for slow."""
+    monkeypatch.setattr(sentinel, "_PATIENCE_TLS", 5.0)
+    monkeypatch.setattr(errand, "_PATIENCE", 2.0)
 
 
 async def found(source: Source) -> bool:

@@ -36,6 +36,9 @@ Clock = Callable[[], float]
 
 _TICK = 0.001
 
+_LOOK = 0.2
+"""Seconds between two looks at the clock that also counts while the machine is suspended."""
+
 
 class LeaseStore(Protocol):
     """The lease's home, as an elector uses it; every method but `follow` may raise `StoreError`."""
@@ -96,6 +99,13 @@ class Term:
             self.heir, self.barred, self.reason = heir, barred, reason
             self.cause, self.by = cause, by
             self.leaving.set()
+
+
+async def _guard(term: Term) -> None:
+    """Let the term fall when the machine wakes up, and not only when a renewal is due."""
+    while True:
+        await trio.sleep(_LOOK)
+        term.follow_clock()
 
 
 Duty = Callable[[Term], Awaitable[None]]
@@ -204,6 +214,7 @@ class Elector:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep, term)
+                nursery.start_soon(_guard, term)
                 fine = await self._act(term, duty)
                 nursery.cancel_scope.cancel()
         finally:

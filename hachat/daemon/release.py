@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 from threading import Thread
+from time import monotonic, sleep
 
 from msgspec.structs import replace
 
@@ -33,6 +34,12 @@ UNREACHABLE = 5
 
 LIMIT = 1.5
 """Seconds after which it gives up, whatever it waits for: systemd starts no other daemon before."""
+
+PATIENCE = 1.0
+"""Seconds for which it asks the Sentinels again while a failover is under way."""
+
+_AGAIN = 0.05
+"""Seconds between two questions."""
 
 _STEP = 0.5
 """Longest wait in seconds for one answer of Redis."""
@@ -84,6 +91,18 @@ def _act(environ: Mapping[str, str]) -> tuple[int, str]:
 
 
 def _reach(settings: RedisSettings) -> Errand:
+    give_up = monotonic() + (PATIENCE if settings.sentinels else 0.0)
+    while True:
+        try:
+            return _reach_master(settings)
+        except StoreUnavailable as error:
+            if monotonic() >= give_up:
+                rest = "; the lease runs out by itself" if settings.sentinels else ""
+                raise StoreUnavailable(f"{error}{rest}") from error
+        sleep(_AGAIN)
+
+
+def _reach_master(settings: RedisSettings) -> Errand:
     errand = Errand(_find(settings), _STEP)
     role = errand.ask(("ROLE",))[0][0]
     if role != b"master":

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from hachat.core.errors import NewerLayout
-from hachat.store.client import Argument, Client, unwrap
+from hachat.store.client import Argument, Client
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
+from hachat.store.translation import unwrap
 
 _JOIN, _BEAT, _LEAVE = map(load, ("join", "beat", "leave"))
 

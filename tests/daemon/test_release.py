@@ -17,10 +17,13 @@ import pytest
 import redis
 from msgspec.structs import replace
 
+from hachat.core.errors import StoreUnavailable
 from hachat.core.settings import RedisSettings, Settings
+from hachat.daemon import release
 from hachat.daemon.lease_file import Holding, introduce, write
 from hachat.daemon.release import LIMIT
 from hachat.store.embedded import Server, free_port, run_server
+from hachat.store.errand import Address
 from hachat.store.keys import Keys
 from tests.certificates import make_certificate
 from tests.store.binaries import find_redis
@@ -318,6 +321,47 @@ def test_the_master_is_found_through_sentinels(tmp_path: Path, keys: Keys) -> No
 
             assert done.returncode == 0, done.stderr
             assert client.get(keys.of("lease")) is None
+
+
+def test_the_new_master_is_found_in_a_failover(tmp_path: Path, keys: Keys) -> None:
+    """While Sentinels replace the master it asks again, and gives the lease back to whoever has it then."""
+    with run_cluster(tmp_path) as cluster:
+        old, new = cluster.servers
+        place = Place(tmp_path, keys, sentinels=tuple(cluster.addresses), service=SERVICE)
+        with (
+            closing(redis.Redis(host=old.host, port=old.port)) as first,
+            closing(redis.Redis(host=new.host, port=new.port)) as second,
+        ):
+            hold(first, keys)
+            assert first.wait(1, 5000) == 1
+            place.note(DEAD)
+            cluster.fail_over()
+
+            done = place.run()
+
+            assert done.returncode == 0, done.stderr
+            assert second.get(keys.of("lease")) is None
+
+
+def test_sentinels_are_asked_again_for_a_second(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They name nobody while they choose; after a second it is said that nothing was given back."""
+    settings = RedisSettings(sentinels=("127.0.0.1:1",))
+    answers = [None, None, Address(server.host, server.port)]
+
+    def find(*_: object) -> Address:
+        found = answers.pop(0) if answers else None
+        if found is None:
+            raise StoreUnavailable("a failover is under way")
+        return found
+
+    monkeypatch.setattr(release, "find_master", find)
+    release._reach(settings).close()
+    began = monotonic()
+    with pytest.raises(StoreUnavailable, match="under way; the lease runs out by itself"):
+        release._reach(settings)
+    assert release.PATIENCE <= monotonic() - began < release.LIMIT + LOOSE
 
 
 def test_a_name_server_that_is_deaf_is_not_waited_for(tmp_path: Path, keys: Keys) -> None:

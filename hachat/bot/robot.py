@@ -12,7 +12,8 @@ from typing import Any
 
 import trio
 
-from hachat.bot.context import Ask, Bot, Context, Replies, ask_nobody
+from hachat.bot.context import Ask, Bot, Context, ask_nobody
+from hachat.bot.replies import Replies
 from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, Route
 from hachat.bot.run import Call, Run

@@ -12,8 +12,8 @@ import msgspec
 import structlog
 import trio
 
-from hachat.bot.context import Replies
 from hachat.bot.policy import DELAYS, PLAIN, Policy, Retry, choose_delay
+from hachat.bot.replies import Replies
 from hachat.bot.timers import Timers
 from hachat.core.messages import Inbound, Message, Reply, choose_key
 from hachat.store.commits import Later

@@ -11,8 +11,8 @@ import structlog
 import trio
 import trio.testing
 
-from hachat.bot.context import Replies
 from hachat.bot.policy import DELAYS, Policy
+from hachat.bot.replies import Replies
 from hachat.bot.run import Call, Run
 from hachat.core.messages import Inbound, Message, Room, User, Webhook
 

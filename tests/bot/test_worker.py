@@ -16,8 +16,8 @@ import trio.testing
 from msgspec.structs import replace
 
 from hachat.bot.company import MOMENT
-from hachat.bot.context import Replies
 from hachat.bot.policy import DELAYS, PLAIN, Policy
+from hachat.bot.replies import Replies
 from hachat.bot.run import Call, Run
 from hachat.bot.turns import RELUCTANCE
 from hachat.bot.visit import VISIT_MESSAGES, VISIT_SECONDS

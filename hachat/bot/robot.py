@@ -20,7 +20,7 @@ from hachat.bot.run import Call, Run
 from hachat.bot.suggestion import suggest
 from hachat.bot.timers import Timers
 from hachat.core.addressing import Address, Addressing
-from hachat.core.errors import HandlerError
+from hachat.core.errors import HandlerError, TooOld
 from hachat.core.messages import Inbound, Job, Message, Reply, Webhook
 
 Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
@@ -86,10 +86,11 @@ class Robot:
 
         Raises:
             HandlerError: no handler here has the route a webhook or a job is for.
+            TooOld: a webhook has waited longer than its route allows.
         """
         try:
             calls = self._find(inbound)
-        except HandlerError:
+        except (HandlerError, TooOld):
             raise
         except Exception as error:  # noqa: BLE001 - a pattern may fail on what it is given; it is logged
             run = Run(inbound, (), timeout=self._timeout, node=self.bot.node)
@@ -105,7 +106,7 @@ class Robot:
         """Do what is to be done about `inbound` within the time it may take, and return how that went.
 
         Raises:
-            HandlerError: as `begin` does; of handlers themselves, nothing.
+            HandlerError, TooOld: as `begin` does; of handlers themselves, nothing.
         """
         run = self.begin(inbound)
         with trio.move_on_after(run.timeout) as scope:
@@ -173,6 +174,9 @@ class Robot:
         route = self._hooks.get(webhook.route)
         if route is None:
             raise self._miss(webhook.route)
+        age, longest = self._now() - webhook.at, route.policy.age
+        if longest is not None and age > longest:
+            raise TooOld(f"it is {age:.0f} s old; {route.name} takes none older than {longest:g} s")
         replies, timers = self._record(webhook, route)
         context = Context(webhook, replies, self.bot, timers, text=webhook.body, ask=self.ask)
         return [self._make_call(route, partial(self._invoke_hook, route, context), replies, timers)]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from hachat.core.errors import QueueFull
-from hachat.core.messages import Inbound, Message, Reply
+from hachat.core.messages import Inbound, Job, Message, Reply
 from hachat.core.settings import QueueSettings
 from hachat.store.commits import mark
 from hachat.store.keys import Keys, Lane
@@ -167,8 +167,8 @@ class DeadLetters:
 
     async def _renew(self, value: Inbound) -> Inbound:
         """Return `value` as if it had just come."""
-        if isinstance(value, Message):  # a job's time is the one it was meant for
-            # Else a command would be refused because it was said too long ago.
+        if not isinstance(value, Job):  # a job's time is the one it was meant for
+            # Else it would be refused as too old to be answered.
             value = msgspec.structs.replace(value, at=await self._read_clock())
         return msgspec.structs.replace(value, attempt=0)
 

@@ -15,13 +15,16 @@ MAX_REPLIES = 200
 class Replies:
     """What one route has said about one message, in order; nothing can be added once it is closed.
 
+    The ids of all begin with `stem`, if it is not that of the message.
+
     A handler in a thread may outlive its deadline, so adding and closing take a lock.  `hear`, if it is set, is called
     after each reply, in whichever thread made it.
     """
 
-    def __init__(self, about: str, route: str) -> None:
+    def __init__(self, about: str, route: str, stem: str = "") -> None:
         self.about = about
         self.route = route
+        self._stem = stem or about
         self._lock = threading.Lock()
         self._made: list[Reply] = []
         self._closed = False
@@ -49,7 +52,7 @@ class Replies:
                 raise RuntimeError(
                     f"{self.route} has replied {MAX_REPLIES} times; put more lines into one reply"
                 )
-            id_ = f"{self.about}/{self.route}/{len(self._made) + 1}"
+            id_ = f"{self._stem}/{self.route}/{len(self._made) + 1}"
             reply = Reply(
                 id_, room, clean_text(text), thread=thread, about=self.about, origin=origin
             )

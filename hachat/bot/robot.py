@@ -21,7 +21,7 @@ from hachat.bot.suggestion import suggest
 from hachat.bot.timers import Timers
 from hachat.core.addressing import Address, Addressing
 from hachat.core.errors import HandlerError, TooOld
-from hachat.core.messages import Inbound, Job, Message, Reply, Webhook
+from hachat.core.messages import Inbound, Job, Message, Reply, Webhook, name_replies
 
 Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
 """Tells whether the sender of a message is in one of the groups."""
@@ -197,7 +197,7 @@ class Robot:
     def _record(self, inbound: Inbound, route: Route) -> tuple[Replies, Timers]:
         """Return where a route's replies and timers are recorded."""
         return (
-            Replies(inbound.id, route.name),
+            Replies(inbound.id, route.name, name_replies(inbound)),
             Timers(route.name, route.handler, self.find_job),
         )
 
@@ -232,7 +232,7 @@ class Robot:
         return self._answer(message, match.route.name, text)
 
     def _answer(self, message: Message, name: str, text: str) -> Call:
-        replies = Replies(message.id, name)
+        replies = Replies(message.id, name, name_replies(message))
 
         async def answer() -> None:
             replies.add(message.room.address, text, message.thread)

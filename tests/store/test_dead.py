@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import trio
 
+from hachat import Context, Handler, hear
+from hachat.bot.testing import Stage
 from hachat.core.errors import (
     QueueFull,
     StoreRefused,
@@ -214,7 +216,7 @@ async def test_a_message_goes_back_as_if_it_had_just_come(
     _, ((token, head),) = await inbound.turn("chat", [], 1)
     assert head is not None
     retried = decode_inbound(head.data)
-    assert retried == message(1, attempt=0, only=only, at=retried.at)
+    assert retried == message(1, attempt=0, only=only, at=retried.at, retried=entry)
     assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
     assert await link.command("HGETALL", keys.of("deaths")) == [b"m9", b"1"]
     assert await link.command("HGET", keys.of("said"), "m1") == b"\n"
@@ -297,6 +299,44 @@ async def test_what_is_retried_is_not_too_old_to_be_answered(
     (item,) = await link.command("LRANGE", keys.mailbox(value.conversation), 0, -1)
     seconds, _ = await link.command("TIME")
     assert decode_inbound(item.partition(b"|")[2]).at == pytest.approx(int(seconds), abs=2)
+
+
+class Counter(Handler):
+    """Says how often it was run."""
+
+    runs = 0
+
+    @hear("text", age=None)
+    async def count(self, ctx: Context) -> None:
+        """Count."""
+        self.runs += 1
+        ctx.reply(f"run {self.runs}")
+
+
+async def test_what_a_retried_message_says_is_not_taken_for_what_it_said_before(
+    letters: DeadLetters, link: Link, keys: Keys
+) -> None:
+    """While a reply of its first life waits, one of the second is another; a report that is repeated pops only its own."""
+    queue, robot = Inbound(link, keys, "n1:b1", letters.limits), Stage(Counter()).robot
+    await queue.prepare()
+    await queue.enqueue(message(1, only=(), attempt=0), "chat")
+    for give_up in ("it failed", ""):
+        _, ((token, head),) = await queue.turn("chat", [], 1)
+        assert head is not None
+        replies = await robot.handle(decode_inbound(head.data))
+        await queue.turn("chat", [Commit(token, head, replies, give_up=give_up)])
+        for letter in (await letters.find(Query(), 10)).letters:
+            await letters.retry(letter.entry, BY)
+    first, second = await link.command("LRANGE", keys.outbox("t/ops"), 0, -1)
+    assert first.partition(b"|")[0] != second.partition(b"|")[0]
+
+    await link.command("SET", keys.of("lease"), "n1/b1/0.1")
+    outbound = Outbound(link, keys, "n1/b1/0.1")
+    (due,), _ = await outbound.turn([], 1)
+    for _ in range(2):  # the answer to the first was lost
+        await outbound.turn([Report(due)], 1)
+
+    assert await link.command("LRANGE", keys.outbox("t/ops"), 0, -1) == [second]
 
 
 @pytest.mark.parametrize("value", [webhook(1), Job("j1", "Deploy.nightly", 1.0, attempt=4)])

@@ -1,9 +1,9 @@
-"""The way to Redis from trio: one pump for all commands, blocked readers that can be cancelled, and lines.
+"""The way to Redis from trio: pumps for all commands, blocked readers that can be cancelled, and lines.
 
 redis-py has no trio client, so its synchronous one makes the connections, and `store/stream.py` carries the bytes:
 
-* `Link.command` and `Link.script` go through a *pump*: whatever was asked while the last batch was on its way
-  becomes the next pipeline, so a thousand concurrent callers cost one round trip, not a thousand.
+* `Link.command` and `Link.script` go through a *pump* (`store/pump.py`): whatever was asked while the last batch was on its
+  way becomes the next pipeline, so a thousand concurrent callers cost one round trip, not a thousand.
 * `Link.reader` gives a connection of its own for blocking commands.  Cancelling one sends `CLIENT UNBLOCK`:
   a read that was merely abandoned would swallow the next message.
 * `Link.line` gives a connection of its own whose every call may be cut short, for the lease.

@@ -16,8 +16,8 @@ from hachat.core.errors import HachatError
 from hachat.store.history import History, read_history
 from tests.waiting import until
 from tests.whole.drills.events import Any, Asked, Began, Ended, Sent, Told, save
-from tests.whole.drills.lab import Lab, run_lab
 from tests.whole.drills.ground import Loopback
+from tests.whole.drills.lab import Lab, run_lab
 from tests.whole.drills.mending import mend
 from tests.whole.drills.oracle import Bounds, Case, check, longest_silence
 from tests.whole.judge import read_logs
@@ -56,7 +56,9 @@ class Verdict:
         """The verdict in words."""
         word = "FAILED" if self.faults else "ok"
         head = f"{word:<6} {self.drill.name:<32} silence {self.silence:5.2f} s, took {self.seconds:4.1f} s"
-        return "\n".join([head, *(f"    {line}" for line in (*self.faults, *(self.log if self.faults else ())))])
+        return "\n".join(
+            [head, *(f"    {line}" for line in (*self.faults, *(self.log if self.faults else ())))]
+        )
 
 
 async def play_all(

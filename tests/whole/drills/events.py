@@ -103,17 +103,7 @@ class Told(Event, frozen=True, kw_only=True):
 
 
 Any: TypeAlias = (
-    Began
-    | Ended
-    | Died
-    | Froze
-    | Sampled
-    | Looked
-    | Asked
-    | Sent
-    | SteppedDown
-    | Fault
-    | Told
+    Began | Ended | Died | Froze | Sampled | Looked | Asked | Sent | SteppedDown | Fault | Told
 )
 
 

@@ -129,6 +129,7 @@ class Lab:
         if await self.leader() != number:
             await trio.sleep_until(self.met + LOCK_DELAY)
             await self.step_down(number)
+            await self.hear(3)
 
     async def step_down(self, number: int) -> None:
         """Let the master step down in favour of the node of a server."""
@@ -143,11 +144,15 @@ class Lab:
 
     # Harm.
 
-    def kill(self, number: int) -> None:
-        """Kill the daemon of a server."""
-        self.note(f"kill -9 {node_of(number)}")
-        self.daemons[number].kill()
-        self.events.append(Died(at=read_clock(), node=node_of(number)))
+    async def kill(self, *numbers: int) -> None:
+        """Kill the daemons of servers, all at once."""
+        for number in numbers:
+            self.note(f"kill -9 {node_of(number)}")
+            self.daemons[number].process.kill()
+            self.events.append(Died(at=read_clock(), node=node_of(number)))
+        for number in numbers:
+            process = self.daemons[number].process
+            await until(lambda: process.poll() is not None)  # noqa: B023 - awaited here
 
     async def leave(self, number: int) -> None:
         """Let the daemon of a server end in order."""
@@ -217,13 +222,20 @@ async def run_lab(folder: Path, ground: Loopback) -> AsyncIterator[Lab]:
         async with trio.open_nursery() as nursery:
             await nursery.start(network.run)
             await nursery.start(link.run)
-            daemons = {number: _make_daemon(folder, number, ground, network, addresses) for number in SERVERS}
-            lab = Lab(folder, ground, network, stores, sentinels, daemons, link, Keys("drill"), children)
+            daemons = {
+                number: _make_daemon(folder, number, ground, network, addresses)
+                for number in SERVERS
+            }
+            lab = Lab(
+                folder, ground, network, stores, sentinels, daemons, link, Keys("drill"), children
+            )
             for number, daemon in daemons.items():
                 daemon.start(children)
                 address = stores[number].address
                 children.enter_context(
-                    watching(node_of(number), address, WEB, lab.events.append, _entrance(ground, number))
+                    watching(
+                        node_of(number), address, WEB, lab.events.append, _entrance(ground, number)
+                    )
                 )
             nursery.start_soon(lab.speak)
             try:

@@ -26,6 +26,8 @@ async def mend(lab: Lab) -> None:
         program.thaw()
         if not program.runs:
             program.start()
+    for sentinel in lab.sentinels.values():
+        _cure_tilt(sentinel)
     for number, daemon in lab.daemons.items():
         if daemon.process.poll() is not None:
             lab.start(number)
@@ -37,6 +39,14 @@ async def mend(lab: Lab) -> None:
     identity = lab.stores[lab.store_master()].read("INFO", "server")["run_id"]
     if identity != lab.identity:
         lab.identity, lab.met = identity, trio.current_time()
+
+
+def _cure_tilt(sentinel: Program) -> None:
+    """Start anew a Sentinel that stood still: it does nothing for thirty seconds after that."""
+    with suppress(StoreError):
+        if sentinel.read("INFO", "sentinel").get("sentinel_tilt") != "0":
+            sentinel.kill()
+            sentinel.start()
 
 
 def _find_ill_stores(lab: Lab) -> str:
@@ -72,7 +82,9 @@ def _read_flags(sentinel: Program) -> Sequence[str]:
         for kind in ("REPLICAS", "SENTINELS")
     )
     # What another Sentinel said of the last master's health stays written there.
-    return tuple(flags.replace(",master_down", "") for flags in (state["flags"], *replicas, *others))
+    return tuple(
+        flags.replace(",master_down", "") for flags in (state["flags"], *replicas, *others)
+    )
 
 
 async def _find_ill_nodes(lab: Lab) -> str:

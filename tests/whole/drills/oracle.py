@@ -23,11 +23,10 @@ from itertools import pairwise
 from hachat.store.history import Returned, Unseen
 from hachat.store.history import Term as Told
 from tests.whole.drills import events
-from tests.whole.drills.sampled import find_pairs
 from tests.whole.drills.events import (
     Any,
     Asked,
-    Froze,
+    Fault,
     Looked,
     Sent,
     SteppedDown,
@@ -35,6 +34,7 @@ from tests.whole.drills.events import (
     of_kind,
     read_terms,
 )
+from tests.whole.drills.sampled import find_pairs
 from tests.whole.judge import Ask, Promise, judge
 from tests.whole.judge import Told as Logged
 from tests.whole.network import Spoken
@@ -71,6 +71,11 @@ class Case:
     logged: Logged = field(default_factory=Logged)
     since: float = 0.0
 
+    @property
+    def end(self) -> float:
+        """When somebody saw something for the last time."""
+        return max(event.at for event in self.events)
+
     def recent(self, kind: type[events.T]) -> list[events.T]:
         """Return the events of a kind that are the drill's own."""
         return [event for event in of_kind(self.events, kind) if event.at >= self.since]  # type: ignore[attr-defined]
@@ -105,7 +110,8 @@ def _check_terms(terms: Sequence[Term]) -> Iterator[str]:
 
 
 def _check_count(case: Case, terms: Sequence[Term], bounds: Bounds) -> Iterator[str]:
-    new = [term.token for term in terms if term.began >= case.since]
+    first = min((fault.at for fault in case.recent(Fault)), default=case.since)
+    new = [term.token for term in terms if term.began >= first]
     if bounds.terms is not None and len(new) != bounds.terms:
         yield f"terms {len(new)} began and not {bounds.terms}: {new}"
 
@@ -158,9 +164,9 @@ def _check_silence(case: Case, bounds: Bounds) -> Iterator[str]:
 
 
 def longest_silence(case: Case) -> float:
-    """Return the longest time between two replies, seconds."""
-    moments = sorted(sent.at for sent in case.recent(Sent))
-    return max((late - early for early, late in pairwise(moments)), default=float("inf"))
+    """Return the longest time without a reply, from the beginning of the drill to its end, seconds."""
+    moments = sorted([case.since, *(sent.at for sent in case.recent(Sent)), case.end])
+    return max(late - early for early, late in pairwise(moments))
 
 
 def _check_step_downs(case: Case, terms: Sequence[Term]) -> Iterator[str]:
@@ -183,14 +189,18 @@ def _check_history(case: Case, terms: Sequence[Term]) -> Iterator[str]:
     for told in case.recent(events.Told)[-1:]:
         history = told.history.terms[::-1]
         kept = {term.token for term in history}
-        yield from (f"I15 the history lacks {term.token}" for term in terms if term.token not in kept)
+        yield from (
+            f"I15 the history lacks {term.token}" for term in terms if term.token not in kept
+        )
         known = {term.token: term for term in terms}
         for term in history:
             own = known.get(term.token)
-            if own is not None and abs(own.began - term.began - told.ahead) > 0.5:  # noqa: PLR2004
+            if own is not None and abs(own.began - term.began - told.ahead) > 0.5:
                 yield f"I15 {term.token} began {own.began - term.began - told.ahead:.3f} s later than is told"
         yield from _check_times(history)
-        yield from (f"I16 {term.token} ended without a cause" for term in history[:-1] if not _cause(term))
+        yield from (
+            f"I16 {term.token} ended without a cause" for term in history[:-1] if not _cause(term)
+        )
 
 
 def _check_times(history: Sequence[Told]) -> Iterator[str]:
@@ -218,8 +228,3 @@ def _span(first: Told, second: Told) -> float | None:
 
 def _cause(term: Told) -> str:
     return term.end.cause if term.end is not None else ""
-
-
-def count_pauses(case: Case) -> int:
-    """Return how often a process stood still."""
-    return len(case.recent(Froze))

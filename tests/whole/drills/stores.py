@@ -131,7 +131,9 @@ def make_stores(
         stores[number] = Program("redis", number, own, REDIS, place, ground, children)
         stores[number].settings.write_text(_write_redis(own, place, number, ground.net))
         sentinels[number] = Program("sentinel", number, watched, SENTINEL, place, ground, children)
-        sentinels[number].settings.write_text(_write_sentinel(watched, place, number, names, ground.net))
+        sentinels[number].settings.write_text(
+            _write_sentinel(watched, place, number, names, ground.net)
+        )
     return stores, sentinels
 
 

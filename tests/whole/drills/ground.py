@@ -19,6 +19,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hachat.store.embedded import run_child
 from tests.waiting import until_sync
@@ -47,7 +48,7 @@ class Loopback:
 
     net: str = field(default_factory=lambda: f"127.{random.randrange(1, 255)}")
 
-    def build(self, _: ExitStack) -> None:
+    def build(self, stack: ExitStack) -> None:
         """Nothing is to be done."""
 
     @property
@@ -55,11 +56,11 @@ class Loopback:
         """The address of the chat server."""
         return f"{self.net}.0.100"
 
-    def command(self, _: int, command: Sequence[str]) -> list[str]:
+    def command(self, number: int, command: Sequence[str]) -> list[str]:
         """Return the command that runs `command` on a server."""
         return list(command)
 
-    def enter(self, _: int) -> None:
+    def enter(self, number: int) -> None:
         """Let the calling thread stand on a server, for ever."""
 
 
@@ -85,10 +86,10 @@ class Namespaces(Loopback):
         for last in ("0.100", "0.254"):
             _ip("address", "add", f"{self.net}.{last}/16", "dev", "hub")
         _ip("link", "set", "hub", "up")
-        here = os.readlink("/proc/self/ns/net")
+        here = Path("/proc/self/ns/net").readlink()
         for number in SERVERS:
             holder = stack.enter_context(run_child(["unshare", "--net", "sleep", "infinity"])).pid
-            until_sync(lambda: os.readlink(f"/proc/{holder}/ns/net") != here)  # noqa: B023 - at once
+            until_sync(lambda: Path(f"/proc/{holder}/ns/net").readlink() != here)  # noqa: B023 - at once
             self.holders[number] = holder
             self._connect(number)
 

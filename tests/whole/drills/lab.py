@@ -241,8 +241,9 @@ async def run_lab(folder: Path, ground: Loopback) -> AsyncIterator[Lab]:
             try:
                 yield lab
             finally:
-                for process in (*daemons.values(), *stores.values(), *sentinels.values()):
-                    process.process.kill()
+                running = [each.process for each in (*stores.values(), *sentinels.values())]
+                for process in (*running, *(daemon.process for daemon in daemons.values())):
+                    process.kill()
                 nursery.cancel_scope.cancel()
 
 

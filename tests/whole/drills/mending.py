@@ -13,13 +13,17 @@ from tests.whole.drills.ground import Namespaces
 from tests.whole.drills.lab import Lab, node_of
 from tests.whole.drills.stores import REDIS, SERVICE, Program, read_pairs
 
-_WITHIN = 60.0
+_WITHIN = 30.0
 _AGAIN = 0.1
 _WELL = ("master", "slave", "slave", "sentinel", "sentinel")
 
 
-async def mend(lab: Lab) -> None:
-    """Start what is down, heal what is cut, and return when all is well."""
+async def mend(lab: Lab, within: float = _WITHIN) -> None:
+    """Start what is down, heal what is cut, and return when all is well.
+
+    Raises:
+        AssertionError: it is not, `within` so many seconds.
+    """
     if isinstance(lab.ground, Namespaces):
         lab.ground.heal()
     for program in (*lab.stores.values(), *lab.sentinels.values()):
@@ -28,17 +32,26 @@ async def mend(lab: Lab) -> None:
             program.start()
     for sentinel in lab.sentinels.values():
         _cure_tilt(sentinel)
-    for number, daemon in lab.daemons.items():
-        if daemon.process.poll() is not None:
-            lab.start(number)
-    give_up = trio.current_time() + _WITHIN
-    while trouble := _find_ill_stores(lab) or await _find_ill_nodes(lab):
-        assert trio.current_time() < give_up, f"not in order within {_WITHIN} s: {trouble}"
-        # A look blocks the loop, and costs the processor that the nodes need.
-        await trio.sleep(_AGAIN)
+    start_nodes(lab)
+    await _wait_for_order(lab, within)
     identity = lab.stores[lab.store_master()].read("INFO", "server")["run_id"]
     if identity != lab.identity:
         lab.identity, lab.met = identity, trio.current_time()
+
+
+def start_nodes(lab: Lab) -> None:
+    """Start every daemon that is down."""
+    for number, daemon in lab.daemons.items():
+        if daemon.process.poll() is not None:
+            lab.start(number)
+
+
+async def _wait_for_order(lab: Lab, within: float) -> None:
+    give_up = trio.current_time() + within
+    while trouble := _find_ill_stores(lab) or await _find_ill_nodes(lab):
+        assert trio.current_time() < give_up, f"not in order within {within} s: {trouble}"
+        # A look blocks the loop, and costs the processor that the nodes need.
+        await trio.sleep(_AGAIN)
 
 
 def _cure_tilt(sentinel: Program) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeVar
 
 from hachat.store.history import Returned, Unseen
 from hachat.store.history import Term as Told
@@ -38,6 +39,8 @@ from tests.whole.drills.sampled import find_pairs
 from tests.whole.judge import Ask, Promise, judge
 from tests.whole.judge import Told as Logged
 from tests.whole.network import Spoken
+
+T = TypeVar("T", bound=events.Event)
 
 PROMISE = Promise(patience=0.5, retries=True)
 
@@ -74,11 +77,12 @@ class Case:
     @property
     def end(self) -> float:
         """When somebody saw something for the last time."""
-        return max(event.at for event in self.events)
+        moments: list[float] = [event.at for event in self.events]
+        return max(moments)
 
-    def recent(self, kind: type[events.T]) -> list[events.T]:
+    def recent(self, kind: type[T]) -> list[T]:
         """Return the events of a kind that are the drill's own."""
-        return [event for event in of_kind(self.events, kind) if event.at >= self.since]  # type: ignore[attr-defined]
+        return [event for event in of_kind(self.events, kind) if event.at >= self.since]
 
 
 def check(case: Case, bounds: Bounds) -> list[str]:
@@ -166,7 +170,7 @@ def _check_silence(case: Case, bounds: Bounds) -> Iterator[str]:
 def longest_silence(case: Case) -> float:
     """Return the longest time without a reply, from the beginning of the drill to its end, seconds."""
     moments = sorted([case.since, *(sent.at for sent in case.recent(Sent)), case.end])
-    return max(late - early for early, late in pairwise(moments))
+    return max((late - early for early, late in pairwise(moments)), default=0.0)
 
 
 def _check_step_downs(case: Case, terms: Sequence[Term]) -> Iterator[str]:

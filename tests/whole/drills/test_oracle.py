@@ -99,7 +99,7 @@ def sent(at: float, node: str, joined: float, text: str) -> Sent:
 
 OTHER = kept("node-1/a/0.30", 1008.0, None)
 
-DOCTORED = {
+DOCTORED: dict[str, tuple[str, list[Any]]] = {
     "I1 two act at once": ("I1", replaced(Ended, 0, at=5.5, until=5.5)),
     "I1 a killed one acts on": (
         "I1",

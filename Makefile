@@ -12,7 +12,7 @@ NODES ?= 3
 SECONDS ?= 60
 SEED ?= 1
 
-.PHONY: demo test drills torture install check bench lock clean
+.PHONY: demo test drills torture install check bench bench-failover lock clean
 
 demo: $(READY)
 	@$(BIN)/hachat demo --nodes $(NODES)
@@ -48,6 +48,10 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
 	@touch $@
+
+# The bot's silence in each kind of failover; wants a quiet machine, and to be root or to be allowed namespaces.
+bench-failover: $(READY)
+	$(BIN)/python -m tests.benchmarks.silence
 
 # After a change of the dependencies in pyproject.toml.
 lock:

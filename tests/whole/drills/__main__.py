@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -15,8 +13,7 @@ from hachat.core.settings import LogSettings
 from hachat.daemon.logging import configure
 from tests.whole.drills.cases import DRILLS
 from tests.whole.drills.drill import Verdict, play_all
-from tests.whole.drills.entry import INSIDE, command, way_in
-from tests.whole.drills.ground import Loopback, Namespaces
+from tests.whole.drills.entry import choose_ground, enter
 
 
 def main() -> None:
@@ -25,14 +22,13 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(DRILLS)}")
     parser.add_argument("--folder", type=Path, help="where the logs and histories are left")
     chosen = parser.parse_args()
-    if INSIDE not in os.environ and way_in():
-        argv = command(*sys.argv[1:])
-        os.execvp(argv[0], argv)
+    enter("tests.whole.drills")
     configure(LogSettings(level="error"), "drills")
     drills = [DRILLS[name] for name in chosen.names or DRILLS]
-    ground = Namespaces() if INSIDE in os.environ else Loopback()
     with tempfile.TemporaryDirectory() as folder:
-        verdicts = trio.run(partial(play_all, chosen.folder or Path(folder), ground, drills, _tell))
+        verdicts = trio.run(
+            partial(play_all, chosen.folder or Path(folder), choose_ground(), drills, _tell)
+        )
     raise SystemExit(any(verdict.faults for verdict in verdicts) or len(verdicts) < len(drills))
 
 

@@ -17,7 +17,7 @@ from hachat.store.history import History, read_history
 from tests.waiting import until
 from tests.whole.drills.events import Any, Asked, Began, Ended, Sent, Told, save
 from tests.whole.drills.ground import Loopback
-from tests.whole.drills.lab import Lab, run_lab
+from tests.whole.drills.lab import RATE, Lab, run_lab
 from tests.whole.drills.mending import mend
 from tests.whole.drills.oracle import Bounds, Case, check, longest_silence
 from tests.whole.judge import read_logs
@@ -66,13 +66,15 @@ async def play_all(
     ground: Loopback,
     drills: Sequence[Drill],
     tell: Callable[[Verdict], None] = lambda _: None,
+    *,
+    rate: float = RATE,
 ) -> list[Verdict]:
     """Play drills on one lab, and return what came of each, or up to one that leaves no order; `tell` hears of each at once.
 
     Their histories are left in `folder`.
     """
     verdicts: list[Verdict] = []
-    async with run_lab(folder, ground) as lab:
+    async with run_lab(folder, ground, rate) as lab:
         await mend(lab)
         for drill in drills:
             verdict = await play(lab, drill)
@@ -100,7 +102,7 @@ async def play(lab: Lab, drill: Drill) -> Verdict:
     except AssertionError as error:
         trouble, broken = f"{trouble} {error}", not await _start_over(lab)
     with suppress(trio.TooSlowError), trio.fail_after(_SETTLED):
-        await until(lambda: not _open(lab, since, last), _SETTLED + 1)
+        await until(lambda: not _open(lab, last), _SETTLED + 1)
     case = await _read(lab, since, last)
     save(case.events, lab.folder / f"{drill.name}.jsonl")
     faults = [*([trouble] if trouble else []), *check(case, drill.bounds)]
@@ -118,9 +120,9 @@ async def _start_over(lab: Lab) -> bool:
     return True
 
 
-def _open(lab: Lab, since: float, last: int) -> set[int]:
+def _open(lab: Lab, last: int) -> set[int]:
     """Return what was asked for and is not answered."""
-    asked = {e.number for e in lab.events if isinstance(e, Asked) and e.at >= since}
+    asked = {e.number for e in lab.events if isinstance(e, Asked)}
     said = {spoken.text for spoken in lab.network.record}
     return {number for number in asked if number <= last and f"{number}.1" not in said}
 

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 
+from tests.whole.drills.ground import Loopback, Namespaces
+
 INSIDE = "HACHAT_DRILLS_INSIDE"
 """Set for a process that stands in a namespace of its own."""
 
@@ -24,8 +26,20 @@ def way_in() -> Sequence[str]:
     return () if tried.returncode else tool
 
 
-def command(*arguments: str) -> list[str]:
-    """Return the command that plays drills: in namespaces, or on loopback where there are none."""
+def command(*arguments: str, module: str = "tests.whole.drills") -> list[str]:
+    """Return the command that runs a module: in namespaces, or as it is where there are none."""
     way = way_in()
     inside = ["env", f"{INSIDE}=1"] if way else []
-    return [*way, *inside, sys.executable, "-m", "tests.whole.drills", *arguments]
+    return [*way, *inside, sys.executable, "-m", module, *arguments]
+
+
+def choose_ground() -> Loopback:
+    """Return where the servers stand: in namespaces if this process has come in by `enter`."""
+    return Namespaces() if INSIDE in os.environ else Loopback()
+
+
+def enter(module: str) -> None:
+    """Become the same command in namespaces of its own, where they can be made."""
+    if INSIDE not in os.environ and way_in():
+        argv = command(*sys.argv[1:], module=module)
+        os.execvp(argv[0], argv)

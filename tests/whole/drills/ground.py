@@ -4,7 +4,7 @@ A namespace lasts as long as a process in it: each is held by one that ends with
 ends us.  The bridge that joins them is in the namespace we run in, which must be a private one: see `tests.whole.drills.entry`.
 A server has two addresses, one for Redis and the daemon, one for its Sentinel, so that they can be cut off one by one.
 
-    us: bridge ── .0.100 chat   .0.254 those who watch
+    us: bridge ── .0.254 those who watch, which is first, or cutting off the chat would cut them off   .0.100 chat
       ├─ veth ─ 1: .0.1 Redis, daemon   .1.1 Sentinel
       ├─ veth ─ 2: .0.2                 .1.2
       └─ veth ─ 3: .0.3                 .1.3
@@ -83,7 +83,7 @@ class Namespaces(Loopback):
             raise RuntimeError(f"not in a namespace of our own: it has {links}")
         _ip("link", "set", "lo", "up")
         _ip("link", "add", "hub", "type", "bridge")
-        for last in ("0.100", "0.254"):
+        for last in ("0.254", "0.100"):
             _ip("address", "add", f"{self.net}.{last}/16", "dev", "hub")
         _ip("link", "set", "hub", "up")
         here = Path("/proc/self/ns/net").readlink()

@@ -71,7 +71,7 @@ def node_of(number: int) -> str:
 class Lab:
     """What a drill is played on; `events` is what happened so far but for what the logs tell.
 
-    `identity` is the Redis master's run id, `met` when it was seen first, by trio's clock.
+    `identity` is the Redis master's run id, `met` when it was seen first, by trio's clock; `rate` is lines a second.
     """
 
     folder: Path
@@ -88,6 +88,7 @@ class Lab:
     last: int = 0
     identity: str = ""
     met: float = -math.inf
+    rate: float = RATE
 
     @property
     def cable(self) -> Namespaces:
@@ -185,7 +186,7 @@ class Lab:
         due = trio.current_time()
         for number in self.numbers:
             await trio.sleep_until(due)
-            due += 1 / RATE
+            due += 1 / self.rate
             self.last = number
             room = ROOMS[number % len(ROOMS)]
             self.events.append(Asked(at=read_clock(), number=number, room=room))
@@ -209,7 +210,7 @@ def _number(text: str) -> int:
 
 
 @asynccontextmanager
-async def run_lab(folder: Path, ground: Loopback) -> AsyncIterator[Lab]:
+async def run_lab(folder: Path, ground: Loopback, rate: float = RATE) -> AsyncIterator[Lab]:
     """Run everything for the length of the block."""
     with ExitStack() as children:
         ground.build(children)
@@ -227,7 +228,16 @@ async def run_lab(folder: Path, ground: Loopback) -> AsyncIterator[Lab]:
                 for number in SERVERS
             }
             lab = Lab(
-                folder, ground, network, stores, sentinels, daemons, link, Keys("drill"), children
+                folder,
+                ground,
+                network,
+                stores,
+                sentinels,
+                daemons,
+                link,
+                Keys("drill"),
+                children,
+                rate=rate,
             )
             for number, daemon in daemons.items():
                 daemon.start(children)

@@ -145,7 +145,12 @@ def _find_term(terms: Sequence[Term], sent: Sent) -> Term | None:
 
 
 def _check_replies(case: Case, terms: Sequence[Term]) -> Iterator[str]:
-    asks = [Ask(asked.number, asked.room) for asked in case.recent(Asked)]
+    answered = {sent.text for sent in of_kind(case.events, Sent) if sent.at < case.since}
+    asks = [
+        Ask(asked.number, asked.room)
+        for asked in of_kind(case.events, Asked)
+        if f"{asked.number}.1" not in answered
+    ]
     numbers = {ask.number for ask in asks}
     record = [
         Spoken(sent.at, sent.room, sent.text)

@@ -24,18 +24,17 @@ _LONGEST = 280.0
 """Seconds after which a lab is given up."""
 
 
-def halves(drills: Sequence[Drill]) -> list[tuple[str, ...]]:
-    """Return the names of two labs' drills."""
-    middle = len(drills) // 2
-    return [tuple(drill.name for drill in part) for part in (drills[:middle], drills[middle:])]
+EACH = 5
+"""Drills that are played on one lab, at most."""
 
 
-LABS = [
-    *halves(network.DRILLS),
-    *halves(nodes.DRILLS),
-    *halves(redis.DRILLS),
-    tuple(drill.name for drill in sentinels.DRILLS),
-]
+def split(drills: Sequence[Drill]) -> list[tuple[str, ...]]:
+    """Return the names of the drills of each lab."""
+    names = [drill.name for drill in drills]
+    return [tuple(names[start : start + EACH]) for start in range(0, len(names), EACH)]
+
+
+LABS = [lab for each in (network, nodes, redis, sentinels) for lab in split(each.DRILLS)]
 
 
 def play(folder: Path, names: Sequence[str]) -> None:

@@ -65,6 +65,21 @@ async def step_down(lab: Lab) -> None:
         await lab.hear()
 
 
+async def step_down_once(lab: Lab) -> None:
+    """Move the lease to another node."""
+    lab.note("step down")
+    await lab.step_down(lab.others(await lab.leader())[0])
+    await lab.hear()
+
+
+async def leave(lab: Lab) -> None:
+    """Let the master leave in order."""
+    leader = await lab.leader()
+    await lab.leave(leader)
+    await lab.hear()
+    lab.start(leader)
+
+
 async def step_down_to_one_that_dies(lab: Lab) -> None:
     """Kill the successor while it is handed the lease."""
     leader = await lab.leader()
@@ -166,6 +181,7 @@ DRILLS = (
         Bounds(5.0, terms=1),
     ),
     Drill("step-down-dying", 18, "in the middle", step_down_dying, Bounds(SPAN + 1, terms=1)),
+    Drill("leader-leaves", 19, "with SIGTERM", leave, Bounds(2.5, terms=1)),
     Drill("rolling-restart", 19, "twice around", roll, Bounds(2.5)),
     Drill(
         "all-killed",

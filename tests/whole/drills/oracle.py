@@ -199,7 +199,9 @@ def _check_history(case: Case, terms: Sequence[Term]) -> Iterator[str]:
         history = told.history.terms[::-1]
         kept = {term.token for term in history}
         yield from (
-            f"I15 the history lacks {term.token}" for term in terms if term.token not in kept
+            f"I15 the history lacks {term.token}"
+            for term in terms
+            if term.began >= case.since and term.token not in kept
         )
         known = {term.token: term for term in terms}
         for term in history:

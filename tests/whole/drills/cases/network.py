@@ -139,6 +139,20 @@ DRILLS = (
     Drill("leader-and-redis-cut-off", 9, "", cut_leader_and_store_off, Bounds(14.0), cuts=True),
     Drill("redis-cut-off", 9, "", cut_store_off, Bounds(5.5, terms=0), cuts=True),
     Drill("cut-one-way", 10, "", cut_one_way, Bounds(14.0), cuts=True),
-    Drill("redis-torn", 10, "", split_stores, Bounds(14.0), cuts=True),
-    Drill("half-open", 15, "", half_open, Bounds(5.5, terms=0), cuts=True),
+    Drill(
+        "redis-torn",
+        10,
+        "the Sentinels may promote the replica that lacks the last writes: what was written down meanwhile is forgotten",
+        split_stores,
+        Bounds(14.0, forgives=("I4", "I5", "I6")),
+        cuts=True,
+    ),
+    Drill(
+        "half-open",
+        15,
+        "a Sentinel is gone with it, so the others may vote twice, which outlasts a lease",
+        half_open,
+        Bounds(14.0),
+        cuts=True,
+    ),
 )

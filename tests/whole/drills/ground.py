@@ -83,6 +83,7 @@ class Namespaces(Loopback):
             raise RuntimeError(f"not in a namespace of our own: it has {links}")
         _ip("link", "set", "lo", "up")
         _ip("link", "add", "hub", "type", "bridge")
+        stack.callback(_clear)
         for last in ("0.254", "0.100"):
             _ip("address", "add", f"{self.net}.{last}/16", "dev", "hub")
         _ip("link", "set", "hub", "up")
@@ -141,6 +142,12 @@ class Namespaces(Loopback):
 
     def _inside(self, number: int, *words: str) -> None:
         subprocess.run(self.command(number, ["ip", *words]), check=True)
+
+
+def _clear() -> None:
+    """Leave the namespace as it was, for another lab; a cable whose other end is gone goes by itself, some time."""
+    for name in ("hub", *map(_port, SERVERS)):
+        subprocess.run(["ip", "link", "del", name], check=False, capture_output=True)
 
 
 def _port(number: int) -> str:

@@ -104,6 +104,7 @@ async def play(lab: Lab, drill: Drill) -> Verdict:
     with suppress(trio.TooSlowError), trio.fail_after(_SETTLED):
         await until(lambda: not _open(lab, last), _SETTLED + 1)
     case = await _read(lab, since, last)
+    lab.written_off |= _open(lab, last)
     save(case.events, lab.folder / f"{drill.name}.jsonl")
     faults = [*([trouble] if trouble else []), *check(case, drill.bounds)]
     log = [_show(event, since) for event in case.events if event.at >= since and _is_told(event)]
@@ -124,13 +125,19 @@ def _open(lab: Lab, last: int) -> set[int]:
     """Return what was asked for and is not answered."""
     asked = {e.number for e in lab.events if isinstance(e, Asked)}
     said = {spoken.text for spoken in lab.network.record}
-    return {number for number in asked if number <= last and f"{number}.1" not in said}
+    late = asked - lab.written_off
+    return {number for number in late if number <= last and f"{number}.1" not in said}
 
 
 async def _read(lab: Lab, since: float, last: int) -> Case:
     logs = [daemon.log.read_text(errors="replace") for daemon in lab.daemons.values()]
     lines = [line for log in logs for line in log.splitlines() if line.startswith("{")]
-    seen = [e for e in lab.events if not isinstance(e, Asked) or e.number <= last]
+    gone = lab.written_off
+    seen = [
+        e
+        for e in lab.events
+        if not isinstance(e, Asked) or (e.number <= last and e.number not in gone)
+    ]
     found: list[Any] = [*seen, *_read_terms(lines), *_read_sent(lab)]
     told = Told(at=read_clock(), history=await _read_history(lab), ahead=read_clock() - time.time())
     found.append(told)

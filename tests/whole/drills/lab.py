@@ -71,7 +71,8 @@ def node_of(number: int) -> str:
 class Lab:
     """What a drill is played on; `events` is what happened so far but for what the logs tell.
 
-    `identity` is the Redis master's run id, `met` when it was seen first, by trio's clock; `rate` is lines a second.
+    `identity` is the Redis master's run id, `met` when it was seen first, by trio's clock; `rate` is lines a second,
+    `written_off` what drills that were judged have left unanswered.
     """
 
     folder: Path
@@ -89,6 +90,7 @@ class Lab:
     identity: str = ""
     met: float = -math.inf
     rate: float = RATE
+    written_off: set[int] = field(default_factory=set)
 
     @property
     def cable(self) -> Namespaces:

@@ -6,6 +6,7 @@ falls by itself, before anybody else can have taken the lease.  There is no flag
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -208,7 +209,8 @@ class Elector:
     async def _serve(self, lease: Lease, duty: Duty) -> bool:
         """Return whether the term ended as terms should."""
         self._term = term = Term(lease, self._clock)
-        log.info("took the lease", epoch=term.epoch)
+        # `clock` compares across the nodes of one machine, where the time of day may jump.
+        log.info("took the lease", epoch=term.epoch, term=term.token, clock=self._clock())
         self._on_held(term.token)
         fine = False
         try:
@@ -219,6 +221,8 @@ class Elector:
                 nursery.cancel_scope.cancel()
         finally:
             # Only here, with the nursery closed, is every task that trusted the lease gone.
+            until = term.lease.until if term.lease.until > -math.inf else None
+            log.info("leads no more", epoch=term.epoch, clock=self._clock(), until=until)
             with trio.move_on_after(longest_release(self._timing), shield=True):
                 await self._say_goodbye(term)
             self._term = None
@@ -257,7 +261,7 @@ class Elector:
                 case True:
                     lease.confirm(sent, self._clock(), self._random())
                 case False:
-                    lease.lose()
+                    lease.lose(self._clock())
             term.follow_clock()
         log.warning("the lease is lost", epoch=term.epoch)
         term.scope.cancel()

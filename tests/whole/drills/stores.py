@@ -12,8 +12,9 @@ from secrets import token_hex
 from subprocess import Popen
 from typing import Any
 
-from hachat.store.client import make_client, unwrap
+from hachat.store.client import make_client
 from hachat.store.embedded import find_binary, run_child
+from hachat.store.translation import unwrap
 from tests.whole.drills.ground import SERVERS, Loopback, own_address, sentinel_address
 
 SERVICE = "mymaster"

@@ -18,7 +18,7 @@ from hachat.bot.run import Run
 from hachat.bot.turns import RELUCTANCE, Turns
 from hachat.bot.visit import VISIT_SECONDS, Visit, Visits, make_receipt
 from hachat.core import wire
-from hachat.core.errors import HandlerError, NewerSchema, StoreError, WireError
+from hachat.core.errors import HandlerError, NewerSchema, StoreError, TooOld, WireError
 from hachat.core.messages import Inbound, Message
 from hachat.store.commits import Head, Held, Later, Token
 from hachat.store.connections import Reader, Readers
@@ -40,7 +40,7 @@ PATIENCE = 0.5
 """Seconds after which a conversation goes on without a message that is still being handled."""
 
 Begin = Callable[[Inbound], Run]
-"""Finds what is to be done about a message; HandlerError says that nobody here can do it."""
+"""Finds what is to be done about a message; HandlerError and TooOld say that it is not to be done here."""
 
 
 class Worker:
@@ -168,7 +168,7 @@ class Worker:
         except NewerSchema as error:
             await self._pass_on(visit, visit.head, error)
             return
-        except (WireError, HandlerError) as error:
+        except (WireError, HandlerError, TooOld) as error:
             self._give_up(visit, visit.head, error)
             return
         if not run.plain and not await self._prepare(visit, run):

@@ -14,7 +14,7 @@ from hachat.core.errors import StoreUnavailable
 from hachat.core.settings import Settings
 from hachat.core.spans import parse_span
 from hachat.daemon.configuration import load
-from hachat.daemon.sources import make_source
+from hachat.daemon.sources import make_link
 from hachat.store.link import Link
 from hachat.tasks.services import running
 
@@ -86,7 +86,7 @@ async def open_link(settings: Settings) -> AsyncIterator[Link]:
     Raises:
         StoreError: Redis cannot be reached (in a group).
     """
-    link = Link(make_source(settings.redis), timeout=min(settings.redis.timeout, REACH))
+    link = make_link(settings.redis, min(settings.redis.timeout, REACH))
     async with running(link.run):
         with trio.move_on_after(REACH) as waiting:
             await link.command("PING")

@@ -6,6 +6,7 @@ falls by itself, before anybody else can have taken the lease.  There is no flag
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -45,6 +46,9 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 
 _TICK = 0.001
+
+_LOOK = 0.2
+"""Seconds between two looks at the clock that also counts while the machine is suspended."""
 
 
 class LeaseStore(handover.Store, requests.Store, Protocol):
@@ -102,6 +106,13 @@ class Term:
             self.heir, self.barred, self.reason = heir, barred, reason
             self.cause, self.by = cause, by
             self.leaving.set()
+
+
+async def _guard(term: Term) -> None:
+    """Let the term fall when the machine wakes up, and not only when a renewal is due."""
+    while True:
+        await trio.sleep(_LOOK)
+        term.follow_clock()
 
 
 Duty = Callable[[Term], Awaitable[None]]
@@ -211,17 +222,21 @@ class Elector:
         """Return whether the term ended as terms should."""
         self._term = term = Term(lease, self._clock)
         self._requests = Requests(self._store, self._successors, self._timing, term, lease.token)
-        log.info("took the lease", epoch=term.epoch)
+        # `clock` compares across the nodes of one machine, where the time of day may jump.
+        log.info("took the lease", epoch=term.epoch, term=term.token, clock=self._clock())
         self._on_held(term.token)
         fine = False
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep, term)
                 nursery.start_soon(self._requests.run)
+                nursery.start_soon(_guard, term)
                 fine = await self._act(term, duty)
                 nursery.cancel_scope.cancel()
         finally:
             # Only here, with the nursery closed, is every task that trusted the lease gone.
+            until = term.lease.until if term.lease.until > -math.inf else None
+            log.info("leads no more", epoch=term.epoch, clock=self._clock(), until=until)
             with trio.move_on_after(longest_release(self._timing), shield=True):
                 await self._say_goodbye(term)
             self._term = None
@@ -260,7 +275,7 @@ class Elector:
                 case True:
                     lease.confirm(sent, self._clock(), self._random())
                 case False:
-                    lease.lose()
+                    lease.lose(self._clock())
             term.follow_clock()
         log.warning("the lease is lost", epoch=term.epoch)
         term.scope.cancel()

@@ -22,6 +22,7 @@ An error is named for whose act it is, because that decides what to do about it:
     ├── CallError            a chat service was asked something and could not tell
     │   ├── Unsupported      it can never tell this
     │   └── Unanswered       nothing was heard in time; it may be asked again
+    ├── TooOld               it has waited longer than its route allows; it is not run
     └── HandlerError         a plugin could not be loaded or is declared wrongly
 """
 
@@ -154,6 +155,10 @@ class Unsupported(CallError):
 
 class Unanswered(CallError):
     """Nothing was heard within the time that the caller allowed; it may be asked again."""
+
+
+class TooOld(HachatError):
+    """What came in has waited longer than the route it is for allows."""
 
 
 class HandlerError(HachatError):

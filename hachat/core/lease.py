@@ -242,9 +242,10 @@ class Lease:
             return "taken"
         return "isolated" if self._unanswered else "paused"
 
-    def lose(self) -> None:
-        """Note that the lease is not ours any more."""
-        self.until = -inf
+    def lose(self, now: float) -> None:
+        """Note that Redis says the lease is not ours; a term that has ended on our clock before keeps its end."""
+        if now < self.until:
+            self.until = -inf
 
     def _prolong(self, sent: float, jitter: float) -> None:
         # From the question, not from the answer: Redis counts from some moment between the two.

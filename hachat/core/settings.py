@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field, to_builtins
-from msgspec.structs import asdict
+from msgspec.structs import asdict, force_setattr
 
 from hachat.core.errors import SettingsError
 from hachat.core.lease import Timing
@@ -24,6 +24,9 @@ _ROUNDING = 1e-9
 
 _FAILOVER = 1.0 + 3.0
 """Seconds a Redis failover takes: Sentinel's down-after and the election, promotion and rediscovery."""
+
+_UNSET = -1
+"""In the place of a number that depends on other settings; whoever sets one cannot give this."""
 
 _BEATS = 3
 """Heartbeats that may be lost before a node is taken for dead."""
@@ -88,7 +91,7 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
         sentinel_password: Its password.
         tls: Speak TLS to Redis and the Sentinels.
         tls_ca: File of the certificates to trust; empty for the system's.
-        replicas: How many replicas must have a lease before it counts.
+        replicas: How many replicas must have what was written before it counts; 1 with Sentinels unless set.
         timeout: Longest wait for an answer of Redis.
     """
 
@@ -101,8 +104,13 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
     sentinel_password: str = ""
     tls: bool = False
     tls_ca: str = ""
-    replicas: Annotated[int, Meta(ge=0)] = 0
+    replicas: CountOrZero = _UNSET
     timeout: Seconds = 2.0
+
+    def __post_init__(self) -> None:
+        """Fill in what follows from the rest."""
+        if self.replicas == _UNSET:
+            force_setattr(self, "replicas", 1 if self.sentinels else 0)
 
     def check(self) -> Iterator[str]:
         """Yield a fault unless exactly one of `url` and `sentinels` says where Redis is."""
@@ -299,8 +307,8 @@ def warnings(settings: Settings) -> list[str]:
         )
     if redis.sentinels and not redis.replicas:
         found.append(
-            "redis: replicas 0 with Sentinels: a failover may forget a lease that was just taken; set it"
-            " to half the number of Redis servers"
+            "redis: replicas 0 with Sentinels: a failover may forget a lease that was just taken, and messages that"
+            " were just acknowledged; leave it out, or set it to half the number of Redis servers"
         )
     return found
 

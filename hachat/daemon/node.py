@@ -47,6 +47,7 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work
 from hachat.daemon.letters import LetterKeeper
@@ -81,6 +82,7 @@ class Node:
         notifier: Notifier,
         *,
         lease_file: Path | None = None,
+        floor_file: Path | None = None,
     ) -> None:
         self.name = settings.node
         self.boot = secrets.token_hex(4)
@@ -90,7 +92,8 @@ class Node:
         self._robot = robot
         self._adapters = {adapter.name: adapter for adapter in adapters}
         self._notifier = notifier
-        self._holder = Holder(lease_file, self.name, self.boot)
+        self._holder = Holder(lease_file, settings, self.boot)
+        self._floor = FloorKeeper(floor_file)
         self._pulse = Pulse(notifier)
         consumer = f"{self.name}:{self.boot}"
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)
@@ -275,23 +278,27 @@ class Node:
             for worker in self._workers:
                 await workers.start(worker.run, stop, self._settings.worker.grace)
             async with open_lease(self._link, self._keys, timing, replicas=replicas) as store:
-                self._elector = Elector(
+                self._elector = elector = Elector(
                     store,
                     self.name,
                     self.boot,
                     timing,
                     choose=partial(find_candidates, self._link, self._keys, self.name),
                     warm=self._get_ready,
+                    floor=await self._floor.read(),
                     on_held=self._holder.note,
                 )
-                async with running(partial(self._elector.run, duty)):
+                async with (
+                    running(partial(self._floor.follow, lambda: elector.floor)),
+                    running(partial(elector.run, duty)),
+                ):
                     self._notifier.status("standby")
                     log.info("ready")
                     await stop.wait()
                     log.info("leaving")
                     self._leaving = True
                     self._notifier.stopping()
-                    await self._elector.resign(reason="shutdown")
+                    await elector.resign(reason="shutdown")
 
     async def _get_ready(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Prepare for becoming master: the elector's part of a successor."""
@@ -301,6 +308,7 @@ class Node:
 
     async def _lead(self, chat_states: ChatStates, term: Term) -> None:
         """Do what a master does for as long as the term lasts: the elector's duty."""
+        await self._floor.keep(term.epoch)
         self._notifier.status(f"master, epoch {term.epoch}")
         outbound = Outbound(self._link, self._keys, term.token, self._limits)
         drain = Drain(

@@ -110,6 +110,7 @@ class LeaseStore(LeaseView):
         self._replicas = replicas
         self._keys = [self._lease, keys.of("meta"), self._events, keys.of("history")]
         self._control = keys.of("control")
+        self._vouched = ""
 
     async def acquire(self, ask: Ask) -> Answer:
         """Ask for the lease.
@@ -138,13 +139,17 @@ class LeaseStore(LeaseView):
             StoreUnavailable: no answer, or too few replicas have it: whether it was prolonged is unknown.
             StoreRefused: Redis said no.
         """
-        arguments: list[Argument] = [str(token), _ms(self._timing.ttl)]
+        source = self._link.source
+        where = f"{token} {source.identity}"
+        epoch = str(source.config_epoch) if where != self._vouched else ""
+        arguments: list[Argument] = [str(token), _ms(self._timing.ttl), epoch]
         reply, replicas = await self._line.script(
             _RENEW, self._keys[:3], arguments, replicas=self._replicas
         )
         if reply[0] != b"OK":
             return False
         self._insist(replicas)
+        self._vouched = where
         return True
 
     async def release(

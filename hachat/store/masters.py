@@ -37,11 +37,18 @@ class FailingOver(StoreUnavailable):
     """The Sentinels are about to replace the master: whatever it still acknowledges may be lost."""
 
 
-def choose(service: str, answers: Sequence[Answer]) -> Master:
+class Behind(StoreUnavailable):
+    """The Sentinels that answer have not heard of a failover that is known here, or were set up anew since."""
+
+
+def choose(service: str, answers: Sequence[Answer], known: int = 0) -> Master:
     """Return the master of the highest config epoch among those named, the one most often named if they differ.
+
+    `known` is the highest config epoch that was ever heard of.
 
     Raises:
         FailingOver: the Sentinel that leads a failover has not promoted anyone yet.
+        Behind: nobody who answers knows of `known`.
         StoreUnavailable: no Sentinel names a master, with what each says instead.
     """
     named = [answer.master for answer in answers if answer.master is not None]
@@ -51,6 +58,11 @@ def choose(service: str, answers: Sequence[Answer]) -> Master:
     if not named:
         reasons = "; ".join(f"{answer.sentinel}: {answer.fault}" for answer in answers)
         raise StoreUnavailable(f"no Sentinel names a master for {service!r}: {reasons}")
+    if best < known:
+        raise Behind(
+            f"the Sentinels that answer name a master of {service!r} from before a failover"
+            f" (config epoch {best}, known is {known})"
+        )
     ((master, _),) = Counter(each for each in named if each.config_epoch == best).most_common(1)
     return master
 

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from hachat.core.errors import NewerLayout
-from hachat.store.client import Argument, Client, unwrap
+from hachat.store.client import Argument, Client
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
+from hachat.store.stream import Command
+from hachat.store.translation import unwrap
 
 _JOIN, _BEAT, _LEAVE = map(load, ("join", "beat", "leave"))
 
@@ -145,15 +147,19 @@ class Members:
     def beat(self, client: Client) -> list[str]:
         """Renew the node's lease of life from a thread, and return consumers whose lease has run out.
 
-        Now and then it also sees to it that whoever holds a conversation has a lease, and is missed when that runs out.
+        Now and then it also sees to it that whoever holds a conversation has a lease, and is missed when that runs out, and
+        says again who this node is where Redis has forgotten that.
 
         Raises:
             StoreError: Redis did not answer, or said no.
         """
         keys = [self._keys.of("nodes")]
+        more: list[Command] = []
         if self._beats % LOOK_BEATS == 0:
             keys += map(self._keys.ready, LANES)
+            who = (self._keys.of("members"), self.me.consumer, msgspec.json.encode(self.me))
+            more = [("HSETNX", *who)]
         rest: tuple[Argument, ...] = (len(keys), *keys, self.me.consumer, self._life, GROUP)
-        answer = unwrap(client.exchange([("EVAL", _BEAT.text, *rest)])[0])
+        answer = unwrap(client.exchange([("EVAL", _BEAT.text, *rest), *more])[0])
         self._beats += 1
         return [name.decode() for name in answer]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from functools import partial
+from math import inf
 from typing import Any
 
 import redis
@@ -27,13 +28,17 @@ from redis.client import PubSub
 
 from hachat.core.backoff import backoff
 from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.store.client import Client, Greeting, make_client, require_master, unwrap
-from hachat.store.masters import Answer, FailingOver, Master, choose, read_answer
+from hachat.store.client import Client, Greeting, make_client, require_master
+from hachat.store.masters import Answer, Behind, FailingOver, Master, choose, read_answer
+from hachat.store.translation import unwrap
 
 log = structlog.get_logger(__name__)
 
 _PATIENCE = 0.15
 """Seconds a Sentinel has to answer; one that is alive needs a hundredth of that."""
+
+_PATIENCE_TLS = 0.3
+"""The same with TLS, whose greeting takes a busy machine a tenth of a second."""
 
 _FRESH = 0.25
 """Seconds an answer, or that there is none, is good for: many connections opened together ask once."""
@@ -46,6 +51,10 @@ _SILENCE = 5.0
 
 _RETURN = 5.0
 """The longest wait in seconds before a lost Sentinel is tried again."""
+
+_BELIEVE = 10.0
+"""Seconds after which a config epoch lower than one that was heard before is believed: Sentinels tell each other within
+four, so whoever still says it then was set up anew."""
 
 _EVENTS = ("+switch-master", "+try-failover", "+promoted-slave", "-failover-abort-*")
 """What makes the Sentinels be asked again; the events themselves are believed in nothing."""
@@ -79,6 +88,7 @@ class Sentinels:
         self._found: Master | StoreUnavailable = StoreUnavailable("no Sentinel was asked yet")
         self._master: Master | None = None
         self._config_epoch = 0
+        self._behind_since = inf
         self._run_ids: dict[str, str] = {}
         self._fresh_until = -1.0
         # Held while the Sentinels are asked: whoever comes meanwhile shares the answer.
@@ -136,13 +146,25 @@ class Sentinels:
             for sentinel in self._sentinels:
                 nursery.start_soon(_collect, sentinel, answers)
         try:
-            self._found = choose(self._service, answers)
+            self._found = self._choose(answers)
             self._follow(self._found)
         except StoreUnavailable as trouble:
             self._found = trouble
             if isinstance(trouble, FailingOver):
                 self._follow(None)
         self._fresh_until = trio.current_time() + _FRESH
+
+    def _choose(self, answers: Sequence[Answer]) -> Master:
+        try:
+            master = choose(self._service, answers, self._config_epoch)
+        except Behind:
+            now = trio.current_time()
+            self._behind_since = min(self._behind_since, now)
+            if now - self._behind_since < _BELIEVE:
+                raise
+            master = choose(self._service, answers)
+        self._behind_since = inf
+        return master
 
     def _follow(self, master: Master | None) -> None:
         if master == self._master:
@@ -189,21 +211,22 @@ class _Sentinel:
         self._service = service
         host, _, port = address.rpartition(":")
         self._options = {**options, "host": host.strip("[]"), "port": int(port)}
+        self._patience = _PATIENCE_TLS if options.get("ssl") else _PATIENCE
 
     async def ask(self) -> Answer:
-        """Return its answer, or after 150 ms that there was none."""
+        """Return its answer, or after 150 ms, 300 ms with TLS, that there was none."""
         questions = [
             ("SENTINEL", "MASTER", self._service),
             ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service),
         ]
-        with closing(make_client(_PATIENCE, **self._options)) as client:
-            with trio.move_on_after(_PATIENCE):
+        with closing(make_client(self._patience, **self._options)) as client:
+            with trio.move_on_after(self._patience):
                 try:
                     state, address = map(unwrap, await client.ask(questions))
                 except StoreError as error:
                     return Answer(self.address, None, str(error))
                 return read_answer(self.address, state, address)
-        return Answer(self.address, None, f"no answer within {_PATIENCE} s")
+        return Answer(self.address, None, f"no answer within {self._patience} s")
 
     async def listen(self, heard: Callable[[], None]) -> None:
         """Call `heard` once the events are subscribed to, and then at each of them, until the Sentinel is lost.

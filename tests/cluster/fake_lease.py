@@ -132,6 +132,8 @@ class FakeServer:
         if not kept and self.rules.renew_compares_token:
             return False
         state.lease, state.until = token, self.clock() + ttl
+        if state.holder == token:
+            state.identity = self.identity
         self.announce("renewed", token)
         return True
 

@@ -37,7 +37,8 @@ async def lead(
     network: Network,
     nursery: trio.Nursery,
     choose: Sequence[str] | StepDownRefused = (),
-    **of: float,
+    *,
+    drain: float = 0.0,
 ) -> Term:
     """Return the term of a master that finds these candidates, or none and why."""
 

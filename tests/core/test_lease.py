@@ -118,9 +118,18 @@ def test_a_lease_that_ended_stays_ended() -> None:
     held = lease()
     held.confirm(sent=SPAN - 0.1, now=SPAN, jitter=0.5)
     assert held.remaining(SPAN) == 0.0
-    held.lose()
+    held.lose(SPAN)
+    assert held.until == SPAN
+    assert held.why_lost == "paused"
+
+
+def test_a_lease_that_is_taken_ends_at_once() -> None:
+    """Whoever hears that it is another's has none, and no late answer gives it back."""
+    held = lease()
+    held.lose(1.0)
     held.confirm(sent=1.0, now=1.1, jitter=0.5)
     assert held.remaining(0.0) == 0.0
+    assert held.why_lost == "taken"
 
 
 def test_nobody_asks_before_seeing_anything() -> None:

@@ -151,6 +151,30 @@ async def test_another_redis_is_left_alone_for_the_lock_delay(
     assert isinstance(await acquire(store, "b", age=9.0), Granted)
 
 
+async def test_a_holder_that_went_on_vouches_for_another_redis(
+    store: LeaseStore, raw: redis.Redis, keys: Keys
+) -> None:
+    """Nobody can have led since without its record, so what it then gives back is taken at once, and not after the lock delay."""
+    token = await take(store, "a")
+    raw.hset(keys.of("meta"), "identity", "another@0")
+    assert await store.renew(token)
+    await store.release(token, "b", 10.0, "test")
+    assert isinstance(await acquire(store, "b", age=0.0), Granted)
+
+
+async def test_whoever_is_not_the_holder_vouches_for_nothing(
+    store: LeaseStore, raw: redis.Redis, keys: Keys
+) -> None:
+    """A late renewal of an earlier term changes no record."""
+    old = await take(store, "a")
+    await store.release(old, "", 0.0, "test")
+    await take(store, "b")
+    raw.hset(keys.of("meta"), "identity", "another@0")
+    raw.set(keys.of("lease"), str(old))
+    assert await store.renew(old)
+    assert raw.hget(keys.of("meta"), "identity") == "another@0"
+
+
 async def test_an_empty_redis_is_not_trusted_by_who_knows_better(store: LeaseStore) -> None:
     """A node that has seen a lease takes an empty Redis for one that has forgotten it."""
     assert await acquire(store, "b", floor=5, age=1.0) == Refused("WAIT", 6.0)

@@ -116,12 +116,13 @@ class Presence:
                     self._listed.close()
 
     async def write(self, lines: list[bytes]) -> None:
-        """Send `lines`.
+        """Send `lines`; return once the server's machine has them.
 
         Raises:
             ConnectionError: the connection has ended; some of it may have been sent.
         """
         await self._stream.write(lines)
+        await self._stream.settle()
 
     async def ask_who(self, mask: str) -> list[User]:
         """Return who is in the channel `mask`, or has that nick; the caller sets the deadline.

@@ -11,6 +11,7 @@ from hachat.web.letters import add_letters
 from hachat.web.login import require_token
 from hachat.web.node import Node
 from hachat.web.responses import Answer, answer
+from hachat.web.stepdown import add_step_down
 
 
 def make_api(node: Node, token: str = "") -> Blueprint:
@@ -18,6 +19,7 @@ def make_api(node: Node, token: str = "") -> Blueprint:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     require_token(api, token)
     add_letters(api, node)
+    add_step_down(api, node)
 
     @api.get("/status")
     async def status() -> Answer:

@@ -203,8 +203,9 @@ class Elector:
         if (term := self._term) is not None:
             if not term.leaving.is_set():
                 heir = await self._successors.find_soon(term.lease.token, to)
-                with trio.move_on_after(self._timing.op_timeout):
-                    await term.confirm()
+                if heir:
+                    with trio.move_on_after(self._timing.op_timeout):
+                        await term.confirm()
                 term.leave(heir, self._timing.bar, reason, "shutdown")
             await term.over.wait()
 

@@ -15,6 +15,7 @@ courtesy only: who may lead safely is a matter of the lease.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -37,6 +38,14 @@ class Directive(msgspec.Struct, frozen=True):
     reason: str = ""
     at: float = 0.0
     until: float | None = None
+
+    def describe(self) -> str:
+        """Return since when, by whom, until when and why, to stand behind what it is."""
+        words = [f"since {_format(self.at)}"] if self.at else []
+        words += [f"by {self.by}"] if self.by else []
+        words += [f"until {_format(self.until)}"] if self.until is not None else []
+        told = " ".join(words)
+        return f"{told}: {self.reason}" if self.reason else told
 
 
 class Control(msgspec.Struct, frozen=True):
@@ -144,6 +153,13 @@ async def _check_known(link: Link, keys: Keys, node: str) -> None:
 async def _read_clock(link: Link) -> float:
     seconds, microseconds = await link.command("TIME")
     return int(seconds) + int(microseconds) / 1_000_000
+
+
+def _format(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:.0f}"
 
 
 def _parse(data: bytes) -> Directive:

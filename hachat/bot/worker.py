@@ -99,6 +99,7 @@ class Worker:
 
         Once `drained` is set it takes nothing new, and ends when what it has is finished, however long that takes.
         """
+        last = leaving if drained is None else drained
         try:
             async with trio.open_nursery() as turning:
                 async with trio.open_nursery() as limiting:
@@ -106,7 +107,7 @@ class Worker:
                         turning.start_soon(run_until, self._turns.run, self._company.run)
                         handling.start_soon(self._hands.run)
                         task_status.started()
-                        await run_until((drained or leaving).wait, self._take)
+                        await run_until(last.wait, self._take)
                         self._turns.leaving = True
                         for visit in self._hands.end():
                             self._turns.pass_on(visit)

@@ -37,6 +37,7 @@ from hachat.chat.drain import Drain
 from hachat.chat.ingest import Ingest
 from hachat.cluster.elector import Duty, Elector, Term
 from hachat.cluster.members import Heartbeat, join, leave
+from hachat.cluster.orders import Orders
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.cluster.roster import Roster
 from hachat.core import wire
@@ -104,6 +105,8 @@ class Node:
         self._newest = partial(read_newest_schema, link, self._keys)
         self.letters = DeadLetters(link, self._keys, settings.queue)
         """The cluster's dead letters."""
+        self.orders = Orders(link, self._keys)
+        """What operators may order of the cluster."""
         self._jobs = Jobs(link, self._keys)
         self._scheduler = Scheduler(self._jobs, robot.jobs)
         self._workforce = Workforce(self._roster, self._make_workers, settings.worker.grace)

@@ -33,7 +33,8 @@ class Workforce:
         """Work through the queue until `stop` is set; while the node is drained finish what was begun, and take nothing."""
         if not self._roster.drained:
             await self._work(stop, task_status)
-        task_status.started()
+        else:
+            task_status.started()
         while not stop.is_set():
             if order := self._roster.drained:
                 log.warning("drained: this node takes no new work", order=order.describe())

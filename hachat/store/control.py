@@ -100,7 +100,7 @@ async def drain(link: Link, keys: Keys, node: str, *, by: str, reason: str = "")
         UsageError: no such node is known.
         StoreError: as `pause`.
     """
-    await _check_known(link, keys, node)
+    await check_known(link, keys, node)
     return await _order(link, keys, _DRAIN + node, by=by, reason=reason)
 
 
@@ -118,13 +118,22 @@ async def hold(
         UsageError: no such node is known.
         StoreError: as `pause`.
     """
-    await _check_known(link, keys, node)
+    await check_known(link, keys, node)
     return await _order(link, keys, _HOLD + node, by=by, reason=reason, seconds=seconds)
 
 
 async def unhold(link: Link, keys: Keys, node: str) -> bool:
     """Take a hold back; False if there was none.  Raises as `pause` does."""
     return await _write(link, keys, _HOLD + node, b"")
+
+
+async def check_known(link: Link, keys: Keys, node: str) -> None:
+    """Raise `UsageError`, with the names that are known, unless `node` is or was lately in the cluster."""
+    consumers = await link.command("HKEYS", keys.of("members"))
+    known = {consumer.decode().rpartition(":")[0] for consumer in consumers}
+    if node not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"no node is known as {node!r}; known are {names}")
 
 
 async def _order(
@@ -140,14 +149,6 @@ async def _order(
 async def _write(link: Link, keys: Keys, field: str, value: bytes) -> bool:
     names = [keys.of("control"), keys.of("events")]
     return bool(await link.script(_CONTROL, names, [field, value]))
-
-
-async def _check_known(link: Link, keys: Keys, node: str) -> None:
-    consumers = await link.command("HKEYS", keys.of("members"))
-    known = {consumer.decode().rpartition(":")[0] for consumer in consumers}
-    if node not in known:
-        names = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"no node is known as {node!r}; known are {names}")
 
 
 async def _read_clock(link: Link) -> float:

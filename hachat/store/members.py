@@ -135,7 +135,7 @@ class Members:
 
     async def tell(self, me: Member) -> None:
         """Say again who this node is, because something about it has changed."""
-        said = [me.consumer, msgspec.json.encode(me)]
+        said: list[Argument] = [me.consumer, msgspec.json.encode(me)]
         await self._link.script(_TELL, [self._keys.of("members")], said)
         self.me = me
 

@@ -21,7 +21,11 @@ def add_health(app: QuartTrio, node: Node) -> None:
     @app.get("/readyz")
     async def readyz() -> Answer:
         reasons = node.readiness()
-        return _say("not ready", node, 503, reasons=reasons) if reasons else _say("ready", node)
+        return (
+            _say("not ready", node, 503, reasons=reasons)
+            if reasons
+            else _say("ready", node, **_note(node))
+        )
 
     @app.get("/master")
     async def master() -> Answer:
@@ -37,6 +41,11 @@ def add_health(app: QuartTrio, node: Node) -> None:
             return _say("master", node, 503)
         reasons = node.readiness()
         return _say("not ready", node, 503, reasons=reasons) if reasons else _say("standby", node)
+
+
+def _note(node: Node) -> dict[str, object]:
+    notes = node.notes()
+    return {"notes": notes} if notes else {}
 
 
 def _say(status: str, node: Node, code: int = 200, **more: object) -> Answer:

@@ -16,6 +16,7 @@ from hachat.cli.demo import demo
 from hachat.cli.history import history
 from hachat.cli.jobs import jobs
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
+from hachat.cli.orders import drain, pause, resume, undrain
 from hachat.cli.queue import queue
 from hachat.cli.release import release
 from hachat.cli.run import run
@@ -52,6 +53,7 @@ def main() -> None:
 
 for command in (
     *(run, status, history, queue, trace, dead, jobs),
+    *(pause, resume, drain, undrain),
     *(step_down, release, console, say, check, demo),
 ):
     main.add_command(command)

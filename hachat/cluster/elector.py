@@ -125,7 +125,10 @@ def longest_release(timing: Timing) -> float:
 class Elector:
     """One node's part in the election.
 
-    `eligible(node)` says why a node cannot succeed this one (empty: any other node), or returns an empty text.
+    `eligible(node)` says why a node cannot succeed this one (empty: any other node), or returns an empty text; `look` is
+    awaited before it is asked.  `delay(node)` returns for how many seconds others go first when that node gave the lease
+    back to nobody in particular.  `on_order` is called when operators may have ordered something.  Who is no `candidate`
+    never asks for the lease.
     `floor` is the highest epoch that an earlier process of this node knew of.  `on_held` is called with the token as a term
     begins, and with an empty text when its lease is surely not held any more.
     """
@@ -140,6 +143,10 @@ class Elector:
         clock: Clock = read_clock,
         random: Callable[[], float] = random.random,
         eligible: Callable[[str], str] = lambda _: "",
+        delay: Callable[[str], float] = lambda _: 0.0,
+        look: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+        on_order: Callable[[], None] = lambda: None,
+        candidate: bool = True,
         floor: int = 0,
         on_held: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -149,6 +156,10 @@ class Elector:
         self._clock = clock
         self._random = random
         self._eligible = eligible
+        self._delay = delay
+        self._look = look
+        self._on_order = on_order
+        self._candidate = candidate
         self._watch = Watch(node, boot, timing, floor)
         self._wake = trio.Event()
         self._term: Term | None = None
@@ -171,6 +182,8 @@ class Elector:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._store.follow, self._hear)
             task_status.started()
+            if not self._candidate:
+                await trio.sleep_forever()
             waits = backoff(1.0, 60.0, self._random)
             while True:
                 if await self._serve(await self._campaign(), duty):
@@ -186,6 +199,11 @@ class Elector:
         if self._term is not None:
             self._term.leave(to, self._timing.bar, reason, "shutdown")
             await self._term.over.wait()
+
+    def step_aside(self, to: str, reason: str, by: str = "") -> None:
+        """End the present term, if any, because `by` does not want this node to be master, in favour of `to` or anyone else."""
+        if (term := self.term) is not None:
+            term.leave(to, self._timing.bar, reason, "step-down", by)
 
     async def _campaign(self) -> Lease:
         while True:
@@ -297,9 +315,14 @@ class Elector:
 
     async def _hear(self, event: Event) -> None:
         self._watch.hear(event, self._clock())
+        if event.kind == "released" and event.token is not None and not event.to:
+            self._watch.due += self._delay(event.token.node)
+        if event.kind in ("connected", "control"):
+            self._on_order()
         self._wake.set()
         term = self.term
         if event.kind == "step-down" and term is not None and event.token == term.lease.token:
+            await self._look()
             await self._step_down(term, event)
 
     async def _step_down(self, term: Term, event: Event) -> None:

@@ -31,7 +31,7 @@ _ROUNDING = 1e-9
 _WILD = 0.1
 
 EventKind: TypeAlias = Literal[
-    "connected", "acquired", "renewed", "released", "step-down", "refused"
+    "connected", "acquired", "renewed", "released", "step-down", "refused", "control"
 ]
 Cause: TypeAlias = Literal[
     "step-down",
@@ -53,7 +53,9 @@ stood still for so long that it asked for none; Redis said that the lease is ano
 duty failed, or ended; its process died, and `hachat release` gave the lease back for it.
 """
 
-RefusalKind: TypeAlias = Literal["HELD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO"]
+RefusalKind: TypeAlias = Literal[
+    "HELD", "PAUSED", "DRAINED", "HOLD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ class Sight:
 class Event:
     """One entry of the stream of events, or, as `connected`, the news that a server is being listened to.
 
+    `control` is the news that operators have ordered something, or taken it back.
     `to` is the successor of a release or step-down; `request` the id of the step-down that is refused; `by` who
     asked for a step-down.
     """
@@ -254,10 +257,15 @@ class Watch:
 
     def hear(self, event: Event, now: float) -> None:
         """Take note of an event: whatever has just ended may be asked for at once."""
+        silent_since = self._silent_since
+        same_server = event.sight.identity == self._sight.identity
         self._see(event.sight, now)
+        if event.kind == "control" and same_server:
+            # An operator's event is no sign of the master's life: whoever resumes after a crash need not wait again.
+            self._silent_since = silent_since
         if event.token is not None:
             self.floor = max(self.floor, event.token.epoch)
-        ended = event.kind in ("connected", "released")
+        ended = event.kind in ("connected", "released", "control")
         self.due = now if ended else self._silent_since + self._timing.ttl
 
     def ask(self, now: float) -> Ask:

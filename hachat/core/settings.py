@@ -56,6 +56,9 @@ def _is_address(text: str) -> bool:
     return bool(host) and re.fullmatch("[0-9]{1,5}", port) is not None and 0 < int(port) < 1 << 16
 
 
+DEFAULT_PRIORITY = 100
+"""What a node's wish to be master weighs where nothing else is said."""
+
 Seconds = Annotated[float, Meta(gt=0, le=_YEAR)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=_YEAR)]
 Count = Annotated[int, Meta(ge=1)]
@@ -131,6 +134,7 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
         send_timeout: Longest time a reply may take to be sent.
         lock_delay: How long Redis must have been the same server before a candidate trusts it.
         drift: Share by which the clocks of two nodes may differ in speed.
+        priority: Of the nodes that could be master the highest is preferred; with 0 this node never is.
     """
 
     ttl: Seconds = 5.0
@@ -140,6 +144,7 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
     send_timeout: Seconds = 2.0
     lock_delay: SecondsOrZero = 7.0
     drift: Annotated[float, Meta(ge=0, lt=1)] = 0.01
+    priority: CountOrZero = DEFAULT_PRIORITY
 
     @property
     def timing(self) -> Timing:
@@ -148,7 +153,9 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
         Raises:
             SettingsError: the times cannot work together; `check` has said so before.
         """
-        return Timing(**asdict(self))
+        times = asdict(self)
+        del times["priority"]
+        return Timing(**times)
 
     def check(self) -> Iterator[str]:
         """Yield a fault for each rule of the election that the times break."""

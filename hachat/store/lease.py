@@ -144,6 +144,7 @@ class LeaseStore(LeaseView):
         self._replicas = replicas
         self._keys = [self._lease, keys.of("meta"), self._events, keys.of("history")]
         self._vouched = ""
+        self._control = keys.of("control")
 
     async def acquire(self, ask: Ask) -> Answer:
         """Ask for the lease.
@@ -158,7 +159,7 @@ class LeaseStore(LeaseView):
             *(ask.sight.event, ask.sight.identity, _ms(ask.silence), _ms(ask.age)),
         ]
         reply, replicas = await self._line.script(
-            _ACQUIRE, self._keys, arguments, replicas=self._replicas
+            _ACQUIRE, [*self._keys, self._control], arguments, replicas=self._replicas
         )
         answer = read_answer(reply)
         if isinstance(answer, Granted):

@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 _KEPT = 50
 
+_AGAIN = 5.0
+"""Seconds after which who is refused by an order asks again at the latest."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -63,6 +66,8 @@ class State:
     barred: str = ""
     barred_until: float = 0.0
     events: tuple[Event, ...] = ()
+    orders: dict[str, float] = field(default_factory=dict)
+    """What operators have ordered, and until when."""
 
 
 @dataclass
@@ -112,7 +117,12 @@ class FakeServer:
         lease = self._find_lease()
         if lease is not None and _is_another(lease, ask):
             return Refused("HELD", self.state.until - self.clock())
-        return self._doubt(ask) or self._keep_for_heir(ask) or Granted(self._grant(ask))
+        return (
+            self._obey(ask)
+            or self._doubt(ask)
+            or self._keep_for_heir(ask)
+            or Granted(self._grant(ask))
+        )
 
     def renew(self, token: Token, ttl: float) -> bool:
         """Answer as `lease_renew.lua`."""
@@ -147,6 +157,19 @@ class FakeServer:
             self._announce("released", token, to=heir, reason=reason)
         return True
 
+    def order(self, name: str, until: float | None = inf) -> bool:
+        """Answer as `control.lua`: order something, or, without `until`, take it back."""
+        if self.state.orders.get(name) == until:
+            return False
+        kept = {
+            other: end
+            for other, end in self.state.orders.items()
+            if other != name and end > self.clock()
+        }
+        self.state.orders = kept if until is None else {**kept, name: until}
+        self._announce("control", None)
+        return True
+
     def step_down(self, to: str) -> None:
         """Answer as `lease_step_down.lua` when asked to move the present master."""
         if (lease := self._find_lease()) is not None:
@@ -168,6 +191,22 @@ class FakeServer:
 
     def _find_lease(self) -> Token | None:
         return self.state.lease if self.clock() < self.state.until else None
+
+    def _obey(self, ask: Ask) -> Refused | None:
+        state = self.state
+        if wait := self._ordered(f"drain:{ask.node}"):
+            return Refused("DRAINED", wait)
+        if wait := self._ordered(f"hold:{ask.node}"):
+            return Refused("HOLD", wait)
+        released = state.holder is not None and not state.held
+        named = released and state.heir == ask.node and state.heir_until > self.clock()
+        last = state.holder is not None and state.holder.node == ask.node
+        wait = self._ordered("pause")
+        return Refused("PAUSED", wait) if wait and not named and not last else None
+
+    def _ordered(self, name: str) -> float:
+        left = self.state.orders.get(name, -inf) - self.clock()
+        return min(max(0.0, left), _AGAIN)
 
     def _doubt(self, ask: Ask) -> Refused | None:
         state, wait = self.state, 0.0
@@ -209,7 +248,9 @@ class FakeServer:
         self._announce("acquired", token)
         return token
 
-    def _announce(self, kind: EventKind, token: Token, *, to: str = "", reason: str = "") -> None:
+    def _announce(
+        self, kind: EventKind, token: Token | None, *, to: str = "", reason: str = ""
+    ) -> None:
         last, _, sequence = self.newest.partition("-")
         now = int((self.clock() + self.skew) * 1000)
         event = f"{now}-0" if now > int(last) else f"{last}-{int(sequence) + 1}"

@@ -159,6 +159,17 @@ def test_a_question_says_what_was_seen_and_for_how_long() -> None:
     assert (asked.silence, asked.age) == (2.0, 5.0)
 
 
+def test_an_order_is_no_sign_of_the_master() -> None:
+    """Whoever hears of one asks at once, and has waited for as long as before; on another server everything begins anew."""
+    seen = watch(event("renewed"))
+    seen.hear(event("control", 2, token=None), BOOTED + 3)
+    asked = seen.ask(BOOTED + 4)
+    assert seen.due == BOOTED + 3
+    assert (asked.sight.event, asked.silence) == ("2-0", 4.0)
+    seen.hear(event("control", 3, "y@0", token=None), BOOTED + 5)
+    assert seen.ask(BOOTED + 6).silence == 1.0
+
+
 def test_a_repeated_event_does_not_break_the_silence() -> None:
     """Hearing the same event again is no sign of life."""
     seen = watch(event("renewed"))

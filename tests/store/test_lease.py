@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
 import redis
 import trio
@@ -13,10 +14,12 @@ import trio
 from hachat.cluster.elector import Elector, Term
 from hachat.core.errors import StoreUnavailable, UsageError
 from hachat.core.lease import Answer, Ask, Changed, Event, Granted, Refused, Sight, Timing, Token
+from hachat.store.control import Directive
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys
 from hachat.store.lease import LeaseStore, LeaseView, open_lease, read_event
 from hachat.store.link import Link
+from hachat.store.scripts import load
 from tests.cluster.fake_lease import FakeServer
 
 TIMING = Timing()
@@ -485,6 +488,7 @@ class Twins:
         self._draw = draw
         self._tokens: list[tuple[Token, Token]] = []
         self._seen = NOTHING, NOTHING
+        self.refusals: set[str] = set()
 
     async def acquire(self) -> None:
         """Ask for the lease, by what was seen last."""
@@ -503,6 +507,7 @@ class Twins:
                 self._seen = this, that
             case Refused(here_kind, _), Refused(there_kind, _):
                 assert here_kind == there_kind
+                self.refusals.add(here_kind)
             case differing:
                 pytest.fail(f"different answers: {differing}")
 
@@ -519,28 +524,43 @@ class Twins:
             other, heir, barred, ""
         )
 
+    async def order(self, link: Link, keys: Keys) -> None:
+        """Order something, or take it back."""
+        name = self._draw.choice(["pause", "drain:a", "drain:b", "hold:b", "hold:c"])
+        until = self._draw.choice([None, None, 0.0, 10.0**10])
+        value = b"" if until is None else msgspec.json.encode(Directive("t", until=until))
+        here = self.fake.order(name, until)
+        there = await link.script(
+            load("control"), [keys.of("control"), keys.of("events")], [name, value]
+        )
+        assert here == there
+
     def _pick(self) -> tuple[Token, Token]:
         never = Token(0, 0, "x", "x1")
         return self._draw.choice(self._tokens[-3:] or [(never, never)])
 
 
 async def test_the_fake_answers_as_the_scripts_do(
-    store: LeaseStore, raw: redis.Redis, keys: Keys
+    store: LeaseStore, raw: redis.Redis, link: Link, keys: Keys
 ) -> None:
     """What is proved with the simulation's server holds for the real one: the same questions, the same answers."""
     draw = random.Random(1)
     twins = Twins(store, draw)
-    for _ in range(400):
-        match draw.choice(["acquire", "acquire", "acquire", "renew", "release", "forget"]):
+    steps = ["acquire"] * 6 + ["renew", "release", "forget"] * 2 + ["order"]
+    for _ in range(800):
+        match draw.choice(steps):
             case "acquire":
                 await twins.acquire()
             case "renew":
                 await twins.renew()
             case "release":
                 await twins.release()
+            case "order":
+                await twins.order(link, keys)
             case _:
                 twins.fake.forget()
                 raw.delete(keys.of("lease"))
+    assert twins.refusals >= {"HELD", "PAUSED", "DRAINED", "HOLD", "WAIT", "HANDOFF", "VETO"}
 
 
 Run = Callable[[str, Callable[[Term], Awaitable[None]]], Awaitable[Elector]]

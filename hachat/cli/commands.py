@@ -13,6 +13,7 @@ from hachat.cli.check import check
 from hachat.cli.console import console
 from hachat.cli.dead import dead
 from hachat.cli.demo import demo
+from hachat.cli.doctor import doctor
 from hachat.cli.history import history
 from hachat.cli.jobs import jobs
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
@@ -54,7 +55,7 @@ def main() -> None:
 for command in (
     *(run, status, history, queue, trace, dead, jobs),
     *(pause, resume, drain, undrain),
-    *(step_down, release, console, say, check, demo),
+    *(step_down, release, console, say, check, doctor, demo),
 ):
     main.add_command(command)
 

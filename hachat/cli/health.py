@@ -10,7 +10,9 @@ import httpx
 import msgspec
 import trio
 
-from hachat.core.settings import QueueSettings
+from hachat.core.diagnosis import find_unsafe
+from hachat.core.settings import Settings
+from hachat.store.examination import examine as examine_redis
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.status import NodeStatus, Status, read_status
@@ -49,16 +51,16 @@ class _Answer(msgspec.Struct):
     node: str
 
 
-async def examine(link: Link, keys: Keys, limits: QueueSettings) -> Health:
-    """Return how the cluster is; `limits` say what is full.
+async def examine(link: Link, keys: Keys, settings: Settings) -> Health:
+    """Return how the cluster of `settings` is.
 
     Raises:
         StoreError: Redis cannot be asked.
     """
-    health = await _examine_once(link, keys, limits)
+    health = await _examine_once(link, keys, settings)
     if health.state == "two masters":
         # The lease may have moved between two of the answers.
-        health = await _examine_once(link, keys, limits)
+        health = await _examine_once(link, keys, settings)
     return health
 
 
@@ -69,6 +71,7 @@ def assess(status: Status, answers: Mapping[str, str]) -> Health:
         *_fault_pause(status),
         *_fault_dead(status.nodes),
         *_fault_chat(status.nodes),
+        *status.unsafe,
         *status.full,
     ]
     state: State = "degraded" if reasons else "healthy"
@@ -81,8 +84,10 @@ def assess(status: Status, answers: Mapping[str, str]) -> Health:
     return Health(state, reasons, status, answers)
 
 
-async def _examine_once(link: Link, keys: Keys, limits: QueueSettings) -> Health:
-    status = await read_status(link, keys, limits)
+async def _examine_once(link: Link, keys: Keys, settings: Settings) -> Health:
+    status = await read_status(link, keys, settings.queue)
+    unsafe = find_unsafe(await examine_redis(link), settings.redis, settings.lease)
+    status = msgspec.structs.replace(status, unsafe=unsafe)
     answers = await _ask(node for node in status.nodes if node.role != "dead")
     return assess(status, answers)
 

@@ -22,8 +22,11 @@ from hachat.core.sections import convert_section, read_secrets
 _YEAR = 365 * 24 * 3600.0
 _ROUNDING = 1e-9
 
-_FAILOVER = 1.0 + 3.0
-"""Seconds a Redis failover takes: Sentinel's down-after and the election, promotion and rediscovery."""
+FAILOVER_REST = 3.0
+"""Seconds of a Redis failover beside Sentinel's down-after: the election, promotion and rediscovery."""
+
+_FAILOVER = 1.0 + FAILOVER_REST
+"""Seconds a Redis failover takes with the down-after that is recommended."""
 
 _UNSET = -1
 """In the place of a number that depends on other settings; whoever sets one cannot give this."""

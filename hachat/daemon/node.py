@@ -45,6 +45,7 @@ from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.examiner import Examiner
 from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
@@ -94,6 +95,7 @@ class Node:
         self._notifier = notifier
         self._holder = Holder(lease_file, settings, self.boot)
         self._floor = FloorKeeper(floor_file)
+        self._examiner = Examiner(link, settings)
         self._pulse = Pulse(notifier)
         consumer = f"{self.name}:{self.boot}"
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)
@@ -147,7 +149,7 @@ class Node:
 
     def notes(self) -> list[str]:
         """Return what is to be known of this node although it may take traffic."""
-        notes = []
+        notes = list(self._examiner.unsafe)
         if paused := self._roster.paused:
             notes.append(f"elections are paused {paused.describe()}")
         if drained := self._roster.drained:
@@ -160,7 +162,8 @@ class Node:
         Raises:
             StoreError: Redis cannot be asked.
         """
-        return await read_status(self._link, self._keys, self._inbound.limits)
+        status = await read_status(self._link, self._keys, self._inbound.limits)
+        return self._examiner.complete(status)
 
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
         """Queue a webhook; raises as `Inbound.enqueue` does."""
@@ -264,6 +267,7 @@ class Node:
                 running(self._recovery.run),
                 running(self._scheduler.run),
                 running(self._answers.run),
+                running(self._examiner.run),
                 running(chat_states.run),
                 running(self._roster.run),
             ):

@@ -63,7 +63,8 @@ class Status(msgspec.Struct, frozen=True):
 
     `doubts` is of how many replies it has ever been unknown whether they had arrived, `dead_cut` how many dead letters
     were cut because there were too many.  `full` has a sentence for each thing that is seen to refuse more, `warnings` one
-    for each that nears its limit.  `control` is what operators have ordered.
+    for each that nears its limit.  `control` is what operators have ordered, `unsafe` has a sentence
+    for each thing about Redis that breaks a promise; who asks for the status adds it.
     """
 
     cluster: str
@@ -81,6 +82,7 @@ class Status(msgspec.Struct, frozen=True):
     full: Sequence[str] = []
     warnings: Sequence[str] = []
     control: Control = Control()
+    unsafe: Sequence[str] = []
 
 
 async def read_status(link: Link, keys: Keys, limits: QueueSettings = _DEFAULTS) -> Status:

@@ -72,7 +72,7 @@ def _tabulate(health: Health) -> Table:
 
 
 def _describe_role(node: NodeStatus, status: Status) -> str:
-    words = [node.role]
+    words: list[str] = [node.role]
     words += ["drained"] if node.name in status.control.drains else []
     words += ["held back"] if node.name in status.control.holds else []
     words += [] if node.priority else ["never master"]

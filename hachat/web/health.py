@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from quart_trio import QuartTrio
 
 from hachat.web.node import Node
@@ -43,7 +45,7 @@ def add_health(app: QuartTrio, node: Node) -> None:
         return _say("not ready", node, 503, reasons=reasons) if reasons else _say("standby", node)
 
 
-def _note(node: Node) -> dict[str, object]:
+def _note(node: Node) -> dict[str, Any]:
     notes = node.notes()
     return {"notes": notes} if notes else {}
 

@@ -102,6 +102,10 @@ def elect(
     node: str = "a",
     *,
     eligible: Callable[[str], str] = lambda _: "",
+    delay: Callable[[str], float] = lambda _: 0.0,
+    look: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    on_order: Callable[[], None] = lambda: None,
+    candidate: bool = True,
     on_held: Callable[[str], None] = lambda _: None,
 ) -> Elector:
     """Return an elector whose jitter is none."""
@@ -113,6 +117,10 @@ def elect(
         clock=trio.current_time,
         random=lambda: 0.5,
         eligible=eligible,
+        delay=delay,
+        look=look,
+        on_order=on_order,
+        candidate=candidate,
         on_held=on_held,
     )
 
@@ -410,6 +418,108 @@ async def test_a_step_down_to_an_ineligible_node_is_refused(
     await trio.sleep(1)
     assert network.refusals == [(request, "z is not alive")]
     assert not term.leaving.is_set()
+
+
+async def test_the_others_are_looked_at_before_a_step_down_is_decided(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """What is known of a node may be some seconds old, and it may have come since."""
+    alive: set[str] = set()
+
+    async def look() -> None:
+        await trio.sleep(0.1)
+        alive.add("b")
+
+    elector = elect(network, eligible=lambda node: "" if node in alive else "gone", look=look)
+    term = await start(nursery, elector, Duty())
+    network.server.step_down("b")
+    await term.over.wait()
+    assert network.server.state.heir == "b"
+
+
+async def test_who_is_drained_steps_aside(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """It is a step-down by whoever ordered it; a standby has nothing to give."""
+    elector = elect(network)
+    elector.step_aside("b", "drained")
+    term = await start(nursery, elector, Duty())
+    elector.step_aside("b", "drained", "ada")
+    await term.over.wait()
+    assert network.calls[-1] == "release drained"
+    assert network.causes == [("step-down", "ada")]
+    assert network.server.state.heir == "b"
+
+
+async def test_who_is_no_candidate_never_asks(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """However long nobody is master."""
+    await nursery.start(elect(network, candidate=False).run, Duty())
+    await trio.sleep(60)
+    assert network.calls == []
+
+
+@pytest.mark.parametrize(("heir", "waits"), [("", 0.02), ("b", 0.0)])
+async def test_better_nodes_go_first_after_a_release(
+    *,
+    heir: str,
+    waits: float,
+    network: Network,
+    nursery: trio.Nursery,
+    autojump_clock: MockClock,
+) -> None:
+    """A node waits a moment for better ones, unless it was named."""
+    first, left = elect(network), Duty()
+    asked: list[str] = []
+
+    def delay(leaver: str) -> float:
+        asked.append(leaver)
+        return 0.02
+
+    await start(nursery, first, left)
+    begun = Duty()
+    await nursery.start(elect(network, "b", delay=delay).run, begun)
+    await trio.sleep(1)
+    await first.resign(heir)
+    released = trio.current_time()
+    await begun.begun.wait()
+    assert waits <= trio.current_time() - released < waits + 0.01
+    assert asked == ([] if heir else ["a"])
+
+
+async def test_orders_are_told_of(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """With each event of one, and when the stream is heard anew, for some may have been missed."""
+    told: list[float] = []
+    elector = elect(network, on_order=lambda: told.append(trio.current_time()))
+    await start(nursery, elector, Duty())
+    await trio.sleep(1)
+    network.server.order("pause")
+    await trio.sleep(1)
+    assert told == [0.0, 1.001]
+
+
+async def test_after_a_crash_in_a_pause_nobody_leads_until_it_is_ended(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Who has waited out the silence meanwhile leads at once then."""
+    async with trio.open_nursery() as doomed:
+        await start(doomed, elect(network), Duty())
+        await trio.sleep(1)
+        network.server.order("pause")
+        network.cut = True
+        doomed.cancel_scope.cancel()
+    network.cut = False
+    duty = Duty()
+    await nursery.start(elect(network, "b").run, duty)
+    await trio.sleep(60)
+    assert not duty.terms
+    network.server.order("pause", None)
+    ended = trio.current_time()
+    await duty.begun.wait()
+    assert trio.current_time() - ended < 0.1
 
 
 async def test_a_refusal_that_cannot_be_told_is_no_error(

@@ -117,20 +117,6 @@ class Roster:
         while (self.drained is not None) != drained:
             await self._looked.park()
 
-    def find_heir(self) -> str:
-        """Return who had best be master after this node; empty if nobody could."""
-        return next(iter(find_heirs(self._peers, self._node)), "")
-
-    def fault(self, to: str) -> str:
-        """Return why `to`, or for an empty name anybody, cannot become master after this node; nothing if it can."""
-        if not to:
-            return self._find_fault_of_all()
-        named = [member for member in self._peers.living if member.node == to]
-        if not named:
-            alive = ", ".join(member.node for member in self._peers.living)
-            return f"{to} is not alive; alive are {alive or 'none'}"
-        return find_fault(named[0], self._peers.control)
-
     def find_delay(self, leaver: str) -> float:
         """Return the seconds by which this node lets better ones go first after `leaver` gave the lease back."""
         better = sum(1 for _ in self._find_better(leaver))
@@ -144,13 +130,3 @@ class Roster:
                 and not find_fault(member, self._peers.control)
             ):
                 yield member
-
-    def _find_fault_of_all(self) -> str:
-        if self.paused:
-            return (
-                f"elections are paused {self.paused.describe()}; name who is to take over (--to), or end"
-                " the pause with `hachat resume`"
-            )
-        if self.find_heir():
-            return ""
-        return f"nobody could take over: {find_faults(self._peers, self._node)}"

@@ -31,8 +31,18 @@ _ROUNDING = 1e-9
 _WILD = 0.1
 
 EventKind: TypeAlias = Literal[
-    "connected", "acquired", "renewed", "released", "step-down", "refused", "control"
+    "connected",
+    "acquired",
+    "renewed",
+    "released",
+    "step-down",
+    "prepare",
+    "ready",
+    "refused",
+    "control",
 ]
+_SIGNS_OF_LIFE: frozenset[EventKind] = frozenset({"connected", "acquired", "renewed", "released"})
+
 Cause: TypeAlias = Literal[
     "step-down",
     "shutdown",
@@ -140,8 +150,10 @@ class Event:
     """One entry of the stream of events, or, as `connected`, the news that a server is being listened to.
 
     `control` is the news that operators have ordered something, or taken it back.
-    `to` is the successor of a release or step-down; `request` the id of the step-down that is refused; `by` who
-    asked for a step-down.
+    `to` is the successor of a release or step-down, or who is to `prepare` for being one; `by` is who asked for a
+    step-down, `hold` the seconds for which the leaver may not become master again, `force` whether it leaves without a
+    successor too.  `request` names a step-down, or a preparation, and what is `ready` or `refused`; `code` is what
+    kind of refusal it is, for programs.
     """
 
     kind: EventKind
@@ -151,6 +163,9 @@ class Event:
     reason: str = ""
     request: str = ""
     by: str = ""
+    hold: float = 0.0
+    force: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +275,8 @@ class Watch:
         silent_since = self._silent_since
         same_server = event.sight.identity == self._sight.identity
         self._see(event.sight, now)
-        if event.kind == "control" and same_server:
-            # An operator's event is no sign of the master's life: whoever resumes after a crash need not wait again.
+        if event.kind not in _SIGNS_OF_LIFE and same_server:
+            # Whoever asks, orders or gets ready does not show that the master lives: the wait for it goes on.
             self._silent_since = silent_since
         if event.token is not None:
             self.floor = max(self.floor, event.token.epoch)

@@ -60,7 +60,7 @@ def longest_leave(settings: Settings) -> float:
 async def resign(elector: Elector, roster: Roster, members: Members, patience: float) -> None:
     """Give the lease back, if we have it, to whoever had best have it next.
 
-    Redis is given `patience` seconds to hear that we leave, and as many to say who is there.
+    Redis is given `patience` seconds to hear that we leave, and as many to say whether elections are paused.
     """
     with trio.move_on_after(patience):
         try:
@@ -75,7 +75,7 @@ async def resign(elector: Elector, roster: Roster, members: Members, patience: f
             "elections are paused: nobody is master until this node is back or they are resumed",
             pause=paused.describe(),
         )
-    await elector.resign("" if paused else roster.find_heir(), reason="shutdown")
+    await elector.resign(reason="shutdown")
 
 
 async def leave_anyway(members: Members, queue: Inbound) -> NoReturn:

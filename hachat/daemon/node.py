@@ -35,12 +35,16 @@ from hachat.bot.worker import Worker
 from hachat.chat.adapter import Adapter, Connection
 from hachat.chat.drain import Drain
 from hachat.chat.ingest import Ingest
+from hachat.chat.warmup import warm_up
+from hachat.cluster.candidates import find_candidates
 from hachat.cluster.elector import Duty, Elector, Term
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.orders import Orders
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.cluster.roster import Roster
+from hachat.cluster.schedule import ScheduleKeeper
 from hachat.core import wire
+from hachat.core.errors import UsageError
 from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
@@ -290,7 +294,7 @@ class Node:
         """Do what operators have ordered of this node."""
         if (drained := self._roster.drained) and self._elector is not None:
             reason = f"drained: {drained.reason}" if drained.reason else "drained"
-            self._elector.step_aside(self._roster.find_heir(), reason, drained.by)
+            self._elector.step_aside(reason, drained.by)
 
     def _make_workers(self) -> list[Worker]:
         work = self._settings.worker
@@ -320,10 +324,10 @@ class Node:
                     self.name,
                     self.boot,
                     timing,
+                    choose=partial(find_candidates, self._link, self._keys, self.name),
+                    warm=self._get_ready,
                     floor=await self._floor.read(),
-                    eligible=self._roster.fault,
                     delay=self._roster.find_delay,
-                    look=partial(self._roster.try_to_look, timing.op_timeout),
                     on_order=self._roster.want,
                     candidate=self._settings.lease.priority > 0,
                     on_held=self._holder.note,
@@ -339,6 +343,12 @@ class Node:
                     self._leaving = True
                     self._notifier.stopping()
                     await resign(elector, self._roster, members, timing.op_timeout)
+
+    async def _get_ready(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Prepare for becoming master: the elector's part of a successor."""
+        if self._leaving:
+            raise UsageError("it is leaving itself")
+        await warm_up(self._adapters.values(), task_status=task_status)
 
     async def _lead(self, chat_states: ChatStates, term: Term) -> None:
         """Do what a master does for as long as the term lasts: the elector's duty."""
@@ -362,6 +372,7 @@ class Node:
             async with trio.open_nursery() as chat:
                 chat.start_soon(chat_states.show, connections)
                 chat.start_soon(LetterKeeper(self.letters).run)
+                chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
                 for connection in connections:
                     chat.start_soon(connection.run, Ingest(self._enqueue_messages))
                 await drain.run()

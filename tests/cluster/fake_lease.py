@@ -9,7 +9,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -135,7 +135,7 @@ class FakeServer:
         state.lease, state.until = token, self.clock() + ttl
         if state.holder == token:
             state.identity = self.identity
-        self._announce("renewed", token)
+        self.announce("renewed", token)
         return True
 
     def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
@@ -155,7 +155,7 @@ class FakeServer:
                 f"{token.node}/{token.boot}" if barred else "",
                 now + barred,
             )
-            self._announce("released", token, to=heir, reason=reason)
+            self.announce("released", token, to=heir, reason=reason)
         return True
 
     def order(self, name: str, until: float | None = inf) -> bool:
@@ -168,13 +168,14 @@ class FakeServer:
             if other != name and end > self.clock()
         }
         self.state.orders = kept if until is None else {**kept, name: until}
-        self._announce("control", None)
+        self.announce("control", None)
         return True
 
-    def step_down(self, to: str) -> None:
+    def step_down(self, to: str, **fields: Any) -> None:
         """Answer as `lease_step_down.lua` when asked to move the present master."""
         if (lease := self._find_lease()) is not None:
-            self._announce("step-down", lease, to=to)
+            request = f"request after {self.newest}"
+            self.announce("step-down", lease, **{"request": request, "to": to, **fields})
 
     def forget(self) -> None:
         """Lose the key alone, as by a `DEL` or a clock that was set forward."""
@@ -246,16 +247,15 @@ class FakeServer:
             self.identity,
             "",
         )
-        self._announce("acquired", token)
+        self.announce("acquired", token)
         return token
 
-    def _announce(
-        self, kind: EventKind, token: Token | None, *, to: str = "", reason: str = ""
-    ) -> None:
+    def announce(self, kind: EventKind, token: Token | None = None, **fields: Any) -> None:
+        """Add an event to the stream."""
         last, _, sequence = self.newest.partition("-")
         now = int((self.clock() + self.skew) * 1000)
         event = f"{now}-0" if now > int(last) else f"{last}-{int(sequence) + 1}"
-        entry = Event(kind, Sight(event, self.identity), token, to, reason)
+        entry = Event(kind, Sight(event, self.identity), token, **fields)
         self.state.events = (*self.state.events[-_KEPT:], entry)
         self._changed()
 

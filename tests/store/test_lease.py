@@ -12,8 +12,9 @@ import redis
 import trio
 
 from hachat.cluster.elector import Elector, Term
-from hachat.core.errors import StoreUnavailable, UsageError
+from hachat.core.errors import StoreUnavailable
 from hachat.core.lease import Answer, Ask, Changed, Event, Granted, Refused, Sight, Timing, Token
+from hachat.core.stepdown import Order
 from hachat.store.control import Directive
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys
@@ -391,7 +392,7 @@ async def test_a_server_that_forgot_the_scripts_learns_them_again(
     raw.script_flush()
     assert await store.renew(token)
     raw.script_flush()
-    assert await store.request_step_down(token, "", "test")
+    assert await store.request_step_down(token, "r1", Order())
     raw.script_flush()
     assert await store.release(token, "", 0.0, "test")
 
@@ -411,8 +412,10 @@ async def test_every_change_is_an_event(store: LeaseStore) -> None:
     """Whoever follows hears of everything after the id it names, in order."""
     token = await take(store, "a")
     await store.renew(token)
-    request = await store.request_step_down(token, "b", "test", "ada")
-    await store.refuse(request, "no such node")
+    await store.request_step_down(token, "r1", Order(to="b", by="ada", hold=1.5, force=True))
+    await store.prepare(token, "b", "r1#1")
+    await store.ready("r1#1")
+    await store.refuse("r1", "no such node", "ineligible")
     await store.release(token, "b", 0.0, "test")
     heard: list[Event] = []
 
@@ -426,11 +429,15 @@ async def test_every_change_is_an_event(store: LeaseStore) -> None:
         ("connected", None, "", "", ""),
         ("acquired", token, "", "", ""),
         ("renewed", token, "", "", ""),
-        ("step-down", token, "b", "", "ada"),
-        ("refused", None, "", request, ""),
+        ("step-down", token, "b", "r1", "ada"),
+        ("prepare", token, "b", "r1#1", ""),
+        ("ready", None, "", "r1#1", ""),
+        ("refused", None, "", "r1", ""),
         ("released", token, "b", "", ""),
     ]
     assert len({event.sight.identity for event in heard}) == 1
+    _, _, _, request, _, _, refusal, _ = heard
+    assert (request.hold, request.force, refusal.code) == (1.5, True, "ineligible")
 
 
 async def test_a_follower_outlives_its_connection(
@@ -469,16 +476,6 @@ async def test_who_follows_an_emptied_stream_hears_what_is_new(
         assert (await receive.receive()).kind == "connected"
         await take(store, "a")
         assert (await receive.receive()).kind == "acquired"
-
-
-async def test_a_step_down_is_asked_of_the_present_master_only(store: LeaseStore) -> None:
-    """A request that names another master, or when there is none, is refused."""
-    token = await take(store, "a")
-    with pytest.raises(UsageError, match="not the master any more"):
-        await store.request_step_down(replace(token, epoch=1), "b", "test")
-    await store.release(token, "", 0.0, "test")
-    with pytest.raises(UsageError, match="nobody is"):
-        await store.request_step_down(token, "b", "test")
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 
 import trio
 
+from hachat.cluster.candidates import find_candidates
 from hachat.cluster.stepdown import Succession, step_down
+from hachat.core.stepdown import Order
 from hachat.store.embedded import Server, run_child, run_server
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.lease import LeaseView
@@ -125,7 +128,8 @@ class Cluster:
 
     async def hand_over(self) -> Succession:
         """Move the lease to another node."""
-        return await step_down(LeaseView(self.link, self.keys), list(await self.alive()))
+        find = partial(find_candidates, self.link, self.keys)
+        return await step_down(LeaseView(self.link, self.keys), find, Order())
 
     async def kill_master(self) -> str:
         """Kill the master and return its name."""

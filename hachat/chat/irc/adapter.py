@@ -6,11 +6,13 @@ while nobody is connected is lost.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import trio
 
-from hachat.chat.adapter import Facts, Ingest
+from hachat.chat.adapter import GOODBYE, Facts, Ingest
 from hachat.chat.irc.bucket import Bucket
 from hachat.chat.irc.presence import Presence
 from hachat.chat.irc.session import Session
@@ -34,6 +36,16 @@ class _Begun:
     presence: Presence
 
 
+class _Ahead:
+    """A connection that waits for `serve`; `stack` closes it, once it has been let go."""
+
+    def __init__(self, presence: Presence) -> None:
+        self.presence = presence
+        self.wanted = False
+        self.free = trio.Event()
+        self.stack: AsyncExitStack | None = None
+
+
 class IrcAdapter:
     """The bot on one IRC network.
 
@@ -41,7 +53,7 @@ class IrcAdapter:
         SettingsError: the bot has no nick that IRC could take.
     """
 
-    facts = Facts()
+    facts = Facts(overlap=True)
 
     def __init__(
         self, settings: IrcSettings, *, bot_name: str = "hachat", name: str = "irc"
@@ -55,6 +67,7 @@ class IrcAdapter:
             )
         self._bucket = Bucket(settings.burst, settings.interval)
         self._presence: Presence | None = None
+        self._ahead: _Ahead | None = None
         self._begun: dict[str, _Begun] = {}  # by room: a room has one reply on its way
 
     async def serve(
@@ -62,16 +75,49 @@ class IrcAdapter:
     ) -> None:
         """Register, join the channels and hear until the connection ends; when cancelled, quit.
 
+        It goes on with the connection that `warm` keeps, if there is one.
+
         Raises:
             OSError: no connection could be made, or it has ended.
         """
-        async with open_stream(self._settings) as stream:
-            session = Session(self._settings, self._nick, self.name)
-            self._presence = Presence(self._settings, session, stream)
+        async with self._connect() as presence:
+            self._presence = presence
             try:
-                await self._presence.run(ingest, task_status=task_status)
+                await presence.run(ingest, task_status=task_status)
             finally:
                 self._presence = None
+
+    async def warm(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Register under a spare nick, and stay out of the channels until `serve` takes the connection.
+
+        Raises:
+            OSError: no connection could be made, or it has ended.
+        """
+        async with AsyncExitStack() as stack:
+            stream = await stack.enter_async_context(open_stream(self._settings))
+            session = Session(self._settings, self._nick, self.name, waiting=True)
+            presence = Presence(self._settings, session, stream)
+            await presence.register()
+            self._ahead = ahead = _Ahead(presence)
+            task_status.started()
+            try:
+                await presence.stand_by()
+                if ahead.wanted:
+                    ahead.stack = stack.pop_all()
+            finally:
+                if self._ahead is ahead:
+                    self._ahead = None
+                ahead.free.set()
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[Presence]:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and (stack := await _take(ahead)) is not None:
+            async with stack:
+                yield ahead.presence
+            return
+        async with open_stream(self._settings) as stream:
+            yield Presence(self._settings, Session(self._settings, self._nick, self.name), stream)
 
     async def send(self, reply: Reply) -> None:
         """Return when the connection has taken all lines of `reply`.
@@ -165,3 +211,13 @@ class IrcAdapter:
             raise Undeliverable(f"{reply.room}: not a channel or a nick")
         pieces = split_text(reply.text, limit, encoding)
         return [format_line("PRIVMSG", target, piece, encoding=encoding) for piece in pieces]
+
+
+async def _take(ahead: _Ahead) -> AsyncExitStack | None:
+    """Return what closes the connection, now ours; None if it has ended meanwhile."""
+    ahead.wanted = True
+    ahead.presence.take()
+    with trio.move_on_after(GOODBYE, shield=True):
+        await ahead.free.wait()
+    ahead.wanted = False
+    return ahead.stack

@@ -7,14 +7,17 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import trio
 
+from hachat.cluster.candidates import find_candidates
 from hachat.cluster.elector import read_clock
 from hachat.cluster.stepdown import step_down
 from hachat.core.errors import StoreError
+from hachat.core.stepdown import Order
 from hachat.store.keys import Keys
 from hachat.store.lease import LeaseView
 from hachat.store.link import Link
@@ -136,9 +139,9 @@ class Lab:
 
     async def step_down(self, number: int) -> None:
         """Let the master step down in favour of the node of a server."""
-        alive = [node_of(one) for one in self.daemons]
         view = LeaseView(self.link, self.keys)
-        done = await step_down(view, alive, to=node_of(number), by="drill")
+        find = partial(find_candidates, self.link, self.keys)
+        done = await step_down(view, find, Order(to=node_of(number), by="drill"))
         self.events.append(SteppedDown(at=read_clock(), to=node_of(number), old=str(done.old)))
 
     def others(self, number: int) -> list[int]:

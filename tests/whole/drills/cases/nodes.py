@@ -5,6 +5,7 @@ from __future__ import annotations
 import trio
 
 from hachat.cluster.elector import read_clock
+from hachat.core.stepdown import Order
 from hachat.store.lease import LeaseView
 from hachat.store.status import read_status
 from tests.waiting import until
@@ -89,7 +90,7 @@ async def step_down_to_one_that_dies(lab: Lab) -> None:
     view = LeaseView(lab.link, lab.keys)
     token = await view.read_master()
     assert token is not None
-    await view.request_step_down(token, f"node-{heir}", "drill", "drill")
+    await view.request_step_down(token, "drill", Order(to=f"node-{heir}", by="drill"))
     await lab.hear()
     lab.start(heir)
 
@@ -101,7 +102,9 @@ async def step_down_dying(lab: Lab) -> None:
     token = await view.read_master()
     assert token is not None
     lab.note("step down")
-    await view.request_step_down(token, f"node-{lab.others(leader)[0]}", "drill", "drill")
+    await view.request_step_down(
+        token, "drill", Order(to=f"node-{lab.others(leader)[0]}", by="drill")
+    )
     await lab.kill(leader)
     await lab.hear()
     lab.start(leader)

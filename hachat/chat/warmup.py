@@ -17,7 +17,9 @@ log = structlog.get_logger(__name__)
 async def warm_up(
     adapters: Iterable[Adapter], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Connect all of `adapters` ahead that can, and call `started()`; return once all are used, or when cancelled.
+    """Connect all of `adapters` ahead that can, and call `started()`; return once all are used.
+
+    Where none can there is nothing to use, and it waits until it is cancelled.
 
     Raises:
         UsageError: one of them cannot connect, or has lost its connection (in groups).
@@ -28,6 +30,8 @@ async def warm_up(
             for adapter in able:
                 connecting.start_soon(_start, used, adapter)
         task_status.started()
+        if not able:
+            await trio.sleep_forever()
 
 
 async def _start(used: trio.Nursery, adapter: Warms) -> None:

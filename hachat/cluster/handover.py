@@ -17,13 +17,22 @@ from typing import Any, Protocol
 import structlog
 import trio
 
-from hachat.core.errors import HachatError, StepDownCode, StepDownRefused, StoreError
+from hachat.core.errors import (
+    HachatError,
+    StepDownCode,
+    StepDownRefused,
+    StoreError,
+    StoreUnavailable,
+)
 from hachat.core.lease import HAND_OVER, Event, Token
 
 log = structlog.get_logger(__name__)
 
 PREPARE = 5.0
 """Seconds a successor has to get ready."""
+
+AGAIN = 0.5
+"""Seconds after which it is asked again, for it may have begun to listen only now, or Redis may have failed over."""
 
 LEAVE = 1.0
 """Seconds it has when its predecessor has been told to end."""
@@ -67,6 +76,7 @@ async def choose_anybody(to: str) -> Sequence[str]:
 async def keep_nothing(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
     """Be ready at once, with nothing to keep."""
     task_status.started()
+    await trio.sleep_forever()
 
 
 class Successors:
@@ -109,7 +119,7 @@ class Successors:
         """Return what `find` does, or, if there is none within `LEAVE` seconds, "" for anybody."""
         with trio.move_on_after(LEAVE):
             try:
-                return await self.find(token, to, LEAVE / 2)
+                return await self.find(token, to, LEAVE * 0.7)
             except (StepDownRefused, StoreError) as error:
                 log.warning("leaving without a successor", reason=str(error))
         return ""
@@ -120,12 +130,19 @@ class Successors:
         answers = self._waiting[request] = []
         try:
             with trio.move_on_after(within):
-                await self._store.prepare(token, heir, request)
                 while not answers:
-                    await self._news.wait()
+                    await self._ask(token, heir, request)
+                    with trio.move_on_after(AGAIN):
+                        await self._news.wait()
         finally:
             del self._waiting[request]
         return answers[0] if answers else f"no answer within {within:g} s"
+
+    async def _ask(self, token: Token, heir: str, request: str) -> None:
+        try:
+            await self._store.prepare(token, heir, request)
+        except StoreUnavailable as error:
+            log.warning("cannot ask a successor yet", node=heir, error=str(error))
 
 
 class Heir:
@@ -141,7 +158,8 @@ class Heir:
     def hear(self, event: Event) -> None:
         """Take note of being asked to get ready."""
         if event.kind == "prepare" and event.to == self._node:
-            self._requests.append(event.request)
+            if event.request not in self._requests:
+                self._requests.append(event.request)
             self._asked.set()
 
     async def run(self) -> None:
@@ -174,8 +192,7 @@ class Heir:
         self, scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]
     ) -> None:
         await self._warm(task_status=task_status)
-        if not self._requests:
-            scope.cancel()
+        scope.cancel()
 
     async def _refuse(self, reason: str) -> None:
         log.warning("not ready to become master", reason=reason)

@@ -23,6 +23,7 @@ from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
 from hachat.core.messages import Reply, User
 
 _RECONNECTING = 1.0  # seconds after which it is looked again whether we are connected
+_ARRIVING = 0.02  # the same, while only the channels are to be joined
 _PATTERN = frozenset("*?")  # would ask for more than one
 _SHORTEST = 40  # bytes of text beside a target; no real channel's name leaves less
 
@@ -68,6 +69,7 @@ class IrcAdapter:
         self._bucket = Bucket(settings.burst, settings.interval)
         self._presence: Presence | None = None
         self._ahead: _Ahead | None = None
+        self._arriving = False  # with a connection that was made ahead
         self._begun: dict[str, _Begun] = {}  # by room: a room has one reply on its way
 
     async def serve(
@@ -86,6 +88,7 @@ class IrcAdapter:
                 await presence.run(ingest, task_status=task_status)
             finally:
                 self._presence = None
+                self._arriving = False
 
     async def warm(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Register under a spare nick, and stay out of the channels until `serve` takes the connection.
@@ -99,19 +102,20 @@ class IrcAdapter:
             presence = Presence(self._settings, session, stream)
             await presence.register()
             self._ahead = ahead = _Ahead(presence)
+            self._arriving = True
             task_status.started()
             try:
                 await presence.stand_by()
                 if ahead.wanted:
                     ahead.stack = stack.pop_all()
             finally:
-                if self._ahead is ahead:
-                    self._ahead = None
+                self._ahead = None
+                self._arriving = ahead.stack is not None
                 ahead.free.set()
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[Presence]:
-        ahead, self._ahead = self._ahead, None
+        ahead = self._ahead
         if ahead is not None and (stack := await _take(ahead)) is not None:
             async with stack:
                 yield ahead.presence
@@ -174,7 +178,8 @@ class IrcAdapter:
 
     def _find_presence(self) -> Presence:
         if self._presence is None or not self._presence.usable:
-            raise NotSent(f"{self.name}: not connected", after=_RECONNECTING, scope="adapter")
+            after = _ARRIVING if self._arriving else _RECONNECTING
+            raise NotSent(f"{self.name}: not connected", after=after, scope="adapter")
         return self._presence
 
     async def _ask_who(self, mask: str, presence: Presence) -> list[User]:

@@ -90,7 +90,10 @@ class Peer(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """All that is known; `denied` are the commands that our user may not run, None where nobody has looked."""
+    """All that is known; `denied` are the commands, or as `~<pattern>` the keys, that are forbidden to our user.
+
+    It is None where nobody has looked.
+    """
 
     server: Server
     sentinels: Sequence[Sentinel] = ()
@@ -318,12 +321,8 @@ def _judge_versions(peers: Sequence[Peer]) -> Iterator[Finding]:
 
 def _judge_rights(denied: Sequence[str] | None) -> Iterator[Finding]:
     if denied:
-        commands = " ".join(f"+{name.lower()}" for name in denied)
-        yield Finding(
-            "rights",
-            "UNSAFE",
-            f"our user may not run {', '.join(denied)}",
-            f"ACL SETUSER <user> {commands}",
-        )
+        rules = " ".join(name if name[0] == "~" else f"+{name.lower()}" for name in denied)
+        found = f"our user has no right to {', '.join(denied)}"
+        yield Finding("rights", "UNSAFE", found, f"ACL SETUSER <user> {rules}")
     elif denied is not None:
         yield Finding("rights", "ok", "every command that is used is allowed")

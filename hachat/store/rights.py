@@ -39,6 +39,7 @@ _MOST = 6
 """Arguments after which a command that still misses some is left."""
 
 _DENIED = re.compile(r"NOPERM|can't run this command|can't access", re.IGNORECASE)
+_KEYS = re.compile(r"\bkeys?\b", re.IGNORECASE)
 _TOO_FEW = re.compile(r"wrong number", re.IGNORECASE)
 
 
@@ -53,7 +54,9 @@ def list_commands() -> list[str]:
 
 
 async def find_denied(link: Link, keys: Keys) -> list[str]:
-    """Return the commands that Redis does not let us run on the cluster's keys; `EVAL` alone if scripts are forbidden.
+    """Return the commands that Redis does not let us run on the cluster's keys.
+
+    `EVAL` alone if scripts are forbidden, and `~<pattern>` alone if the keys are.
 
     Raises:
         StoreUnavailable: Redis did not answer.
@@ -63,7 +66,10 @@ async def find_denied(link: Link, keys: Keys) -> list[str]:
     try:
         await link.command("EVAL", "return redis.call('DEL', KEYS[1])", 1, key)
     except StoreRefused as error:
-        if _DENIED.search(str(error)) and "DEL" not in str(error).upper():
+        text = str(error)
+        if _KEYS.search(text):
+            return [f"~{keys.of('')}*"]
+        if _DENIED.search(text) and "DEL" not in text.upper():
             return ["EVAL"]
     try:
         return [name for name in list_commands() if await _is_denied(link, key, name)]

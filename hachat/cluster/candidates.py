@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from hachat.cluster.roster import find_fault, find_faults, find_heirs
 from hachat.core.errors import StepDownRefused
-from hachat.store.control import Control, read_control
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.status import NodeStatus, read_status
+from hachat.store.peers import Peers, read_peers
 
 
 async def find_candidates(link: Link, keys: Keys, leaver: str, to: str = "") -> list[str]:
@@ -18,48 +16,41 @@ async def find_candidates(link: Link, keys: Keys, leaver: str, to: str = "") -> 
         StepDownRefused: there is none, or `to` is none.
         StoreError: Redis cannot be asked.
     """
-    nodes = (await read_status(link, keys)).nodes
-    return choose(nodes, await read_control(link, keys), leaver, to)
+    return choose(await read_peers(link, keys), leaver, to)
 
 
-def choose(nodes: Iterable[NodeStatus], control: Control, leaver: str, to: str = "") -> list[str]:
-    """Return which of `nodes` may succeed `leaver`, the best first; `to` alone, if it is named.
+def choose(peers: Peers, leaver: str, to: str = "") -> list[str]:
+    """Return who may succeed `leaver`, those of the highest priority first; `to` alone, if it is named.
 
     Raises:
         StepDownRefused: there is none, or `to` is none.
     """
+    if to:
+        _check(peers, leaver, to)
+        return [to]
+    if (pause := peers.control.pause) is not None:
+        raise StepDownRefused(
+            f"elections are paused {pause.describe()}; name who is to take over (--to), or end the pause with"
+            " `hachat resume`",
+            "paused",
+        )
+    heirs = find_heirs(peers, leaver)
+    if not heirs:
+        raise StepDownRefused(
+            f"nobody could take over: {find_faults(peers, leaver)}", "no successor"
+        )
+    return heirs
+
+
+def _check(peers: Peers, leaver: str, to: str) -> None:
     if to == leaver:
         raise StepDownRefused(f"{to} is the master already", "ineligible")
-    alive = {node.name for node in nodes if node.role != "dead"}
-    others = sorted(alive - {leaver})
-    faults = {name: fault for name in others if (fault := find_fault(name, control))}
-    fit = [name for name in others if name not in faults]
-    if to:
-        _check(to, others, faults)
-        return [to]
-    if control.pause is not None:
-        raise StepDownRefused("elections are paused; name the successor", "paused")
-    if not fit:
-        why = "; ".join(faults.values()) or f"{leaver} is the only node alive"
-        raise StepDownRefused(f"nobody can take over: {why}", "no successor")
-    return fit
-
-
-def find_fault(name: str, control: Control) -> str:
-    """Return why a living node may not become master, or an empty text."""
-    for what, ordered in (("drained", control.drains), ("held", control.holds)):
-        if (directive := ordered.get(name)) is not None:
-            by = f" by {directive.by}" if directive.by else ""
-            why = f": {directive.reason}" if directive.reason else ""
-            return f"{name} is {what}{by}{why}"
-    return ""
-
-
-def _check(to: str, alive: list[str], faults: dict[str, str]) -> None:
-    if to not in alive:
-        names = ", ".join(alive) or "no others"
+    named = [member for member in peers.living if member.node == to]
+    if not named:
+        others = ", ".join(member.node for member in peers.living if member.node != leaver)
         raise StepDownRefused(
-            f"{to} is not alive, so it cannot take over; alive are {names}", "ineligible"
+            f"{to} is not alive, so it cannot take over; alive are {others or 'no others'}",
+            "ineligible",
         )
-    if to in faults:
-        raise StepDownRefused(f"{faults[to]}, so it cannot take over", "ineligible")
+    if fault := find_fault(named[0], peers.control):
+        raise StepDownRefused(f"{fault}, so it cannot take over", "ineligible")

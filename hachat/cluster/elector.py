@@ -35,6 +35,7 @@ from hachat.core.lease import (
     Event,
     Granted,
     Lease,
+    Sight,
     Timing,
     Token,
     Watch,
@@ -138,7 +139,9 @@ def longest_release(timing: Timing) -> float:
 class Elector:
     """One node's part in the election.
 
-    `choose` tells who may succeed this node, `warm` is how it gets ready to succeed another.
+    `choose` tells who may succeed this node, `warm` is how it gets ready to succeed another.  `delay(node)` returns for how
+    many seconds others go first when that node gave the lease back to nobody in particular.  `on_order` is called when
+    operators may have ordered something.  Who is no `candidate` never asks for the lease.
     `floor` is the highest epoch that an earlier process of this node knew of.  `on_held` is called with the token as a term
     begins, and with an empty text when its lease is surely not held any more.
     """
@@ -154,6 +157,9 @@ class Elector:
         random: Callable[[], float] = random.random,
         choose: Choose = choose_anybody,
         warm: Warm = keep_nothing,
+        delay: Callable[[str], float] = lambda _: 0.0,
+        on_order: Callable[[], None] = lambda: None,
+        candidate: bool = True,
         floor: int = 0,
         on_held: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -164,6 +170,9 @@ class Elector:
         self._random = random
         self._successors = Successors(store, choose)
         self._heir = Heir(store, node, warm)
+        self._delay = delay
+        self._on_order = on_order
+        self._candidate = candidate
         self._watch = Watch(node, boot, timing, floor)
         self._wake = trio.Event()
         self._term: Term | None = None
@@ -188,6 +197,8 @@ class Elector:
             nursery.start_soon(self._store.follow, self._hear)
             nursery.start_soon(self._heir.run)
             task_status.started()
+            if not self._candidate:
+                await trio.sleep_forever()
             waits = backoff(1.0, 60.0, self._random)
             while True:
                 if await self._serve(await self._campaign(), duty):
@@ -208,6 +219,13 @@ class Elector:
                         await term.confirm()
                 term.leave(heir, self._timing.bar, reason, "shutdown")
             await term.over.wait()
+
+    def step_aside(self, reason: str, by: str = "") -> None:
+        """End the present term, if any, because `by` does not want this node to be master, in favour of whoever is ready."""
+        if (term := self.term) is not None:
+            sight = Sight("", "")
+            order = Event("step-down", sight, term.lease.token, reason=reason, by=by, force=True)
+            self._requests.follow(order)
 
     async def _campaign(self) -> Lease:
         while True:
@@ -325,6 +343,10 @@ class Elector:
 
     async def _hear(self, event: Event) -> None:
         self._watch.hear(event, self._clock())
+        if event.kind == "released" and event.token is not None and not event.to:
+            self._watch.due += self._delay(event.token.node)
+        if event.kind in ("connected", "control"):
+            self._on_order()
         self._wake.set()
         self._successors.hear(event)
         self._heir.hear(event)

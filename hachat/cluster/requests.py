@@ -57,13 +57,20 @@ class Requests:
         self._present: Event | None = None
         self._news = trio.Event()
 
+    def follow(self, event: Event) -> bool:
+        """Follow a request; False if there is another, or the term ends already."""
+        if self._present is not None or self._term.leaving.is_set():
+            return False
+        self._present = event
+        self._news.set()
+        return True
+
     async def take(self, event: Event) -> None:
-        """Follow a request, if there is no other; the same one may be heard twice."""
+        """Follow a request, or say that there is another; the same one may be heard twice."""
         present = self._present
-        if present is None and not self._term.leaving.is_set():
-            self._present = event
-            self._news.set()
-        elif present is None or present.request != event.request:
+        if self.follow(event):
+            return
+        if present is None or present.request != event.request:
             by = f", asked by {present.by}" if present and present.by else ""
             to = f"handing over to {present.to or 'another node'}{by}" if present else "leaving"
             await self._refuse(event, f"it is {to} already", "pending")

@@ -22,8 +22,11 @@ from hachat.core.sections import convert_section, read_secrets
 _YEAR = 365 * 24 * 3600.0
 _ROUNDING = 1e-9
 
-_FAILOVER = 1.0 + 3.0
-"""Seconds a Redis failover takes: Sentinel's down-after and the election, promotion and rediscovery."""
+FAILOVER_REST = 3.0
+"""Seconds of a Redis failover beside Sentinel's down-after: the election, promotion and rediscovery."""
+
+_FAILOVER = 1.0 + FAILOVER_REST
+"""Seconds a Redis failover takes with the down-after that is recommended."""
 
 _UNSET = -1
 """In the place of a number that depends on other settings; whoever sets one cannot give this."""
@@ -55,6 +58,9 @@ def _is_address(text: str) -> bool:
     host, _, port = text.rpartition(":")
     return bool(host) and re.fullmatch("[0-9]{1,5}", port) is not None and 0 < int(port) < 1 << 16
 
+
+DEFAULT_PRIORITY = 100
+"""What a node's wish to be master weighs where nothing else is said."""
 
 Seconds = Annotated[float, Meta(gt=0, le=_YEAR)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=_YEAR)]
@@ -131,6 +137,7 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
         send_timeout: Longest time a reply may take to be sent.
         lock_delay: How long Redis must have been the same server before a candidate trusts it.
         drift: Share by which the clocks of two nodes may differ in speed.
+        priority: Of the nodes that could be master the highest is preferred; with 0 this node never is.
     """
 
     ttl: Seconds = 5.0
@@ -140,6 +147,7 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
     send_timeout: Seconds = 2.0
     lock_delay: SecondsOrZero = 7.0
     drift: Annotated[float, Meta(ge=0, lt=1)] = 0.01
+    priority: CountOrZero = DEFAULT_PRIORITY
 
     @property
     def timing(self) -> Timing:
@@ -148,7 +156,9 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
         Raises:
             SettingsError: the times cannot work together; `check` has said so before.
         """
-        return Timing(**asdict(self))
+        times = asdict(self)
+        del times["priority"]
+        return Timing(**times)
 
     def check(self) -> Iterator[str]:
         """Yield a fault for each rule of the election that the times break."""

@@ -39,7 +39,9 @@ from hachat.chat.warmup import warm_up
 from hachat.cluster.candidates import find_candidates
 from hachat.cluster.elector import Duty, Elector, Term
 from hachat.cluster.members import Heartbeat, join, leave
+from hachat.cluster.orders import Orders
 from hachat.cluster.pulse import Notifier, Pulse
+from hachat.cluster.roster import Roster
 from hachat.cluster.schedule import ScheduleKeeper
 from hachat.core import wire
 from hachat.core.errors import UsageError
@@ -48,11 +50,13 @@ from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.core.stepdown import Order
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.examiner import Examiner
 from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.holding import Holder
-from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work
+from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
 from hachat.daemon.letters import LetterKeeper
 from hachat.daemon.stepdown import Moved, move, move_later
+from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
 from hachat.store.commits import Queued
 from hachat.store.dead import DeadLetters
@@ -64,6 +68,7 @@ from hachat.store.lease import open_lease
 from hachat.store.link import Link
 from hachat.store.members import Member, Members, check_layout, read_newest_schema
 from hachat.store.outbound import Outbound
+from hachat.store.peers import read_peers
 from hachat.store.retry import retry
 from hachat.store.schedule import Scheduled, cancel
 from hachat.store.status import Status, read_status
@@ -97,32 +102,27 @@ class Node:
         self._notifier = notifier
         self._holder = Holder(lease_file, settings, self.boot)
         self._floor = FloorKeeper(floor_file)
+        self._examiner = Examiner(link, settings)
         self._pulse = Pulse(notifier)
         consumer = f"{self.name}:{self.boot}"
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)
         self._answers = Answers(link, self._keys, consumer, self._limits)
         robot.ask = self._answers.ask
+        self._roster = Roster(
+            self.name,
+            settings.lease.priority,
+            partial(read_peers, link, self._keys),
+            self._obey,
+        )
         self._newest = partial(read_newest_schema, link, self._keys)
         self.letters = DeadLetters(link, self._keys, settings.queue)
         """The cluster's dead letters."""
+        self.orders = Orders(link, self._keys)
+        """What operators may order of the cluster."""
         self._jobs = Jobs(link, self._keys)
         self._scheduler = Scheduler(self._jobs, robot.jobs)
-        work = settings.worker
-        self._workers = [
-            Worker(
-                self._inbound,
-                link,
-                lane,
-                slots,
-                robot.begin,
-                newest=self._newest,
-                expect=self._scheduler.expect,
-                patience=work.patience,
-            )
-            for lane, slots in zip(LANES, (work.chat_slots, work.work_slots), strict=True)
-            if slots
-        ]
-        self._recovery = Recovery(self._inbound, self._workers)
+        self._workforce = Workforce(self._roster, self._make_workers, settings.worker.grace)
+        self._recovery = Recovery(self._inbound, self._workforce.present)
         self._heartbeat: Heartbeat | None = None
         self._elector: Elector | None = None
         self._leaving = False
@@ -154,13 +154,23 @@ class Node:
             return [f"Redis has not answered for {silence:.0f} s"]
         return []
 
+    def notes(self) -> list[str]:
+        """Return what is to be known of this node although it may take traffic."""
+        notes = list(self._examiner.unsafe)
+        if paused := self._roster.paused:
+            notes.append(f"elections are paused {paused.describe()}")
+        if drained := self._roster.drained:
+            notes.append(f"this node is drained {drained.describe()}")
+        return notes
+
     async def status(self) -> Status:
         """Return what there is to see of the cluster.
 
         Raises:
             StoreError: Redis cannot be asked.
         """
-        return await read_status(self._link, self._keys, self._inbound.limits)
+        status = await read_status(self._link, self._keys, self._inbound.limits)
+        return self._examiner.complete(status)
 
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
         """Queue a webhook; raises as `Inbound.enqueue` does."""
@@ -234,11 +244,12 @@ class Node:
                     self._membership(members) as chat_states,
                     limited(stop, longest_work(self._settings), overdue),
                 ):
-                    await self._work(stop, partial(self._lead, chat_states))
+                    await self._work(members, stop, partial(self._lead, chat_states))
 
     async def _join(self, members: Members) -> None:
         await retry(partial(check_layout, self._link, self._keys))
         await join(members)
+        await retry(self._roster.look)
 
     def _introduce(self, url: str) -> Member:
         work = self._settings.worker
@@ -252,6 +263,7 @@ class Node:
             beat=work.heartbeat,
             life=work.node_ttl,
             schema=wire.VERSION,
+            priority=self._settings.lease.priority,
         )
 
     @asynccontextmanager
@@ -263,7 +275,7 @@ class Node:
             stall=work.node_ttl - work.heartbeat,
             turned_at=lambda: self._pulse.ticked_at,
             on_gone=self._hear_of_gone,
-            on_beat=self._recovery.beaten,
+            on_beat=self._hear_beat,
         )
         self._heartbeat = heartbeat
         chat_states = ChatStates(members)
@@ -274,7 +286,9 @@ class Node:
                 running(self._recovery.run),
                 running(self._scheduler.run),
                 running(self._answers.run),
+                running(self._examiner.run),
                 running(chat_states.run),
+                running(self._roster.run),
             ):
                 yield chat_states
         finally:
@@ -283,15 +297,42 @@ class Node:
                     self._holder.remove()
 
     def _hear_of_gone(self, consumers: Sequence[str]) -> None:
-        if not self._leaving:  # or what is taken over would lie here until we are gone
+        # Or what is taken over would lie here until we are gone.
+        if not self._leaving and not self._roster.drained:
             self._recovery.notice(consumers)
 
-    async def _work(self, stop: trio.Event, duty: Duty) -> None:
+    def _hear_beat(self) -> None:
+        self._recovery.beaten()
+        self._roster.want()
+
+    def _obey(self) -> None:
+        """Do what operators have ordered of this node."""
+        if (drained := self._roster.drained) and self._elector is not None:
+            reason = f"drained: {drained.reason}" if drained.reason else "drained"
+            self._elector.step_aside(reason, drained.by)
+
+    def _make_workers(self) -> list[Worker]:
+        work = self._settings.worker
+        return [
+            Worker(
+                self._inbound,
+                self._link,
+                lane,
+                slots,
+                self._robot.begin,
+                newest=self._newest,
+                expect=self._scheduler.expect,
+                patience=work.patience,
+            )
+            for lane, slots in zip(LANES, (work.chat_slots, work.work_slots), strict=True)
+            if slots
+        ]
+
+    async def _work(self, members: Members, stop: trio.Event, duty: Duty) -> None:
         timing = self._settings.lease.timing
         replicas = self._settings.redis.replicas
         async with trio.open_nursery() as workers:
-            for worker in self._workers:
-                await workers.start(worker.run, stop, self._settings.worker.grace)
+            await workers.start(self._workforce.run, stop)
             async with open_lease(self._link, self._keys, timing, replicas=replicas) as store:
                 self._elector = elector = Elector(
                     store,
@@ -301,6 +342,9 @@ class Node:
                     choose=partial(find_candidates, self._link, self._keys, self.name),
                     warm=self._get_ready,
                     floor=await self._floor.read(),
+                    delay=self._roster.find_delay,
+                    on_order=self._roster.want,
+                    candidate=self._settings.lease.priority > 0,
                     on_held=self._holder.note,
                 )
                 async with (
@@ -313,7 +357,7 @@ class Node:
                     log.info("leaving")
                     self._leaving = True
                     self._notifier.stopping()
-                    await elector.resign(reason="shutdown")
+                    await resign(elector, self._roster, members, timing.op_timeout)
 
     async def _get_ready(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Prepare for becoming master: the elector's part of a successor."""

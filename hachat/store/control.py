@@ -6,6 +6,7 @@ field           content
 pause           nobody takes the lease by itself
 drain:<node>    the node never becomes master and takes no new work
 hold:<node>     the node may not become master until a time
+step-down       a step-down that waits for its time; it is `schedule.py`'s, and of another form
 ==============  ==========================================================================================
 
 Each is JSON with `by`, `reason`, `at` and, if it ends by itself, `until` (Unix seconds by Redis's clock).  That clock serves
@@ -15,6 +16,7 @@ courtesy only: who may lead safely is a matter of the lease.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -37,6 +39,14 @@ class Directive(msgspec.Struct, frozen=True):
     reason: str = ""
     at: float = 0.0
     until: float | None = None
+
+    def describe(self) -> str:
+        """Return since when, by whom, until when and why, to stand behind what it is."""
+        words = [f"since {_format(self.at)}"] if self.at else []
+        words += [f"by {self.by}"] if self.by else []
+        words += [f"until {_format(self.until)}"] if self.until is not None else []
+        told = " ".join(words)
+        return f"{told}: {self.reason}" if self.reason else told
 
 
 class Control(msgspec.Struct, frozen=True):
@@ -91,7 +101,7 @@ async def drain(link: Link, keys: Keys, node: str, *, by: str, reason: str = "")
         UsageError: no such node is known.
         StoreError: as `pause`.
     """
-    await _check_known(link, keys, node)
+    await check_known(link, keys, node)
     return await _order(link, keys, _DRAIN + node, by=by, reason=reason)
 
 
@@ -109,13 +119,22 @@ async def hold(
         UsageError: no such node is known.
         StoreError: as `pause`.
     """
-    await _check_known(link, keys, node)
+    await check_known(link, keys, node)
     return await _order(link, keys, _HOLD + node, by=by, reason=reason, seconds=seconds)
 
 
 async def unhold(link: Link, keys: Keys, node: str) -> bool:
     """Take a hold back; False if there was none.  Raises as `pause` does."""
     return await _write(link, keys, _HOLD + node, b"")
+
+
+async def check_known(link: Link, keys: Keys, node: str) -> None:
+    """Raise `UsageError`, with the names that are known, unless `node` is or was lately in the cluster."""
+    consumers = await link.command("HKEYS", keys.of("members"))
+    known = {consumer.decode().rpartition(":")[0] for consumer in consumers}
+    if node not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"no node is known as {node!r}; known are {names}")
 
 
 async def _order(
@@ -133,17 +152,16 @@ async def _write(link: Link, keys: Keys, field: str, value: bytes) -> bool:
     return bool(await link.script(_CONTROL, names, [field, value]))
 
 
-async def _check_known(link: Link, keys: Keys, node: str) -> None:
-    consumers = await link.command("HKEYS", keys.of("members"))
-    known = {consumer.decode().rpartition(":")[0] for consumer in consumers}
-    if node not in known:
-        names = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"no node is known as {node!r}; known are {names}")
-
-
 async def _read_clock(link: Link) -> float:
     seconds, microseconds = await link.command("TIME")
     return int(seconds) + int(microseconds) / 1_000_000
+
+
+def _format(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:.0f}"
 
 
 def _parse(data: bytes) -> Directive:

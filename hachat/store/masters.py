@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hachat.core.diagnosis import Sentinel
 from hachat.core.errors import StoreUnavailable
 
 _NOT_NOW = frozenset(("s_down", "o_down", "failover_in_progress"))
@@ -85,3 +86,19 @@ def read_answer(sentinel: str, state: Sequence[bytes], address: Sequence[bytes])
     leads = "failover_in_progress" in flags
     fault = f"{host}:{port} is {fields['flags']}"
     return Answer(sentinel, None, fault, failover_epoch=epoch if leads else -1)
+
+
+def read_sentinel(address: str, state: Sequence[bytes], no_quorum: str) -> Sentinel:
+    """Return what the replies to SENTINEL MASTER and SENTINEL CKQUORUM say; `no_quorum` is the latter's complaint."""
+    texts = [text.decode() for text in state]
+    fields = dict(zip(texts[::2], texts[1::2], strict=True))
+    return Sentinel(
+        address=address,
+        master=f"{fields['ip']}:{fields['port']}",
+        config_epoch=int(fields["config-epoch"]),
+        quorum=int(fields["quorum"]),
+        known=int(fields["num-other-sentinels"]) + 1,
+        down_after=int(fields["down-after-milliseconds"]) / 1000,
+        failover_timeout=int(fields["failover-timeout"]) / 1000,
+        no_quorum=no_quorum,
+    )

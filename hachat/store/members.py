@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from hachat.core.errors import NewerLayout
+from hachat.core.settings import DEFAULT_PRIORITY
 from hachat.store.client import Argument, Client
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.link import Link
@@ -14,13 +15,16 @@ from hachat.store.scripts import load
 from hachat.store.stream import Command
 from hachat.store.translation import unwrap
 
-_JOIN, _BEAT, _LEAVE = map(load, ("join", "beat", "leave"))
+_JOIN, _TELL, _BEAT, _LEAVE = map(load, ("join", "tell", "beat", "leave"))
 
 LAYOUT = 1
 """The layout of keys and the meaning of scripts; another number is another world."""
 
 REMEMBERED = 24 * 3600.0
 """Seconds a node that is gone is still shown."""
+
+MISSED = 1.5
+"""Beats after which a node that is not heard of counts as dead; its conversations are taken over later."""
 
 LOOK_BEATS = 4
 """Beats of a node of which the first also looks for holders of conversations that nobody would miss."""
@@ -30,7 +34,8 @@ class Member(msgspec.Struct, frozen=True):
     """What a node says of itself.
 
     `started` is Unix seconds; it beats every `beat` seconds, each beat lets it live for `life`; `chat` holds its
-    adapters' states, `schema` the newest envelopes it reads.
+    adapters' states, `schema` the newest envelopes it reads.  Of those that could be master the highest `priority` is
+    preferred, 0 never is; nor is one that is `leaving`.
     """
 
     node: str
@@ -43,6 +48,8 @@ class Member(msgspec.Struct, frozen=True):
     life: float
     chat: dict[str, str] = {}
     schema: int = 1
+    priority: int = DEFAULT_PRIORITY
+    leaving: bool = False
 
     @property
     def consumer(self) -> str:
@@ -130,9 +137,8 @@ class Members:
 
     async def tell(self, me: Member) -> None:
         """Say again who this node is, because something about it has changed."""
-        await self._link.command(
-            "HSET", self._keys.of("members"), me.consumer, msgspec.json.encode(me)
-        )
+        said: list[Argument] = [me.consumer, msgspec.json.encode(me)]
+        await self._link.script(_TELL, [self._keys.of("members")], said)
         self.me = me
 
     async def leave(self) -> None:

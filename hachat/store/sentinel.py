@@ -27,9 +27,18 @@ import trio
 from redis.client import PubSub
 
 from hachat.core.backoff import backoff
+from hachat.core.diagnosis import Sentinel as Inspected
 from hachat.core.errors import StoreError, StoreUnavailable
 from hachat.store.client import Client, Greeting, make_client, require_master
-from hachat.store.masters import Answer, Behind, FailingOver, Master, choose, read_answer
+from hachat.store.masters import (
+    Answer,
+    Behind,
+    FailingOver,
+    Master,
+    choose,
+    read_answer,
+    read_sentinel,
+)
 from hachat.store.translation import unwrap
 
 log = structlog.get_logger(__name__)
@@ -140,6 +149,14 @@ class Sentinels:
         """Return when the master of this moment is no longer the one to write to."""
         await self._changed.wait()
 
+    async def inspect(self) -> Sequence[Inspected]:
+        """Return what each Sentinel says of itself and of the quorum, in the order of their addresses."""
+        found: list[Inspected] = []
+        async with trio.open_nursery() as nursery:
+            for sentinel in self._sentinels:
+                nursery.start_soon(_inspect, sentinel, found)
+        return sorted(found, key=lambda each: each.address)
+
     async def _look(self) -> None:
         answers: list[Answer] = []
         async with trio.open_nursery() as nursery:
@@ -228,6 +245,19 @@ class _Sentinel:
                 return read_answer(self.address, state, address)
         return Answer(self.address, None, f"no answer within {self._patience} s")
 
+    async def inspect(self) -> Inspected:
+        """Return what it says of itself and of the quorum, or after a moment that it says nothing."""
+        questions = [("SENTINEL", word, self._service) for word in ("MASTER", "CKQUORUM")]
+        with closing(make_client(self._patience, **self._options)) as client:
+            with trio.move_on_after(2 * self._patience):
+                try:
+                    state, quorum = await client.ask(questions)
+                    complaint = str(quorum) if isinstance(quorum, Exception) else ""
+                    return read_sentinel(self.address, unwrap(state), complaint)
+                except StoreError as error:
+                    return Inspected(self.address, fault=str(error))
+        return Inspected(self.address, fault="no answer")
+
     async def listen(self, heard: Callable[[], None]) -> None:
         """Call `heard` once the events are subscribed to, and then at each of them, until the Sentinel is lost.
 
@@ -263,6 +293,10 @@ def _wait_event(events: PubSub) -> bool:
 
 def _waits() -> Iterator[float]:
     return backoff(0.1, _RETURN, random.random)
+
+
+async def _inspect(sentinel: _Sentinel, found: list[Inspected]) -> None:
+    found.append(await sentinel.inspect())
 
 
 async def _collect(sentinel: _Sentinel, answers: list[Answer]) -> None:

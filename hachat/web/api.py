@@ -10,6 +10,7 @@ from quart import Blueprint
 from hachat.web.letters import add_letters
 from hachat.web.login import require_token
 from hachat.web.node import Node
+from hachat.web.orders import add_orders
 from hachat.web.responses import Answer, answer
 from hachat.web.stepdown import add_step_down
 
@@ -20,6 +21,7 @@ def make_api(node: Node, token: str = "") -> Blueprint:
     require_token(api, token)
     add_letters(api, node)
     add_step_down(api, node)
+    add_orders(api, node)
 
     @api.get("/status")
     async def status() -> Answer:

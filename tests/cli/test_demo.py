@@ -124,7 +124,7 @@ def test_stepping_down_is_confirmed(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert look(tmp_path)["master"] == standby
         again = hachat("step-down", "--to", standby, *CONFIG, cwd=tmp_path)
-        assert (again.returncode, again.stderr) == (2, f"hachat: {standby} is the master already\n")
+        assert (again.returncode, again.stderr) == (8, f"hachat: {standby} is the master already\n")
         said = hachat("say", "hachat ping", *CONFIG, cwd=tmp_path)
         assert (said.returncode, said.stdout) == (0, "pong\n")
 

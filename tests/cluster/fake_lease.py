@@ -115,8 +115,9 @@ class FakeServer:
         if self.rules.sight and ask.sight != Sight(self.newest, self.identity):
             return Changed(Sight(self.newest, self.identity))
         lease = self._find_lease()
-        if lease is not None and _is_another(lease, ask):
-            return Refused("HELD", self.state.until - self.clock())
+        quiet = max(ask.timing.ttl, self.state.ttl) - ask.silence
+        if _is_another(lease, ask) and self.rules.silence and quiet > 0:
+            return Refused("HELD", quiet)
         return (
             self._obey(ask)
             or self._doubt(ask)

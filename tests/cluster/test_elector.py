@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from hachat.cluster.elector import Elector, Term, read_clock
 from hachat.cluster.handover import Choose, Warm, choose_anybody, keep_nothing
-from hachat.core.errors import Fenced, StepDownCode, StoreUnavailable
+from hachat.core.errors import Fenced, StepDownCode, StepDownRefused, StoreUnavailable
 from hachat.core.lease import Answer, Ask, Cause, Event, Lease, Sight, Timing, Token
 from tests.cluster.fake_lease import FakeServer
 
@@ -130,6 +130,9 @@ def elect(
     *,
     choose: Choose = choose_anybody,
     warm: Warm = keep_nothing,
+    delay: Callable[[str], float] = lambda _: 0.0,
+    on_order: Callable[[], None] = lambda: None,
+    candidate: bool = True,
     on_held: Callable[[str], None] = lambda _: None,
 ) -> Elector:
     """Return an elector whose jitter is none."""
@@ -142,6 +145,9 @@ def elect(
         random=lambda: 0.5,
         choose=choose,
         warm=warm,
+        delay=delay,
+        on_order=on_order,
+        candidate=candidate,
         on_held=on_held,
     )
 
@@ -431,6 +437,95 @@ async def test_a_step_down_of_another_term_is_ignored(
     old = term.lease.token.epoch - 1
     await elector._hear(Event("step-down", Sight("5-0", "a@0"), Token(0, old, "a", "a1"), "b"))
     assert not term.leaving.is_set()
+
+
+async def test_who_is_drained_steps_aside(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """It is a step-down by whoever ordered it, also where nobody is ready to follow; a standby has nothing to give."""
+
+    async def choose(to: str) -> list[str]:
+        raise StepDownRefused("nobody is ready", "no successor")
+
+    elector = elect(network, choose=choose)
+    elector.step_aside("drained")
+    term = await start(nursery, elector, Duty())
+    elector.step_aside("drained", "ada")
+    await term.over.wait()
+    assert network.calls[-1] == "release drained"
+    assert network.causes == [("step-down", "ada")]
+    assert network.server.state.heir == ""
+
+
+async def test_who_is_no_candidate_never_asks(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """However long nobody is master."""
+    await nursery.start(elect(network, candidate=False).run, Duty())
+    await trio.sleep(60)
+    assert network.calls == []
+
+
+@pytest.mark.parametrize(("heir", "waits"), [("", 0.02), ("b", 0.0)])
+async def test_better_nodes_go_first_after_a_release(
+    *,
+    heir: str,
+    waits: float,
+    network: Network,
+    nursery: trio.Nursery,
+    autojump_clock: MockClock,
+) -> None:
+    """A node waits a moment for better ones, unless it was named."""
+    first, left = elect(network), Duty()
+    asked: list[str] = []
+
+    def delay(leaver: str) -> float:
+        asked.append(leaver)
+        return 0.02
+
+    await start(nursery, first, left)
+    begun = Duty()
+    await nursery.start(elect(network, "b", delay=delay).run, begun)
+    await trio.sleep(1)
+    await first.resign(heir)
+    released = trio.current_time()
+    await begun.begun.wait()
+    assert waits <= trio.current_time() - released < waits + 0.01
+    assert asked == ([] if heir else ["a"])
+
+
+async def test_orders_are_told_of(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """With each event of one, and when the stream is heard anew, for some may have been missed."""
+    told: list[float] = []
+    elector = elect(network, on_order=lambda: told.append(trio.current_time()))
+    await start(nursery, elector, Duty())
+    await trio.sleep(1)
+    network.server.order("pause")
+    await trio.sleep(1)
+    assert told == [0.0, 1.001]
+
+
+async def test_after_a_crash_in_a_pause_nobody_leads_until_it_is_ended(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Who has waited out the silence meanwhile leads at once then."""
+    async with trio.open_nursery() as doomed:
+        await start(doomed, elect(network), Duty())
+        await trio.sleep(1)
+        network.server.order("pause")
+        network.cut = True
+        doomed.cancel_scope.cancel()
+    network.cut = False
+    duty = Duty()
+    await nursery.start(elect(network, "b").run, duty)
+    await trio.sleep(60)
+    assert not duty.terms
+    network.server.order("pause", None)
+    ended = trio.current_time()
+    await duty.begun.wait()
+    assert trio.current_time() - ended < 0.1
 
 
 async def test_a_standby_takes_over_after_silence(

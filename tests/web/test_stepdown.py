@@ -37,14 +37,14 @@ async def test_the_lease_is_moved(locked_client: TestClientProtocol, node: FakeN
     }
     assert await order(locked_client, **full, hold=60) == (200, {"master": "beta"})
     wanted = Order(to="beta", reason="kernel", by="ada", hold=60.0, force=True)
-    assert node.orders == [(wanted, "alpha", 5.0)]
+    assert node.moves == [(wanted, "alpha", 5.0)]
 
 
 async def test_nothing_need_be_said(locked_client: TestClientProtocol, node: FakeNode) -> None:
     """Without a body any other node will do, and who asked is told by where it came from."""
     response = await locked_client.post(PLACE, headers=BEARER)
     assert response.status_code == 200
-    ((asked, leaver, patience),) = node.orders
+    ((asked, leaver, patience),) = node.moves
     assert (asked.to, leaver, patience) == ("", "", 10.0)
     assert asked.by.startswith("api from ")
 
@@ -54,7 +54,7 @@ async def test_a_time_is_accepted_and_taken_back(
 ) -> None:
     """What is to be done later is accepted, and recalled once."""
     assert (await order(locked_client, at="+10m"))[0] == 202
-    assert node.orders[0][2] == "+10m"
+    assert node.moves[0][2] == "+10m"
     recalls = [await locked_client.delete(PLACE, headers=BEARER) for _ in range(2)]
     assert [recall.status_code for recall in recalls] == [200, 404]
 
@@ -89,7 +89,7 @@ async def test_a_body_that_is_none_is_refused(
 ) -> None:
     """Nothing is done where something else may have been meant."""
     assert (await order(locked_client, **body))[0] == 400
-    assert node.orders == []
+    assert node.moves == []
 
 
 async def test_a_time_that_is_none_is_refused(
@@ -113,5 +113,5 @@ async def test_who_has_no_token_moves_nothing(
     node.scheduled = True
     answers = [await locked_client.post(PLACE, json={}), await locked_client.delete(PLACE)]
     assert [one.status_code for one in answers] == [401, 401]
-    assert node.orders == []
+    assert node.moves == []
     assert node.scheduled

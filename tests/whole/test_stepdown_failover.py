@@ -72,7 +72,6 @@ async def test_it_is_done_while_redis_fails_over(lead: float, tmp_path: Path) ->
                     await trio.sleep_forever()
                 redis.fail_over()
             (answer,) = done
-            print(lead, answer)
             nursery.cancel_scope.cancel()
 
     assert answer.returncode == 0, answer.stderr

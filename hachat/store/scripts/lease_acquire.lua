@@ -7,7 +7,7 @@
 -- =>    {kind, ...}:
 -- OK token             it is yours
 -- CHANGED id identity  you have not watched what is here now: the last event id and the identity of this server
--- HELD ms              somebody's key lives, for so long
+-- HELD ms              somebody's key is there, and whoever set it may still be leading for so long
 -- PAUSED ms            elections are paused, and you are neither the last holder's node nor named as successor
 -- DRAINED ms           your node is drained
 -- HOLD ms              your node may not become master before a time
@@ -35,14 +35,14 @@ local last = newest and newest[1] or '0-0'
 local identity = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') .. '@' .. ARGV[5]
 if last ~= ARGV[7] or identity ~= ARGV[8] then return {'CHANGED', last, identity} end
 
-local lease = redis.call('GET', KEYS[1])
-if is_another(lease) then
-  local left = redis.call('PTTL', KEYS[1])
-  return {'HELD', left < 0 and ttl or left}  -- below 0: somebody set the key by hand, without a life
-end
-
 local meta, fields = {}, redis.call('HGETALL', KEYS[2])
 for i = 1, #fields, 2 do meta[fields[i]] = fields[i + 1] end
+
+-- The key's own end is a time of day that replicas copy: where a clock was set back, a dead holder's key lives for an hour.  So
+-- silence decides, as it does for a holder whose key is gone.
+local lease, quiet = redis.call('GET', KEYS[1]), math.max(ttl, tonumber(meta.ttl or 0)) - silence
+if is_another(lease) and quiet > 0 then return {'HELD', quiet} end
+
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local AGAIN = 5000
@@ -73,7 +73,7 @@ if meta.identity ~= identity and (meta.holder or floor > 0) then
   wait = math.max(delay, tonumber(meta.lock_delay or 0)) - age
 end
 if meta.state == 'held' and is_another(meta.holder) then
-  wait = math.max(wait, math.max(ttl, tonumber(meta.ttl)) - silence)
+  wait = math.max(wait, quiet)
 end
 if wait > 0 then
   return {tonumber(meta.config or 0) > config and 'STALE_VIEW' or 'WAIT', wait}

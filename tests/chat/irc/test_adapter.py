@@ -340,6 +340,20 @@ async def test_roster(ngircd: Ngircd) -> None:
     assert caught.value.scope == "adapter"
 
 
+async def test_a_reply_waits_for_a_connection_that_is_being_made(ngircd: Ngircd) -> None:
+    """As a term begins replies are there before the connection is; they go out as soon as it stands."""
+    adapter = make(ngircd)
+    async with visit(ngircd, "ada") as ada:
+        await ada.send("JOIN #ops")
+        await ada.expect(" JOIN ")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(adapter.serve, Heard())
+            await trio.testing.wait_all_tasks_blocked()  # it connects
+            await adapter.send(say("#ops", "at once"))
+            await ada.expect("at once")
+            nursery.cancel_scope.cancel()
+
+
 async def test_lookup(ngircd: Ngircd) -> None:
     """An id leads to whoever has it now; the same nick from elsewhere is somebody else."""
     adapter = make(ngircd)

@@ -1,0 +1,126 @@
+"""What facts about Redis mean for the promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from hachat.core.diagnosis import (
+    Facts,
+    Finding,
+    Peer,
+    Replica,
+    Sentinel,
+    Server,
+    diagnose,
+    find_unsafe,
+)
+from hachat.core.settings import LeaseSettings, RedisSettings
+
+REPLICAS = (Replica("r:1", online=True, lag=0), Replica("r:2", online=True, lag=1))
+SERVER = Server(
+    product="Redis",
+    version=(7, 0, 15),
+    replicas=REPLICAS,
+    min_replicas=1,
+    max_lag=2,
+    append_only=True,
+    policy="noeviction",
+    used=10,
+    limit=100,
+    clock=0.01,
+)
+SENTINELS = tuple(
+    Sentinel(f"s{n}:26379", "", "r:0", 3, quorum=2, known=3, down_after=1.0, failover_timeout=6.0)
+    for n in range(3)
+)
+SAFE = Facts(SERVER, SENTINELS, (Peer("a", "1", 0.0), Peer("b", "1", -0.2)), ())
+REDIS = RedisSettings(sentinels=tuple(each.address for each in SENTINELS))
+
+
+def judge(facts: Facts, redis: RedisSettings = REDIS, **lease: Any) -> dict[str, Finding]:
+    """Return what was found, by the name of the check."""
+    return {each.check: each for each in diagnose(facts, redis, LeaseSettings(**lease))}
+
+
+def serve(**changed: Any) -> Facts:
+    """Return safe facts but for something about the server."""
+    return replace(SAFE, server=replace(SERVER, **changed))
+
+
+def watch(*sentinels: Sentinel) -> Facts:
+    """Return safe facts but for the Sentinels."""
+    return replace(SAFE, sentinels=sentinels)
+
+
+def test_a_safe_cluster_is_told_to_be() -> None:
+    """Every check says ok and nothing asks to be mended."""
+    findings = judge(SAFE).values()
+    assert {each.verdict for each in findings} == {"ok"}
+    assert not any(each.advice for each in findings)
+    assert find_unsafe(SAFE, REDIS, LeaseSettings()) == []
+
+
+FEW = replace(SENTINELS[0], known=2)
+
+
+@pytest.mark.parametrize(
+    ("facts", "check", "verdict", "words"),
+    [
+        (serve(version=(6, 0, 9)), "version", "UNSAFE", "6.2"),
+        (serve(product="Valkey", version=(0, 1)), "version", "ok", "Valkey"),
+        (serve(replicas=()), "replicas", "UNSAFE", "0 of 0"),
+        (serve(replicas=(replace(REPLICAS[0], lag=9),)), "replicas", "UNSAFE", "0 of 1"),
+        (serve(replicas=(REPLICAS[0], Replica("r", online=False, lag=0))), "replicas", "warning", "1 of 2"),
+        (serve(min_replicas=0), "old master", "UNSAFE", "min-replicas-to-write 1"),
+        (serve(min_replicas=None), "old master", "unknown", "CONFIG GET is not allowed"),
+        (serve(max_lag=10), "old master", "warning", "max-lag 2"),
+        (serve(max_lag=0), "old master", "warning", "max-lag 2"),
+        (serve(append_only=False), "persistence", "UNSAFE", "appendonly yes"),
+        (serve(policy="allkeys-lru"), "eviction", "UNSAFE", "noeviction"),
+        (serve(policy="allkeys-lru", limit=0), "eviction", "warning", "noeviction"),
+        (serve(used=85), "memory", "warning", "85%"),
+        (serve(used=99), "memory", "UNSAFE", "99%"),
+        (serve(clock=-3600.0), "clocks", "warning", "Redis by -3600.0 s"),
+        (watch(*SENTINELS[:2], Sentinel("s2:1", "no answer")), "sentinels", "warning", "s2:1: no answer"),
+        (watch(SENTINELS[0], *[Sentinel("s:1", "no")] * 2), "sentinels", "UNSAFE", "1 of 3"),
+        (watch(*SENTINELS[:2], replace(SENTINELS[2], config_epoch=2)), "agreement", "warning", "different"),
+        (watch(*[replace(each, quorum=1) for each in SENTINELS]), "quorum", "warning", "quorum 2"),
+        (watch(FEW, FEW), "quorum", "UNSAFE", "run three"),
+        (watch(*SENTINELS[:2], replace(SENTINELS[2], no_quorum="NOQUORUM 1")), "quorum", "UNSAFE", "NOQUORUM"),
+        (watch(*[replace(each, address="h:1") for each in SENTINELS]), "hosts", "warning", "one host"),
+        (watch(*[replace(each, down_after=5.0) for each in SENTINELS]), "failover", "warning", "lease.ttl 8.5"),
+        (watch(*[replace(each, failover_timeout=180.0) for each in SENTINELS]), "failover-timeout", "warning", "180"),
+        (replace(SAFE, peers=(Peer("a", "1", 5.0),)), "clocks", "warning", "a by +5.0 s"),
+        (replace(SAFE, peers=(Peer("a", "1"), Peer("b", "2"))), "nodes", "warning", "1, 2"),
+        (replace(SAFE, denied=("GETEX",)), "rights", "UNSAFE", "+getex"),
+    ],
+)  # fmt: skip
+def test_what_is_not_safe_is_told_with_what_to_do(
+    facts: Facts, check: str, verdict: str, words: str
+) -> None:
+    """One thing is wrong: its check says so, and only what is UNSAFE makes the cluster that."""
+    finding = judge(facts)[check]
+    assert finding.verdict == verdict
+    assert words in str(finding)
+    unsafe = find_unsafe(facts, REDIS, LeaseSettings())
+    assert bool(unsafe) == (verdict == "UNSAFE")
+    assert (str(finding) in unsafe) == (verdict == "UNSAFE")
+
+
+def test_a_single_server_is_no_fault_but_a_price() -> None:
+    """Nothing about it is UNSAFE, and what it costs is said."""
+    alone = replace(serve(replicas=(), min_replicas=0, append_only=False), sentinels=())
+    single = RedisSettings()
+    found = judge(alone, single)
+    assert "nobody is master" in found["replicas"].found
+    assert "lost when it restarts" in found["persistence"].found
+    assert find_unsafe(alone, single, LeaseSettings()) == []
+
+
+def test_where_nobody_has_looked_nothing_is_said() -> None:
+    """Rights and nodes are looked at on demand only."""
+    found = judge(replace(SAFE, denied=None, peers=()))
+    assert {"rights", "nodes"}.isdisjoint(found)

@@ -1,0 +1,53 @@
+"""A node looks at Redis again and again, and says what has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+from structlog.testing import capture_logs
+
+from hachat.core.settings import RedisSettings, Settings
+from hachat.daemon.examiner import Examiner
+from hachat.store.keys import Keys
+from hachat.store.link import Direct, Link
+from hachat.store.status import read_status
+from hachat.tasks.services import running
+from tests.store.sentinels import run_cluster
+
+
+async def test_it_warns_once_and_again_when_it_is_well(tmp_path: Path) -> None:
+    """Each thing that is unsafe is a line in the log, and stands in the status until it is mended."""
+    with run_cluster(tmp_path) as cluster:
+        link = Link(Direct(cluster.servers[0].url), timeout=5.0)
+        settings = Settings(redis=RedisSettings(replicas=1))
+        examiner = Examiner(link, settings)
+        with trio.fail_after(30), capture_logs() as logs:
+            async with running(link.run):
+                await examiner.look()
+                before = list(examiner.unsafe)
+                await examiner.look()
+                status = examiner.complete(await read_status(link, Keys("examined")))
+                await link.command("CONFIG", "SET", "appendonly", "yes")
+                await link.command("CONFIG", "SET", "min-replicas-to-write", "1")
+                await link.command("CONFIG", "SET", "min-replicas-max-lag", "2")
+                await examiner.look()
+
+    warned = [entry["reason"] for entry in logs if entry["log_level"] == "warning"]
+    assert warned == before
+    assert status.unsafe == before
+    assert any("min-replicas-to-write is 0" in reason for reason in before)
+    assert any("appendonly no" in reason for reason in before)
+    assert examiner.unsafe == []
+    assert [entry["event"] for entry in logs if entry["log_level"] == "info"] == [
+        "Redis is set up safely again"
+    ]
+
+
+async def test_a_redis_that_is_away_changes_nothing(link: Link) -> None:
+    """What was seen before stands until it answers again."""
+    examiner = Examiner(Link(Direct("redis://127.0.0.1:1")), Settings())
+    examiner.unsafe = ["something"]
+    async with running(examiner._link.run):
+        await examiner.look()
+    assert examiner.unsafe == ["something"]

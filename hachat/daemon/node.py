@@ -48,12 +48,14 @@ from hachat.core.errors import UsageError
 from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
+from hachat.core.stepdown import Order
 from hachat.daemon.chat_states import ChatStates
 from hachat.daemon.examiner import Examiner
 from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
 from hachat.daemon.letters import LetterKeeper
+from hachat.daemon.stepdown import Moved, move, move_later
 from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
 from hachat.store.commits import Queued
@@ -68,6 +70,7 @@ from hachat.store.members import Member, Members, check_layout, read_newest_sche
 from hachat.store.outbound import Outbound
 from hachat.store.peers import read_peers
 from hachat.store.retry import retry
+from hachat.store.schedule import Scheduled, cancel
 from hachat.store.status import Status, read_status
 from hachat.tasks.services import finish_unless, running
 from hachat.web.server import make_app, serve
@@ -186,6 +189,18 @@ class Node:
         found = await self._jobs.cancel(job_id)
         log.info("a job was cancelled", job=job_id, found=found)
         return found
+
+    async def step_down(self, order: Order, *, leaver: str = "", patience: float = 10.0) -> Moved:
+        """Have the master step down, whoever it is."""
+        return await move(self._link, self._keys, order, leaver, patience)
+
+    async def schedule_step_down(self, order: Order, at: str, *, leaver: str = "") -> Scheduled:
+        """Have the master of that time step down."""
+        return await move_later(self._link, self._keys, order, leaver, at)
+
+    async def cancel_step_down(self) -> bool:
+        """Take back a step-down that waits for its time."""
+        return await cancel(self._link, self._keys)
 
     @staticmethod
     def new_id() -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
+import redis
 import trio
 from structlog.testing import capture_logs
 
 from hachat.core.settings import RedisSettings, Settings
 from hachat.daemon.examiner import Examiner
+from hachat.store.embedded import Server
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
 from hachat.store.status import read_status
@@ -28,9 +31,8 @@ async def test_it_warns_once_and_again_when_it_is_well(tmp_path: Path) -> None:
                 before = list(examiner.unsafe)
                 await examiner.look()
                 status = examiner.complete(await read_status(link, Keys("examined")))
-                await link.command("CONFIG", "SET", "appendonly", "yes")
-                await link.command("CONFIG", "SET", "min-replicas-to-write", "1")
-                await link.command("CONFIG", "SET", "min-replicas-max-lag", "2")
+                for server in cluster.servers:
+                    set_up(server)
                 await examiner.look()
 
     warned = [entry["reason"] for entry in logs if entry["log_level"] == "warning"]
@@ -51,3 +53,11 @@ async def test_a_redis_that_is_away_changes_nothing(link: Link) -> None:
     async with running(examiner._link.run):
         await examiner.look()
     assert examiner.unsafe == ["something"]
+
+
+def set_up(server: Server) -> None:
+    """Mend what is not safe."""
+    with closing(redis.Redis(port=server.port)) as raw:
+        raw.config_set("appendonly", "yes")
+        raw.config_set("min-replicas-to-write", 1)
+        raw.config_set("min-replicas-max-lag", 2)

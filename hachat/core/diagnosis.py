@@ -127,5 +127,5 @@ def _judge_rights(rights: Rights | None) -> Iterator[Finding]:
         rules = " ".join(name if name[0] in "~&" else f"+{name.lower()}" for name in rights.denied)
         found = f"our user has no right to {', '.join(rights.denied)}"
         yield Finding("rights", "UNSAFE", found, f"on every server: ACL SETUSER <user> {rules}")
-    else:
+    elif not rights.missing:
         yield Finding("rights", "ok", "every command that is used is allowed")

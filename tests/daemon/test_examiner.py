@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from hachat.core.settings import RedisSettings, Settings
 from hachat.daemon.examiner import Examiner
 from hachat.store.embedded import Server
+from hachat.store.examination import examine
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
 from hachat.store.status import read_status
@@ -61,3 +62,34 @@ def set_up(server: Server) -> None:
         raw.config_set("appendonly", "yes")
         raw.config_set("min-replicas-to-write", 1)
         raw.config_set("min-replicas-max-lag", 2)
+
+
+async def test_figures_alone_are_no_news(own_server: Server) -> None:
+    """A Redis that fills up is one line in the log, while the status has its latest figures."""
+    link = Link(Direct(own_server.url), timeout=5.0)
+    examiner = Examiner(link, Settings())
+    seen = []
+    with trio.fail_after(10), capture_logs() as logs:
+        async with running(link.run):
+            used = int((await examine(link)).server.used)
+            for share in (0.99, 0.96):
+                await link.command("CONFIG", "SET", "maxmemory", int(used / share))
+                await examiner.look()
+                seen += examiner.unsafe
+    assert len(set(seen)) == 2, seen
+    assert len([each for each in logs if each["log_level"] == "warning"]) == 1
+
+
+async def test_something_else_is_news(own_server: Server) -> None:
+    """The same check that fails for another reason is told again."""
+    link = Link(Direct(own_server.url), timeout=5.0)
+    examiner = Examiner(link, Settings())
+    with trio.fail_after(10), capture_logs() as logs:
+        async with running(link.run):
+            await link.command("CONFIG", "SET", "maxmemory", "1gb")
+            for policy in ("allkeys-lru", "volatile-lru"):
+                await link.command("CONFIG", "SET", "maxmemory-policy", policy)
+                await examiner.look()
+    warned = [each["reason"] for each in logs if each["log_level"] == "warning"]
+    assert ["allkeys" in each for each in warned] == [True, False]
+    assert ["volatile" in each for each in warned] == [False, True]

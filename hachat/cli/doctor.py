@@ -19,11 +19,12 @@ from rich.text import Text
 from hachat.cli.options import DEGRADED, config_option, open_link, read_settings
 from hachat.cli.screen import make_console
 from hachat.cli.table import make_table
-from hachat.core.diagnosis import Finding, Peer, diagnose
+from hachat.core.diagnosis import diagnose
+from hachat.core.facts import Finding, Peer
 from hachat.core.settings import Settings
 from hachat.store.examination import examine
 from hachat.store.keys import Keys
-from hachat.store.rights import find_denied
+from hachat.store.rights import find_rights
 from hachat.store.status import NodeStatus, read_status
 
 PATIENCE = 0.5
@@ -54,10 +55,11 @@ async def _examine(settings: Settings) -> list[Finding]:
     keys = Keys(settings.cluster)
     async with open_link(settings) as link:
         facts = await examine(link)
-        denied = await find_denied(link, keys)
-        nodes = [] if denied else (await read_status(link, keys)).nodes
+        rights = await find_rights(link, keys)
+        unable = rights.denied or rights.missing
+        nodes = [] if unable else (await read_status(link, keys)).nodes
         peers = await _ask([node for node in nodes if node.role != "dead"])
-    facts = replace(facts, peers=peers, denied=denied)
+    facts = replace(facts, peers=peers, rights=rights)
     return diagnose(facts, settings.redis, settings.lease)
 
 

@@ -1,45 +1,97 @@
-"""The facts behind `core/diagnosis.py`, asked of Redis and of its Sentinels."""
+"""The facts behind `core/diagnosis.py`, asked of Redis, of its replicas and of its Sentinels."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from typing import Any
 
-from hachat.core.diagnosis import Facts, Replica, Server
-from hachat.core.errors import StoreRefused
+import trio
+from msgspec.structs import replace
+
+from hachat.core.errors import StoreError, StoreRefused
+from hachat.core.facts import Facts, Replica, Server
+from hachat.store.client import Argument, Client
 from hachat.store.link import Link
+from hachat.store.source import Source
+from hachat.store.translation import unwrap
+
+PATIENCE = 0.5
+"""Seconds a replica has to tell its settings; they are asked all at once."""
 
 _REPLICA = re.compile(
     r"ip=(?P<ip>[^,]*),port=(?P<port>\d+),state=(?P<state>\w+),.*lag=(?P<lag>-?\d+)"
 )
 
+_SETTINGS = ("min-replicas-*", "appendfsync")
+"""What INFO does not tell; Redis before 7.0 takes one pattern at a time."""
+
 Ask = Callable[..., Awaitable[Any]]
 
 
 async def examine(link: Link) -> Facts:
-    """Return what Redis and the Sentinels say of themselves; nodes and rights are not asked here.
+    """Return what Redis, its replicas and the Sentinels say of themselves; nodes and rights are not asked here.
 
     Raises:
         StoreError: Redis cannot be asked.
     """
     sentinels = await link.source.inspect()
+    server = await _examine_server(link.command)
+    replicas = await _examine_replicas(link.source, server.replicas)
+    return Facts(server=replace(server, replicas=replicas), sentinels=sentinels)
+
+
+async def _examine_server(ask: Ask) -> Server:
     began = time.time()
-    seconds, micros = await link.command("TIME")
+    seconds, micros = await ask("TIME")
     # Redis said it somewhere between the two.
     ahead = int(seconds) + int(micros) / 1e6 - (began + time.time()) / 2
-    text = (await link.command("INFO")).decode("utf-8", "replace")
-    wanted = await _read_config(link.command)
-    return Facts(server=read_server(text, wanted, clock=ahead), sentinels=sentinels)
+    text = (await ask("INFO")).decode("utf-8", "replace")
+    return read_server(text, await _read_config(ask), clock=ahead)
+
+
+async def _examine_replicas(source: Source, replicas: Sequence[Replica]) -> list[Replica]:
+    found: list[Replica] = []
+
+    async def examine_one(replica: Replica) -> None:
+        found.append(await _examine_replica(source, replica))
+
+    async with trio.open_nursery() as nursery:
+        for replica in replicas:
+            nursery.start_soon(examine_one, replica)
+    return sorted(found, key=lambda each: each.address)
+
+
+async def _examine_replica(source: Source, replica: Replica) -> Replica:
+    host, _, port = replica.address.rpartition(":")
+    with (
+        closing(source.reach(host, int(port), PATIENCE)) as client,
+        trio.move_on_after(PATIENCE),
+    ):
+        try:
+            return replace(replica, itself=await _examine_server(partial(_ask, client)))
+        except StoreRefused as error:
+            return replace(replica, refusal=str(error))
+        except StoreError as error:
+            return replace(replica, fault=str(error))
+    return replace(replica, fault=f"no answer within {PATIENCE} s")
+
+
+async def _ask(client: Client, *command: Argument) -> Any:
+    (outcome,) = await client.ask([command])
+    return unwrap(outcome)
 
 
 async def _read_config(ask: Ask) -> dict[str, str] | None:
+    texts: list[str] = []
     try:
-        flat = await ask("CONFIG", "GET", "min-replicas-*")
+        for pattern in _SETTINGS:
+            texts += [part.decode() for part in await ask("CONFIG", "GET", pattern)]
     except StoreRefused:
         return None  # a managed Redis forbids it, or has another name for it
-    texts = [part.decode() for part in flat]
     return dict(zip(texts[::2], texts[1::2], strict=True))
 
 
@@ -59,6 +111,8 @@ def read_server(info: str, config: Mapping[str, str] | None, *, clock: float) ->
         used=int(fields.get("used_memory", 0)),
         limit=int(fields.get("maxmemory", 0)),
         clock=clock,
+        fsync="" if config is None else config.get("appendfsync", ""),
+        priority=int(fields.get("slave_priority", 100)),
     )
 
 

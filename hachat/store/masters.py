@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hachat.core.diagnosis import Sentinel
 from hachat.core.errors import StoreUnavailable
+from hachat.core.facts import Sentinel
 
 _NOT_NOW = frozenset(("s_down", "o_down", "failover_in_progress"))
 

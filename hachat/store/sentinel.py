@@ -27,8 +27,8 @@ import trio
 from redis.client import PubSub
 
 from hachat.core.backoff import backoff
-from hachat.core.diagnosis import Sentinel as Inspected
 from hachat.core.errors import StoreError, StoreUnavailable
+from hachat.core.facts import Sentinel as Inspected
 from hachat.store.client import Client, Greeting, make_client, require_master
 from hachat.store.masters import (
     Answer,
@@ -156,6 +156,10 @@ class Sentinels:
             for sentinel in self._sentinels:
                 nursery.start_soon(_inspect, sentinel, found)
         return sorted(found, key=lambda each: each.address)
+
+    def reach(self, host: str, port: int, patience: float) -> Client:
+        """Return a new client of a server that is not the master."""
+        return make_client(patience, host=host, port=port, **self._options)
 
     async def _look(self) -> None:
         answers: list[Answer] = []

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import trio
 from redis.connection import parse_url
 
-from hachat.core.diagnosis import Sentinel
+from hachat.core.facts import Sentinel
 from hachat.store.client import Client, Greeting, make_client, require_master
 
 
@@ -46,6 +46,10 @@ class Source(Protocol):
 
     async def inspect(self) -> Sequence[Sentinel]:
         """Return what each Sentinel says of itself; of a single server none."""
+        ...
+
+    def reach(self, host: str, port: int, patience: float) -> Client:
+        """Return a new client, logged in as everywhere, of another server, whatever that is."""
         ...
 
 
@@ -87,6 +91,11 @@ class Direct:
     async def inspect(self) -> Sequence[Sentinel]:
         """Return none: a single server has no Sentinel."""
         return ()
+
+    def reach(self, host: str, port: int, patience: float) -> Client:
+        """Return a new client of a replica of the server."""
+        options = {name: it for name, it in self._options.items() if name != "unix_socket_path"}
+        return make_client(patience, **{**options, "host": host, "port": port})
 
     def _admit(self, greeting: Greeting) -> None:
         require_master(greeting)

@@ -10,9 +10,10 @@ import redis
 from click.testing import CliRunner, Result
 
 from hachat.cli.commands import main
-from hachat.store.embedded import Server, run_server
+from hachat.store.embedded import Server, free_port, run_server
 from tests.cli.running import Place
 from tests.store.sentinels import SERVICE, run_cluster
+from tests.waiting import until_sync
 
 
 def run(folder: Path, *arguments: str) -> Result:
@@ -62,7 +63,7 @@ def test_rights_that_are_missing_are_named(tmp_path: Path, own_server: Server) -
 
     assert done.exit_code == 4
     found = {each["check"]: each for each in json.loads(done.stdout)}
-    assert found["rights"]["advice"] == "ACL SETUSER <user> +getex"
+    assert found["rights"]["advice"] == "on every server: ACL SETUSER <user> +getex"
     assert "pw" not in done.output
 
 
@@ -74,3 +75,42 @@ def test_an_eviction_that_is_wrong_is_unsafe(tmp_path: Path) -> None:
         done = run(tmp_path, "doctor")
     assert done.exit_code == 4
     assert "allkeys-lru" in done.output
+
+
+def test_a_master_without_its_replica_is_told_of_and_not_away(tmp_path: Path) -> None:
+    """It acknowledges nothing then; that is what the table says, and what to do."""
+    with run_cluster(tmp_path / "r", min_replicas=1) as cluster:
+        write(tmp_path, f"sentinels = {cluster.addresses}\nservice = {SERVICE!r}\ntimeout = 5.0")
+        replica, master = (redis.Redis(port=cluster.servers[n].port) for n in (1, 0))
+        with closing(replica), closing(master):
+            replica.replicaof("127.0.0.1", free_port())
+            until_sync(lambda: refuses(master), 20.0)
+
+            done = run(tmp_path, "doctor", "--json")
+
+    assert done.exit_code == 4, done.output
+    found = {each["check"]: each for each in json.loads(done.stdout)}
+    assert found["replicas"]["verdict"] == "UNSAFE"
+    assert found["rights"]["verdict"] == "ok"
+
+
+def test_a_replica_that_is_set_up_otherwise_is_unsafe(tmp_path: Path) -> None:
+    """After the next failover it would be the master."""
+    with run_cluster(tmp_path / "r", min_replicas=1) as cluster:
+        write(tmp_path, f"sentinels = {cluster.addresses}\nservice = {SERVICE!r}\ntimeout = 5.0")
+        with closing(redis.Redis(port=cluster.servers[1].port)) as replica:
+            replica.config_set("min-replicas-to-write", 0)
+        done = run(tmp_path, "doctor", "--json")
+    found = {each["check"]: each for each in json.loads(done.stdout)}
+    assert done.exit_code == 4
+    assert found["old master"]["verdict"] == "ok"
+    assert "min-replicas-to-write 0" in found["successors"]["found"]
+
+
+def refuses(master: redis.Redis) -> bool:
+    """Tell whether a server acknowledges nothing."""
+    try:
+        master.set("x", "1")
+    except redis.ResponseError:
+        return True
+    return False

@@ -5,25 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from hachat.core.diagnosis import (
-    Facts,
-    Finding,
-    Peer,
-    Replica,
-    Sentinel,
-    Server,
-    diagnose,
-    find_unsafe,
-)
+from hachat.core.diagnosis import diagnose, find_unsafe
+from hachat.core.facts import Facts, Finding, Peer, Replica, Rights, Sentinel, Server
 from hachat.core.settings import LeaseSettings, RedisSettings
 
-REPLICAS = (Replica("r:1", online=True, lag=0), Replica("r:2", online=True, lag=1))
-SERVER = Server(
+OTHER = Server(
     product="Redis",
     version=(7, 0, 15),
-    replicas=REPLICAS,
+    replicas=(),
     min_replicas=1,
     max_lag=2,
     append_only=True,
@@ -32,11 +25,16 @@ SERVER = Server(
     limit=100,
     clock=0.01,
 )
+REPLICAS = (
+    Replica("r:1", online=True, lag=0, itself=OTHER),
+    Replica("r:2", online=True, lag=1, itself=OTHER),
+)
+SERVER = replace(OTHER, replicas=REPLICAS)
 SENTINELS = tuple(
     Sentinel(f"s{n}:26379", "", "r:0", 3, quorum=2, known=3, down_after=1.0, failover_timeout=6.0)
     for n in range(3)
 )
-SAFE = Facts(SERVER, SENTINELS, (Peer("a", "1", 0.0), Peer("b", "1", -0.2)), ())
+SAFE = Facts(SERVER, SENTINELS, (Peer("a", "1", 0.0), Peer("b", "1", -0.2)), Rights())
 REDIS = RedisSettings(sentinels=tuple(each.address for each in SENTINELS))
 
 
@@ -48,6 +46,16 @@ def judge(facts: Facts, redis: RedisSettings = REDIS, **lease: Any) -> dict[str,
 def serve(**changed: Any) -> Facts:
     """Return safe facts but for something about the server."""
     return replace(SAFE, server=replace(SERVER, **changed))
+
+
+def set_up(**changed: Any) -> tuple[Replica, ...]:
+    """Return two replicas, of which one is set up otherwise."""
+    return REPLICAS[0], replace(REPLICAS[1], itself=replace(OTHER, **changed))
+
+
+def tell(**said: str) -> tuple[Replica, ...]:
+    """Return two replicas, of which one says nothing of itself but this."""
+    return REPLICAS[0], replace(REPLICAS[1], itself=None, **said)
 
 
 def watch(*sentinels: Sentinel) -> Facts:
@@ -77,7 +85,9 @@ FEW = replace(SENTINELS[0], known=2)
         (serve(min_replicas=0), "old master", "UNSAFE", "min-replicas-to-write 1"),
         (serve(min_replicas=None), "old master", "unknown", "CONFIG GET is not allowed"),
         (serve(max_lag=10), "old master", "warning", "max-lag 2"),
-        (serve(max_lag=0), "old master", "warning", "max-lag 2"),
+        (serve(max_lag=0), "old master", "UNSAFE", "max-lag 2"),
+        (serve(replicas=set_up(max_lag=0)), "successors", "UNSAFE", "CONFIG SET min-replicas-max-lag 2"),
+        (serve(replicas=set_up(max_lag=None, min_replicas=None)), "successors", "ok", "as safe"),
         (serve(append_only=False), "persistence", "UNSAFE", "appendonly yes"),
         (serve(policy="allkeys-lru"), "eviction", "UNSAFE", "noeviction"),
         (serve(policy="allkeys-lru", limit=0), "eviction", "warning", "noeviction"),
@@ -95,7 +105,17 @@ FEW = replace(SENTINELS[0], known=2)
         (watch(*[replace(each, failover_timeout=180.0) for each in SENTINELS]), "failover-timeout", "warning", "180"),
         (replace(SAFE, peers=(Peer("a", "1", 5.0),)), "clocks", "warning", "a by +5.0 s"),
         (replace(SAFE, peers=(Peer("a", "1"), Peer("b", "2"))), "nodes", "warning", "1, 2"),
-        (replace(SAFE, denied=("GETEX",)), "rights", "UNSAFE", "+getex"),
+        (replace(SAFE, rights=Rights(["GETEX"])), "rights", "UNSAFE", "+getex"),
+        (replace(SAFE, rights=Rights(["&hachat:*"])), "rights", "UNSAFE", "<user> &hachat:*"),
+        (replace(SAFE, rights=Rights(missing=["WAIT"])), "commands", "UNSAFE", "rename-command"),
+        (serve(fsync="no"), "persistence", "warning", "appendfsync everysec"),
+        (serve(replicas=set_up(min_replicas=0)), "successors", "UNSAFE", "CONFIG SET min-replicas-to-write 1, CONFIG REWRITE"),
+        (serve(replicas=set_up(append_only=False)), "successors", "UNSAFE", "CONFIG SET appendonly yes"),
+        (serve(replicas=set_up(policy="allkeys-lru")), "successors", "UNSAFE", "maxmemory-policy allkeys-lru"),
+        (serve(replicas=tell(refusal="no login")), "login", "UNSAFE", "r:2 (no login)"),
+        (serve(replicas=tell(fault="no answer")), "successors", "unknown", "r:2: no answer"),
+        (serve(replicas=set_up(clock=9.0)), "clocks", "warning", "r:2 by +9.0 s"),
+        (serve(replicas=[replace(each, itself=replace(OTHER, priority=0)) for each in REPLICAS]), "promotion", "UNSAFE", "100"),
     ],
 )  # fmt: skip
 def test_what_is_not_safe_is_told_with_what_to_do(
@@ -122,5 +142,68 @@ def test_a_single_server_is_no_fault_but_a_price() -> None:
 
 def test_where_nobody_has_looked_nothing_is_said() -> None:
     """Rights and nodes are looked at on demand only."""
-    found = judge(replace(SAFE, denied=None, peers=()))
+    found = judge(replace(SAFE, rights=None, peers=()))
     assert {"rights", "nodes"}.isdisjoint(found)
+
+
+def test_what_is_never_promoted_need_not_be_set_up_for_it() -> None:
+    """A replica of priority 0, for backups say, is no successor, and what it is set to does no harm."""
+    found = judge(serve(replicas=set_up(priority=0, append_only=False, min_replicas=0)))
+    assert (found["successors"].verdict, "promotion" in found) == ("ok", False)
+
+
+SECONDS = st.floats(0, 1e6)
+SERVERS = st.builds(
+    Server,
+    product=st.sampled_from(["Redis", "Valkey"]),
+    version=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    replicas=st.just(()),
+    min_replicas=st.none() | st.integers(0, 3),
+    max_lag=st.none() | st.integers(0, 20),
+    append_only=st.booleans(),
+    policy=st.sampled_from(["noeviction", "volatile-ttl"]),
+    used=st.integers(0, 200),
+    limit=st.sampled_from([0, 100]),
+    clock=st.floats(-1e6, 1e6),
+    fsync=st.sampled_from(["", "no", "always"]),
+    priority=st.integers(0, 100),
+)
+ANY_REPLICAS = st.lists(
+    st.builds(
+        Replica,
+        address=st.sampled_from(["r:1", "r:2", "r:3"]),
+        online=st.booleans(),
+        lag=st.integers(-1, 20),
+        itself=st.none() | SERVERS,
+        fault=st.sampled_from(["", "no answer"]),
+        refusal=st.sampled_from(["", "no login"]),
+    ),
+    max_size=3,
+)
+ANY_SENTINELS = st.lists(
+    st.builds(
+        Sentinel,
+        address=st.sampled_from(["a:1", "b:1", "c:1"]),
+        fault=st.sampled_from(["", "no answer"]),
+        master=st.sampled_from(["r:1", "r:2"]),
+        config_epoch=st.integers(0, 3),
+        quorum=st.integers(0, 5),
+        known=st.integers(1, 5),
+        down_after=SECONDS,
+        failover_timeout=SECONDS,
+        no_quorum=st.sampled_from(["", "NOQUORUM"]),
+    ),
+    max_size=5,
+)
+
+
+@given(SERVERS, ANY_REPLICAS, ANY_SENTINELS, st.sampled_from([REDIS, RedisSettings()]))
+def test_whatever_the_facts_are_each_check_says_one_thing_and_what_to_do(
+    server: Server, replicas: list[Replica], sentinels: list[Sentinel], redis: RedisSettings
+) -> None:
+    """No facts are an error; what is not ok has an advice; and no check contradicts itself."""
+    facts = Facts(replace(server, replicas=replicas), sentinels)
+    found = diagnose(facts, redis, LeaseSettings())
+    checks = [each.check for each in found]
+    assert len(checks) == len(set(checks))
+    assert all(bool(each.advice) == (each.verdict != "ok") for each in found)

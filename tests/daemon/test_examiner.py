@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
+import redis
 import trio
 from structlog.testing import capture_logs
 
 from hachat.core.settings import RedisSettings, Settings
 from hachat.daemon.examiner import Examiner
+from hachat.store.embedded import Server
+from hachat.store.examination import examine
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
 from hachat.store.status import read_status
@@ -28,9 +32,8 @@ async def test_it_warns_once_and_again_when_it_is_well(tmp_path: Path) -> None:
                 before = list(examiner.unsafe)
                 await examiner.look()
                 status = examiner.complete(await read_status(link, Keys("examined")))
-                await link.command("CONFIG", "SET", "appendonly", "yes")
-                await link.command("CONFIG", "SET", "min-replicas-to-write", "1")
-                await link.command("CONFIG", "SET", "min-replicas-max-lag", "2")
+                for server in cluster.servers:
+                    set_up(server)
                 await examiner.look()
 
     warned = [entry["reason"] for entry in logs if entry["log_level"] == "warning"]
@@ -51,3 +54,42 @@ async def test_a_redis_that_is_away_changes_nothing(link: Link) -> None:
     async with running(examiner._link.run):
         await examiner.look()
     assert examiner.unsafe == ["something"]
+
+
+def set_up(server: Server) -> None:
+    """Mend what is not safe."""
+    with closing(redis.Redis(port=server.port)) as raw:
+        raw.config_set("appendonly", "yes")
+        raw.config_set("min-replicas-to-write", 1)
+        raw.config_set("min-replicas-max-lag", 2)
+
+
+async def test_figures_alone_are_no_news(own_server: Server) -> None:
+    """A Redis that fills up is one line in the log, while the status has its latest figures."""
+    link = Link(Direct(own_server.url), timeout=5.0)
+    examiner = Examiner(link, Settings())
+    seen = []
+    with trio.fail_after(10), capture_logs() as logs:
+        async with running(link.run):
+            used = int((await examine(link)).server.used)
+            for share in (0.99, 0.96):
+                await link.command("CONFIG", "SET", "maxmemory", int(used / share))
+                await examiner.look()
+                seen += examiner.unsafe
+    assert len(set(seen)) == 2, seen
+    assert len([each for each in logs if each["log_level"] == "warning"]) == 1
+
+
+async def test_something_else_is_news(own_server: Server) -> None:
+    """The same check that fails for another reason is told again."""
+    link = Link(Direct(own_server.url), timeout=5.0)
+    examiner = Examiner(link, Settings())
+    with trio.fail_after(10), capture_logs() as logs:
+        async with running(link.run):
+            await link.command("CONFIG", "SET", "maxmemory", "1gb")
+            for policy in ("allkeys-lru", "volatile-lru"):
+                await link.command("CONFIG", "SET", "maxmemory-policy", policy)
+                await examiner.look()
+    warned = [each["reason"] for each in logs if each["log_level"] == "warning"]
+    assert ["allkeys" in each for each in warned] == [True, False]
+    assert ["volatile" in each for each in warned] == [False, True]

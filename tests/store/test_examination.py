@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 import trio
 
-from hachat.core.diagnosis import Replica
+from hachat.core.facts import Replica
 from hachat.store.embedded import Server, run_server
 from hachat.store.examination import examine, read_server
 from hachat.store.link import Direct, Link
 from hachat.store.sentinel import Sentinels
 from hachat.tasks.services import running
 from tests.store.binaries import find_redis
+from tests.store.pairs import confirming, run_pair
 from tests.store.sentinels import SERVICE, Cluster, run_cluster
 from tests.waiting import until
 
@@ -51,7 +53,7 @@ async def test_a_cluster_with_sentinels_tells_all(cluster: Cluster) -> None:
 
 
 async def test_sentinels_that_are_silent_are_named(tmp_path: Path) -> None:
-    """Two of three frozen: they say nothing, soon, and the third that it could not fail over."""
+    """Two of three dead: they say nothing, and the third that it could not fail over."""
     with run_cluster(tmp_path) as cluster:
         source = Sentinels(cluster.addresses, SERVICE)
         for sentinel in cluster.sentinels[1:]:
@@ -65,6 +67,106 @@ async def test_sentinels_that_are_silent_are_named(tmp_path: Path) -> None:
             return len(silent) == 2 and bool(answering and "NOQUORUM" in answering[0].no_quorum)
 
         await until(look, 20.0)
+
+
+async def test_what_is_frozen_delays_nobody(cluster: Cluster) -> None:
+    """A Sentinel and a replica that stand still are told of within a second, as not answering."""
+    link = Link(Sentinels(cluster.addresses, SERVICE), timeout=5.0)
+    replica, sentinel = cluster.servers[1], cluster.sentinels[0]
+    pids = [find_pid(replica), sentinel.process.pid]
+    with trio.fail_after(20):
+        async with running(link.run):
+            await examine(link)
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                began = trio.current_time()
+                facts = await examine(link)
+                took = trio.current_time() - began
+            finally:
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+
+    assert took < 1
+    assert [each.address for each in facts.sentinels if each.fault] == [sentinel.address]
+    assert [bool(each.fault) for each in facts.server.replicas] == [True]
+
+
+async def test_a_replica_tells_its_own_settings(cluster: Cluster) -> None:
+    """They are not its master's, and neither is its user's password."""
+    link = Link(Sentinels(cluster.addresses, SERVICE), timeout=5.0)
+    with closing(redis.Redis(port=cluster.servers[1].port)) as raw, trio.fail_after(20):
+        async with running(link.run):
+            before = await examine_replica(link)
+            raw.config_set("min-replicas-to-write", 0)
+            raw.config_set("replica-priority", 0)
+            changed = await examine_replica(link)
+            raw.config_set("min-replicas-to-write", 1)
+            raw.config_set("replica-priority", 100)
+            raw.config_set("requirepass", "of its own")
+            refusing = await examine_replica(link)
+            with closing(redis.Redis(port=cluster.servers[1].port, password="of its own")) as known:
+                known.config_set("requirepass", "")
+
+    assert before.itself is not None
+    assert changed.itself is not None
+    assert (before.itself.min_replicas, before.itself.priority) == (1, 100)
+    assert (changed.itself.min_replicas, changed.itself.priority) == (0, 0)
+    assert before.itself.fsync == "everysec"
+    assert abs(before.itself.clock) < 5
+    assert (refusing.itself, "login" in refusing.refusal) == (None, True)
+
+
+async def test_a_quorum_that_was_lowered_is_seen(cluster: Cluster) -> None:
+    """One Sentinel of three that would do it alone."""
+    link = Link(Sentinels(cluster.addresses, SERVICE), timeout=5.0)
+    cluster.tell("SET", SERVICE, "quorum", "1")
+    try:
+        with trio.fail_after(20):
+            async with running(link.run):
+                facts = await examine(link)
+    finally:
+        cluster.tell("SET", SERVICE, "quorum", "2")
+    assert sorted(each.quorum for each in facts.sentinels) == [1, 2, 2]
+
+
+async def test_a_look_is_cheap(tmp_path: Path) -> None:
+    """With one every 30 s, no server is asked more than a command every three seconds by each node."""
+    async with run_pair(tmp_path) as pair, confirming(pair.master) as link:
+        await examine(link)
+        with ExitStack() as stack:
+            clients = [
+                stack.enter_context(closing(redis.Redis(port=server.port)))
+                for server in (pair.master, pair.replica)
+            ]
+            before = [count_commands(client) for client in clients]
+            await examine(link)
+            counts = [
+                count_commands(client) - known
+                for client, known in zip(clients, before, strict=True)
+            ]
+    assert all(4 < count < 10 for count in counts), counts
+
+
+async def examine_replica(link: Link) -> Replica:
+    """Return what is found of the only replica."""
+    (replica,) = (await examine(link)).server.replicas
+    return replica
+
+
+def find_pid(server: Server) -> int:
+    """Return a server's process id."""
+    with closing(redis.Redis(port=server.port)) as raw:
+        info: Any = raw.info("server")
+        return int(info["process_id"])
+
+
+def count_commands(client: redis.Redis) -> int:
+    """Return how many commands a server has been asked, but for what master and replica say to each other."""
+    stats: Any = client.info("commandstats")
+    return sum(
+        stats[name]["calls"] for name in stats if name not in {"cmdstat_ping", "cmdstat_replconf"}
+    )
 
 
 @pytest.mark.parametrize("rename", [True, False])

@@ -1,0 +1,101 @@
+"""Would the Sentinels replace a Redis that dies, and in time?  Facts in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hachat.core.facts import Finding, Sentinel, Verdict
+from hachat.core.settings import FAILOVER_REST, LeaseSettings
+
+_FEW_SENTINELS = 3
+_LONG_FAILOVER = 60.0
+
+
+def judge_sentinels(sentinels: Sequence[Sentinel]) -> Iterator[Finding]:
+    """Return whether enough of them answer, agree, and may decide; nothing where there are none."""
+    if not sentinels:
+        return
+    well = [each for each in sentinels if not each.fault]
+    majority = len(sentinels) // 2 + 1
+    found = f"{len(well)} of {len(sentinels)} Sentinels answer"
+    if len(well) < len(sentinels):
+        silent = "; ".join(f"{each.address}: {each.fault}" for each in sentinels if each.fault)
+        verdict: Verdict = "UNSAFE" if len(well) < majority else "warning"
+        yield Finding("sentinels", verdict, f"{found} ({silent})", "start those that do not")
+    else:
+        yield Finding("sentinels", "ok", found)
+    yield from _judge_agreement(well)
+    yield from _judge_quorum(well)
+    hosts = {each.address.rpartition(":")[0] for each in sentinels}
+    if len(hosts) == 1:
+        yield Finding(
+            "hosts",
+            "warning",
+            "all Sentinels are on one host: without it nothing fails over",
+            "run one on each of three servers",
+        )
+
+
+def _judge_agreement(well: Sequence[Sentinel]) -> Iterator[Finding]:
+    named = {(each.master, each.config_epoch) for each in well}
+    if len(named) > 1:
+        said = "; ".join(
+            f"{each.address}: {each.master}, epoch {each.config_epoch}" for each in well
+        )
+        yield Finding(
+            "agreement",
+            "warning",
+            f"the Sentinels name different masters ({said})",
+            "look again in a few seconds; if it stays, see that they reach each other",
+        )
+
+
+def _judge_quorum(well: Sequence[Sentinel]) -> Iterator[Finding]:
+    for each in well:
+        if each.no_quorum:
+            yield Finding(
+                "quorum",
+                "UNSAFE",
+                f"{each.address} could not fail over: {each.no_quorum}",
+                "start the missing Sentinels, or forget those of old with SENTINEL RESET",
+            )
+            return
+    if not well:
+        return
+    known = max(each.known for each in well)
+    quorum, majority = min(each.quorum for each in well), known // 2 + 1
+    found = f"quorum {quorum} of {known} Sentinels"
+    if known < _FEW_SENTINELS:
+        yield Finding(
+            "quorum", "UNSAFE", found, "run three: with fewer the death of one stops them"
+        )
+    elif quorum < majority:
+        advice = f"on each Sentinel: SENTINEL SET <service> quorum {majority}"
+        yield Finding("quorum", "warning", f"{found} is no majority", advice)
+    else:
+        yield Finding("quorum", "ok", found)
+
+
+def judge_timing(sentinels: Sequence[Sentinel], lease: LeaseSettings) -> Iterator[Finding]:
+    """Return whether a failover is over before the master of the bot loses its lease."""
+    well = [each for each in sentinels if not each.fault]
+    if not well:
+        return
+    down_after = max(each.down_after for each in well)
+    lasts, needed = lease.ttl - lease.margin, down_after + FAILOVER_REST
+    found = f"down-after {down_after:g} s, and the lease lasts {lasts:g} s without Redis"
+    if needed > lasts:
+        advice = (
+            f"SENTINEL SET <service> down-after-milliseconds 1000, or lease.ttl {needed + lease.margin:g}:"
+            " the master loses its lease in each failover"
+        )
+        yield Finding("failover", "warning", found, advice)
+    else:
+        yield Finding("failover", "ok", found)
+    if (longest := max(each.failover_timeout for each in well)) > _LONG_FAILOVER:
+        yield Finding(
+            "failover-timeout",
+            "warning",
+            f"failover-timeout {longest:g} s: a failover that fails is tried again after twice that",
+            "on each Sentinel: SENTINEL SET <service> failover-timeout 6000",
+        )

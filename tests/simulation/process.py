@@ -1,0 +1,321 @@
+"""One run of the daemon: a real elector, whose questions go over the simulated network, and its duty."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import trio
+
+from hachat.cluster.elector import Elector, Term
+from hachat.core.errors import StoreUnavailable
+from hachat.core.lease import Answer, Ask, Cause, Event, Sight, Timing, Token
+from tests.cluster.fake_lease import FakeServer
+from tests.simulation.link import Link
+from tests.simulation.network import Host, Network
+from tests.simulation.redis import Redis, by_age
+from tests.simulation.timeline import Timeline
+
+if TYPE_CHECKING:
+    from tests.simulation.node import Node
+    from tests.simulation.oracle import Oracle
+
+T = TypeVar("T")
+
+TIMING = Timing(margin=0.1)
+"""As by default, but with no more margin than it takes, so that a broken rule is not hidden by it."""
+
+_HEARTBEAT = 2.4
+"""Seconds after which a reader whose connection is dead notices it."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a process behaves that keeps the rules; a test breaks one of them to see that it is needed."""
+
+    wait_on_acquire: bool = True
+    wait_on_renew: bool = True
+    boottime: bool = True
+    floor: bool = True
+    only_the_dead: bool = True
+
+
+class Killed(BaseException):
+    """A dead process says nothing any more, not even goodbye."""
+
+
+class World(Protocol):
+    """What a process finds around it."""
+
+    random: Random
+    timeline: Timeline
+    network: Network
+    nursery: trio.Nursery
+    oracle: Oracle
+    elector: type[Elector]
+    ways: Ways
+    calm: bool
+
+    def make_link(self, node: Node) -> Link:
+        """Return a way to Redis for a process of `node`."""
+        ...
+
+    def release_the_dead(self, node: Node, token: Token) -> None:
+        """Give back the lease of a process that is gone, as `hachat release` does."""
+        ...
+
+    def next_datum(self) -> int:
+        """Return the number of something to write that nobody has written."""
+        ...
+
+
+class Process:
+    """A process; it loses everything but what is written down when it ends."""
+
+    def __init__(self, node: Node, boot: str) -> None:
+        world = self.world = node.world
+        self.node = node
+        self.host: Host = node.host
+        self.dead = False
+        self.held: Token | None = None
+        self.scope = trio.CancelScope()
+        self.link = world.make_link(node)
+        self.link.on_switch = self._reset
+        self._inbox: deque[Event | None] = deque()
+        self._news = trio.Event()
+        self._connection = 0
+        self._heard_at = 0.0
+        self._reader: _Reader | None = None
+        self.elector = world.elector(
+            self,
+            node.name,
+            boot,
+            TIMING,
+            clock=node.read_clock if world.ways.boottime else node.read_monotonic,
+            random=world.random.random,
+            floor=node.floor if world.ways.floor else 0,
+            on_held=self._note_held,
+        )
+
+    def die(self) -> None:
+        """End at once."""
+        self.dead = True
+        self.link.close()
+        self.world.oracle.gone(self)
+        for scope in scopes_within(self.scope):
+            scope.shield = False
+        self.scope.cancel()
+
+    def _note_held(self, token: str) -> None:
+        self.held = Token.parse(token) if token else None
+        if self.held is not None:
+            self.node.write_down(self.held.epoch)
+
+    # The lease's home, as the elector uses it.
+
+    async def acquire(self, ask: Ask) -> Answer:
+        """Ask for the lease."""
+        replicas = self.world.ways.wait_on_acquire
+
+        def operation(server: FakeServer) -> Answer:
+            return self.world.oracle.watch_acquire(server, ask)
+
+        return await self._call(operation, int(replicas))
+
+    async def renew(self, token: Token) -> bool:
+        """Keep the lease."""
+        replicas = self.world.ways.wait_on_renew
+        return await self._call(
+            lambda server: self.world.oracle.watch_renew(server, token, TIMING.ttl), int(replicas)
+        )
+
+    async def release(
+        self, token: Token, heir: str, barred: float, reason: str, *, cause: Cause, by: str
+    ) -> bool:
+        """Give the lease back."""
+        return await self._call(
+            lambda server: self.world.oracle.watch_release(server, token, heir, barred, reason), 0
+        )
+
+    async def refuse(self, request: str, reason: str) -> None:
+        """Fail: nobody is refused here."""
+        raise AssertionError("every node is eligible here")
+
+    async def _call(self, operation: Callable[[FakeServer], T], replicas: int) -> T:
+        if self.dead:
+            raise Killed
+        answers: list[Any] = []
+        arrived = trio.Event()
+
+        def reply(answer: Any) -> None:
+            answers.append(answer)
+            self.world.timeline.woken = True
+            arrived.set()
+
+        self._when_sent(lambda: self.link.script(operation, replicas, reply))
+        try:
+            await arrived.wait()
+        finally:
+            if not answers:
+                self.link.drop("lease")
+        (answer,) = answers[:1]
+        if isinstance(answer, StoreUnavailable):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+    def _when_sent(self, action: Callable[[], None]) -> None:
+        self.node.leaving()
+        self.node.when_awake(lambda: None if self.dead else action())
+
+    async def follow(self, hear: Callable[[Event], Awaitable[None]]) -> None:
+        """Listen to the master's events, as `hachat.store.lease.LeaseView.follow`."""
+        after = ""
+        while True:
+            self._connection += 1
+            self._inbox.clear()
+            self._subscribe(self._connection, after)
+            while True:
+                while not self._inbox:
+                    self._news = trio.Event()
+                    await self._news.wait()
+                event = self._inbox.popleft()
+                if event is None:
+                    break
+                after = event.sight.event
+                run_id = event.sight.identity
+                sight = Sight(after, f"{run_id}@{self.link.config_epoch}")
+                await hear(replace(event, sight=sight))
+            await trio.sleep(self.world.random.uniform(0.1, 0.3))
+
+    def _reset(self) -> None:
+        self._put(self._connection, None)
+
+    def _subscribe(self, number: int, after: str) -> None:
+        self._heard_at = self.world.timeline.now
+        self._reader = None
+        self._watch_silence(number)
+
+        def question(server: Redis, reply: Callable[[Any], None]) -> None:
+            if server.upstream is not None:
+                reply(StoreUnavailable("READONLY"))
+                return
+            scripts, run_id = server.scripts, server.scripts.run_id
+            newest = scripts.newest
+            start = min(after or newest, newest, key=by_age)
+            first = Event("connected", Sight(newest, run_id))
+            missed = [e for e in scripts.state.events if by_age(e.sight.event) > by_age(start)]
+            reader = self._reader = _Reader(self, number, server)
+            server.followers.append(reader)
+            reader.send(server, first)
+            for event in missed:
+                reader.push(server, event)
+
+        def reply(answer: Any) -> None:
+            if isinstance(answer, StoreUnavailable):
+                self._put(number, None)
+
+        self.link.drop("events")
+        self.link.ask("events", question, reply)
+
+    def _watch_silence(self, number: int) -> None:
+        def look() -> None:
+            if number == self._connection and not self.dead:
+                now = self.world.timeline.now
+                if self._reader is not None and self._reader.is_well():
+                    self._heard_at = now  # a blocked read that ends without an event shows that the server lives
+                if now - self._heard_at >= _HEARTBEAT:
+                    self._put(number, None)
+                else:
+                    self.world.timeline.after(_HEARTBEAT / 2, lambda: self.node.when_awake(look))
+
+        self.world.timeline.after(_HEARTBEAT, lambda: self.node.when_awake(look))
+
+    def _put(self, number: int, event: Event | None) -> None:
+        if number == self._connection and not self.dead:
+            self._heard_at = self.world.timeline.now
+            self._inbox.append(event)
+            self.world.timeline.woken = True
+            self._news.set()
+
+    # What masters do.
+
+    async def duty(self, term: Term) -> None:
+        """Send, and write to Redis what was sent, until told to leave or cancelled."""
+        world, token = self.world, term.lease.token
+        with world.oracle.acting(token, self):
+            while not term.leaving.is_set():
+                if term.remaining() >= TIMING.send_timeout + TIMING.margin:
+                    seconds = world.random.uniform(0, TIMING.send_timeout)
+                    world.oracle.send(token, self, seconds)
+                    self._write(token)
+                    # What has begun cannot be taken back: a cancelled term waits for it.
+                    with trio.CancelScope(shield=True):
+                        await trio.sleep(seconds)
+                with trio.move_on_after(world.random.uniform(0.05, 1.0)):
+                    await term.leaving.wait()
+
+    def _write(self, token: Token) -> None:
+        datum = self.world.next_datum()
+        oracle = self.world.oracle
+
+        def question(server: Redis, reply: Callable[[Any], None]) -> None:
+            if server.upstream is None and server.scripts.accepts(token):
+                oracle.see_write(token, server.scripts)
+            server.write(token, datum, 1, reply)
+
+        def reply(answer: Any) -> None:
+            if answer is True:
+                oracle.acknowledge(datum)
+
+        self.link.ask("pump", question, reply)
+
+
+class _Reader:
+    """A connection that waits for events."""
+
+    def __init__(self, process: Process, number: int, server: Redis) -> None:
+        self.process, self.number = process, number
+        self.host = process.host
+        self._server = server
+        self._broken = False
+
+    def is_well(self) -> bool:
+        """Return whether the server would answer on it."""
+        server = self._server
+        is_open = self.process.world.network.is_open(server.host, self.host)
+        return not self._broken and is_open and server.awake and self in server.followers
+
+    def send(self, redis: Redis, event: Event | None) -> None:
+        """Send one event on its way; where that fails, the connection hangs for good."""
+        process = self.process
+        if self._broken or process.dead:
+            return
+        self._broken = not process.world.network.stream(
+            self,
+            redis.host,
+            self.host,
+            lambda: process.node.when_awake(lambda: process._put(self.number, event)),
+        )
+
+    def push(self, redis: Redis, event: Event) -> None:
+        """Send an event on its way."""
+        run_id = redis.scripts.run_id
+        self.send(redis, replace(event, sight=Sight(event.sight.event, run_id)))
+
+    def hang_up(self, redis: Redis) -> None:
+        """Send the end of the connection on its way."""
+        self.send(redis, None)
+
+
+def scopes_within(scope: trio.CancelScope) -> Iterator[trio.CancelScope]:
+    """Yield all scopes of a process: only through them can some of trio's tasks stand still while others run."""
+    statuses: list[Any] = [scope._cancel_status]
+    while statuses:
+        status = statuses.pop()
+        if status is not None:
+            statuses.extend(status._children)
+            if status._scope is not scope:
+                yield status._scope

@@ -225,10 +225,12 @@ class Redis:
             return
         if copied.history == self.history and copied.offset < self.offset:
             return
+        news = (copied.history, copied.offset) != (self.history, self.offset)
         self.history, self.offset = copied.history, copied.offset
         self.scripts.state = self._copied = copied.state
         self.written = copied.written
-        self._ship_all()
+        if news:
+            self._ship_all()
         self._acknowledge()
 
     def _acknowledge(self) -> None:

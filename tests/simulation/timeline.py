@@ -22,6 +22,7 @@ class Timeline(trio.abc.Clock):
     def __init__(self) -> None:
         self.now = 0.0
         self.woken = False
+        self.ended = False
         self._actions: list[tuple[float, int, Action]] = []
         self._order = count()
 
@@ -47,11 +48,14 @@ class Timeline(trio.abc.Clock):
             RuntimeError: nothing will ever happen again.
         """
         actions, self.woken = self._actions, False
-        while actions and actions[0][0] <= deadline:
+        # Once the main task has ended, trio tidies up in real time, by a socket to itself.
+        while not self.ended and actions and actions[0][0] <= deadline:
             self.now, _, action = heappop(actions)
             action()
             if self.woken:
                 return 0.0
+        if self.ended:
+            return 0.0
         if deadline == inf:
             raise RuntimeError("the world stands still")
         self.now = max(self.now, deadline)

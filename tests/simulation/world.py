@@ -215,6 +215,7 @@ def simulate(seed: int, variant: Variant = SOUND) -> Report:
 
 async def _simulate(report: Report, variant: Variant, timeline: Timeline) -> None:
     await Cluster(report, variant, timeline).run()
+    timeline.ended = True
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 # make demo   a cluster of three nodes and a chat prompt
 # make test   all tests
+# make drills  three servers in network namespaces: nodes, Redis and Sentinels that die, freeze and are cut off
 # make torture SECONDS=60 SEED=1   nodes in trouble and under load, and whether anything is lost
 # Both set up what they need in .venv first, from python3 and the package registry alone.
 
@@ -11,7 +12,7 @@ NODES ?= 3
 SECONDS ?= 60
 SEED ?= 1
 
-.PHONY: demo test torture install check bench lock clean
+.PHONY: demo test drills torture install check bench bench-failover lock clean
 
 demo: $(READY)
 	@$(BIN)/hachat demo --nodes $(NODES)
@@ -19,6 +20,9 @@ demo: $(READY)
 # On up to four processors; `pytest` alone takes one, and shows what a test prints.
 test: $(READY)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+drills: $(READY)
+	$(BIN)/python -m pytest tests/whole/drills -m drill --numprocesses auto --maxprocesses 4 --dist worksteal
 
 torture: $(READY)
 	$(BIN)/python -m tests.whole.torture --seconds $(SECONDS) --seed $(SEED)
@@ -44,6 +48,10 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
 	@touch $@
+
+# The bot's silence in each kind of failover; wants a quiet machine, and to be root or to be allowed namespaces.
+bench-failover: $(READY)
+	$(BIN)/python -m tests.benchmarks.silence
 
 # After a change of the dependencies in pyproject.toml.
 lock:

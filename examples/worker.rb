@@ -74,8 +74,9 @@ def handle(token, conversation, head)
   text = answer(message["text"].to_s) if message.fetch("v", 1) <= 2 && message["kind"] == "message"
   return commit(token, conversation, pass: true) if text.nil? && message.fetch("v", 1) > 2
   room = "#{message["room"]["adapter"]}/#{message["room"]["id"]}"
-  replies = text ? [{ id: "#{id}/ruby/1", room: room, text: text, about: id }] : []
-  receipt = { id: "#{id}/receipt", room: room, op: "receipt", text: message["event"].to_s, about: id }
+  stem = [id, message["retried"]].compact.join("/")
+  replies = text ? [{ id: "#{stem}/ruby/1", room: room, text: text, about: id }] : []
+  receipt = { id: "#{stem}/receipt", room: room, op: "receipt", text: message["event"].to_s, about: id }
   commit(token, conversation, head: id, replies: message["receipt"] ? [*replies, receipt] : replies)
 rescue JSON::ParserError, NoMethodError => error
   commit(token, conversation, head: id, give_up: "not an envelope: #{error.class}")

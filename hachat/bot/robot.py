@@ -12,15 +12,16 @@ from typing import Any
 
 import trio
 
-from hachat.bot.context import Ask, Bot, Context, Replies, ask_nobody
+from hachat.bot.context import Ask, Bot, Context, ask_nobody
+from hachat.bot.replies import Replies
 from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, Route
 from hachat.bot.run import Call, Run
 from hachat.bot.suggestion import suggest
 from hachat.bot.timers import Timers
 from hachat.core.addressing import Address, Addressing
-from hachat.core.errors import HandlerError
-from hachat.core.messages import Inbound, Job, Message, Reply, Webhook
+from hachat.core.errors import HandlerError, TooOld
+from hachat.core.messages import Inbound, Job, Message, Reply, Webhook, name_replies
 
 Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
 """Tells whether the sender of a message is in one of the groups."""
@@ -85,10 +86,11 @@ class Robot:
 
         Raises:
             HandlerError: no handler here has the route a webhook or a job is for.
+            TooOld: a webhook has waited longer than its route allows.
         """
         try:
             calls = self._find(inbound)
-        except HandlerError:
+        except (HandlerError, TooOld):
             raise
         except Exception as error:  # noqa: BLE001 - a pattern may fail on what it is given; it is logged
             run = Run(inbound, (), timeout=self._timeout, node=self.bot.node)
@@ -104,7 +106,7 @@ class Robot:
         """Do what is to be done about `inbound` within the time it may take, and return how that went.
 
         Raises:
-            HandlerError: as `begin` does; of handlers themselves, nothing.
+            HandlerError, TooOld: as `begin` does; of handlers themselves, nothing.
         """
         run = self.begin(inbound)
         with trio.move_on_after(run.timeout) as scope:
@@ -172,6 +174,9 @@ class Robot:
         route = self._hooks.get(webhook.route)
         if route is None:
             raise self._miss(webhook.route)
+        age, longest = self._now() - webhook.at, route.policy.age
+        if longest is not None and age > longest:
+            raise TooOld(f"it is {age:.0f} s old; {route.name} takes none older than {longest:g} s")
         replies, timers = self._record(webhook, route)
         context = Context(webhook, replies, self.bot, timers, text=webhook.body, ask=self.ask)
         return [self._make_call(route, partial(self._invoke_hook, route, context), replies, timers)]
@@ -192,7 +197,7 @@ class Robot:
     def _record(self, inbound: Inbound, route: Route) -> tuple[Replies, Timers]:
         """Return where a route's replies and timers are recorded."""
         return (
-            Replies(inbound.id, route.name),
+            Replies(inbound.id, route.name, name_replies(inbound)),
             Timers(route.name, route.handler, self.find_job),
         )
 
@@ -227,7 +232,7 @@ class Robot:
         return self._answer(message, match.route.name, text)
 
     def _answer(self, message: Message, name: str, text: str) -> Call:
-        replies = Replies(message.id, name)
+        replies = Replies(message.id, name, name_replies(message))
 
         async def answer() -> None:
             replies.add(message.room.address, text, message.thread)

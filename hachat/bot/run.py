@@ -12,10 +12,10 @@ import msgspec
 import structlog
 import trio
 
-from hachat.bot.context import Replies
 from hachat.bot.policy import DELAYS, PLAIN, Policy, Retry, choose_delay
+from hachat.bot.replies import Replies
 from hachat.bot.timers import Timers
-from hachat.core.messages import Inbound, Message, Reply, choose_key
+from hachat.core.messages import Inbound, Message, Reply, choose_key, name_replies
 from hachat.store.commits import Later
 
 log = structlog.get_logger(__name__)
@@ -246,7 +246,7 @@ class Run:
         if inbound.attempt:
             what = f"I gave up after {inbound.attempt + 1} tries"
         text = f"Sorry, {what} (id {inbound.id}).{' I will try again.' if again else ''}"
-        name = f"{inbound.id}/robot/{1 if again or not inbound.attempt else 2}"
+        name = f"{name_replies(inbound)}/robot/{1 if again or not inbound.attempt else 2}"
         return [Reply(name, inbound.room.address, text, thread=inbound.thread, about=inbound.id)]
 
     def _facts(self) -> dict[str, str]:

@@ -60,7 +60,9 @@ class Stage:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         route, variables = self._find_hook(method, path)
         route.check(data)
-        webhook = Webhook(next(self._ids), route.name, method, path, 0.0, data.decode(), variables)
+        webhook = Webhook(
+            next(self._ids), route.name, method, path, time.time(), data.decode(), variables
+        )
         return await self._handle(webhook)
 
     async def fire(self, route: str, data: object = None) -> list[str]:

@@ -9,7 +9,7 @@ from math import inf
 import trio
 
 from hachat.bot.run import Run
-from hachat.core.messages import Inbound, Message, Reply
+from hachat.core.messages import Inbound, Message, Reply, name_replies
 from hachat.store.commits import Commit, Head, Later, Token
 from hachat.tasks.hands import Hand
 
@@ -116,7 +116,7 @@ class Visits:
 def make_receipt(message: Message) -> Reply:
     """Return what tells the sender that `message` has been dealt with; it follows all its replies to that room."""
     return Reply(
-        id=f"{message.id}/receipt",
+        id=f"{name_replies(message)}/receipt",
         room=message.room.address,
         op="receipt",
         text=message.event,

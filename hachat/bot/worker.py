@@ -18,7 +18,7 @@ from hachat.bot.run import Run
 from hachat.bot.turns import RELUCTANCE, Turns
 from hachat.bot.visit import VISIT_SECONDS, Visit, Visits, make_receipt
 from hachat.core import wire
-from hachat.core.errors import HandlerError, NewerSchema, StoreError, WireError
+from hachat.core.errors import HandlerError, NewerSchema, StoreError, TooOld, WireError
 from hachat.core.messages import Inbound, Message
 from hachat.store.commits import Head, Held, Later, Token
 from hachat.store.connections import Reader, Readers
@@ -40,7 +40,7 @@ PATIENCE = 0.5
 """Seconds after which a conversation goes on without a message that is still being handled."""
 
 Begin = Callable[[Inbound], Run]
-"""Finds what is to be done about a message; HandlerError says that nobody here can do it."""
+"""Finds what is to be done about a message; HandlerError and TooOld say that it is not to be done here."""
 
 
 class Worker:
@@ -85,27 +85,34 @@ class Worker:
     @property
     def free(self) -> int:
         """How many more conversations could be taken."""
-        return self._visits.free
+        return 0 if self._turns.leaving else self._visits.free
 
     async def run(
         self,
         leaving: trio.Event,
         grace: float,
         *,
+        drained: trio.Event | None = None,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Work until `leaving` is set; then finish what runs within `grace` seconds and hand back the rest."""
+        """Work until `leaving` is set; then finish what runs within `grace` seconds and hand back the rest.
+
+        Once `drained` is set it takes nothing new, and ends when what it has is finished, however long that takes.
+        """
+        last = leaving if drained is None else drained
         try:
             async with trio.open_nursery() as turning:
-                async with trio.open_nursery() as handling:
-                    turning.start_soon(run_until, self._turns.run, self._company.run)
-                    handling.start_soon(self._hands.run)
-                    task_status.started()
-                    await run_until(leaving.wait, self._take)
-                    self._turns.leaving = True
-                    for visit in self._hands.end():
-                        self._turns.pass_on(visit)
-                    handling.cancel_scope.deadline = trio.current_time() + grace
+                async with trio.open_nursery() as limiting:
+                    async with trio.open_nursery() as handling:
+                        turning.start_soon(run_until, self._turns.run, self._company.run)
+                        handling.start_soon(self._hands.run)
+                        task_status.started()
+                        await run_until(last.wait, self._take)
+                        self._turns.leaving = True
+                        for visit in self._hands.end():
+                            self._turns.pass_on(visit)
+                        limiting.start_soon(_limit, handling.cancel_scope, leaving, grace)
+                    limiting.cancel_scope.cancel()
                 self._turns.close()
                 turning.cancel_scope.deadline = trio.current_time() + GOODBYE
         finally:
@@ -168,7 +175,7 @@ class Worker:
         except NewerSchema as error:
             await self._pass_on(visit, visit.head, error)
             return
-        except (WireError, HandlerError) as error:
+        except (WireError, HandlerError, TooOld) as error:
             self._give_up(visit, visit.head, error)
             return
         if not run.plain and not await self._prepare(visit, run):
@@ -259,3 +266,8 @@ class Worker:
         else:
             if count:
                 log.info("handed back conversations", lane=self.lane, count=count)
+
+
+async def _limit(scope: trio.CancelScope, leaving: trio.Event, grace: float) -> None:
+    await leaving.wait()
+    scope.deadline = trio.current_time() + grace

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
+import trio
+
 from hachat.core.messages import Reply, User
 
 
@@ -54,5 +56,26 @@ class Lookups(Protocol):
         Raises:
             NotSent: it cannot be asked now; ask again after the given time.
             Undeliverable: the bot may not know.
+        """
+        ...
+
+
+@runtime_checkable
+class Warms(Protocol):
+    """Can connect before its node is master, because the service lets two connections live (`Facts.overlap`)."""
+
+    @property
+    def name(self) -> str:
+        """The adapter part of the addresses of its rooms."""
+        ...
+
+    async def warm(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Connect, log in, call `started()`, and keep the connection, unseen and unheard, until `serve` takes it.
+
+        Then it returns, and the next `serve` goes on with that connection.  When cancelled it leaves politely.
+
+        Raises:
+            OSError: the connection could not be made, or has ended.
+            HachatError: the same, for a reason of our own.
         """
         ...

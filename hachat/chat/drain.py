@@ -100,7 +100,7 @@ class Drain:
 
     async def _keep_turning(self) -> None:
         stray = True  # rooms may have been taken without our hearing of it
-        while self._sending or self._reports or not self._term.leaving.is_set():
+        while not self._is_done():
             self._news = trio.Event()
             try:
                 if stray:
@@ -112,8 +112,12 @@ class Drain:
                 stray, wait = True, PAUSE
                 await trio.sleep(PAUSE)
             else:
-                with trio.move_on_after(wait):
+                # Whoever succeeds us waits for our end, so no moment is waited beyond it.
+                with trio.move_on_after(0 if self._is_done() else wait):
                     await self._news.wait()
+
+    def _is_done(self) -> bool:
+        return self._term.leaving.is_set() and not self._sending and not self._reports
 
     async def _turn(self) -> float:
         """Report what was sent, start to send what is due, and return for how many seconds nothing will be due."""

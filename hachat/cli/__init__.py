@@ -7,19 +7,11 @@ import sys
 
 def main(prog_name: str = "hachat") -> None:
     """Do what the command line asks, and exit."""
-    match sys.argv[1:]:
-        case ["release"]:
-            _release(None)
-        case ["release", "--config" | "-c", file]:
-            _release(file)
-        case _:
-            from hachat.cli.commands import main as commands  # noqa: PLC0415 - see `_release`
+    if sys.argv[1:] == ["release"]:
+        # Every millisecond here is one without a master, and to import all commands takes a second.
+        from hachat.daemon.release import main as release  # noqa: PLC0415
 
-            commands(prog_name=prog_name)
+        sys.exit(release())
+    from hachat.cli.commands import main as commands  # noqa: PLC0415 - see above
 
-
-def _release(file: str | None) -> None:
-    # Every millisecond here is one without a master, and to import all commands takes a second.
-    from hachat.daemon.release import main as release  # noqa: PLC0415
-
-    sys.exit(release(file))
+    commands(prog_name=prog_name)

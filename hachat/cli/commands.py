@@ -13,9 +13,11 @@ from hachat.cli.check import check
 from hachat.cli.console import console
 from hachat.cli.dead import dead
 from hachat.cli.demo import demo
+from hachat.cli.doctor import doctor
 from hachat.cli.history import history
 from hachat.cli.jobs import jobs
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
+from hachat.cli.orders import drain, pause, resume, undrain
 from hachat.cli.queue import queue
 from hachat.cli.release import release
 from hachat.cli.run import run
@@ -52,7 +54,8 @@ def main() -> None:
 
 for command in (
     *(run, status, history, queue, trace, dead, jobs),
-    *(step_down, release, console, say, check, demo),
+    *(pause, resume, drain, undrain),
+    *(step_down, release, console, say, check, doctor, demo),
 ):
     main.add_command(command)
 

@@ -10,7 +10,9 @@ import httpx
 import msgspec
 import trio
 
-from hachat.core.settings import QueueSettings
+from hachat.core.diagnosis import find_unsafe
+from hachat.core.settings import Settings
+from hachat.store.examination import examine as examine_redis
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.status import NodeStatus, Status, read_status
@@ -49,35 +51,43 @@ class _Answer(msgspec.Struct):
     node: str
 
 
-async def examine(link: Link, keys: Keys, limits: QueueSettings) -> Health:
-    """Return how the cluster is; `limits` say what is full.
+async def examine(link: Link, keys: Keys, settings: Settings) -> Health:
+    """Return how the cluster of `settings` is.
 
     Raises:
         StoreError: Redis cannot be asked.
     """
-    health = await _examine_once(link, keys, limits)
+    health = await _examine_once(link, keys, settings)
     if health.state == "two masters":
         # The lease may have moved between two of the answers.
-        health = await _examine_once(link, keys, limits)
+        health = await _examine_once(link, keys, settings)
     return health
 
 
 def assess(status: Status, answers: Mapping[str, str]) -> Health:
     """Return how a cluster is of which Redis says `status` and its nodes say `answers`."""
     claimants = sorted(_find_claimants(status, answers))
-    reasons = [*_fault_dead(status.nodes), *_fault_chat(status.nodes), *status.full]
+    reasons = [
+        *_fault_pause(status),
+        *_fault_dead(status.nodes),
+        *_fault_chat(status.nodes),
+        *status.unsafe,
+        *status.full,
+    ]
     state: State = "degraded" if reasons else "healthy"
     if len(claimants) > 1:
         state = "two masters"
         reasons.insert(0, f"{' and '.join(claimants)} each claim to be master")
     elif status.master is None:
         state = "no master"
-        reasons.insert(0, _explain_vacancy(status.nodes))
+        reasons.insert(0, _explain_vacancy(status))
     return Health(state, reasons, status, answers)
 
 
-async def _examine_once(link: Link, keys: Keys, limits: QueueSettings) -> Health:
-    status = await read_status(link, keys, limits)
+async def _examine_once(link: Link, keys: Keys, settings: Settings) -> Health:
+    status = await read_status(link, keys, settings.queue)
+    unsafe = find_unsafe(await examine_redis(link), settings.redis, settings.lease)
+    status = msgspec.structs.replace(status, unsafe=unsafe)
     answers = await _ask(node for node in status.nodes if node.role != "dead")
     return assess(status, answers)
 
@@ -110,6 +120,13 @@ def _find_claimants(status: Status, answers: Mapping[str, str]) -> set[str]:
     return by_redis | {name for name, answer in answers.items() if answer == "master"}
 
 
+def _fault_pause(status: Status) -> Iterator[str]:
+    if pause := status.control.pause:
+        yield (
+            f"elections are PAUSED {pause.describe()}: if the master dies, nobody takes over; `hachat resume` ends it"
+        )
+
+
 def _fault_dead(nodes: Iterable[NodeStatus]) -> Iterator[str]:
     for node in nodes:
         if node.role == "dead":
@@ -123,8 +140,22 @@ def _fault_chat(nodes: Iterable[NodeStatus]) -> Iterator[str]:
                 yield f"{adapter} is not connected but {state}: see the log of {node.name}"
 
 
-def _explain_vacancy(nodes: Iterable[NodeStatus]) -> str:
-    alive = [node.name for node in nodes if node.role != "dead"]
+def _explain_vacancy(status: Status) -> str:
+    alive = [node for node in status.nodes if node.role != "dead"]
     if not alive:
         return "nobody is master: no node is alive; start one with `hachat run`"
-    return f"nobody is master: {', '.join(alive)} may take over in a moment"
+    if status.control.pause:
+        return "nobody is master, and nobody takes over while elections are paused"
+    faults = {node.name: _find_fault(node, status) for node in alive}
+    able = [name for name, fault in faults.items() if not fault]
+    if not able:
+        return f"nobody is master, and nobody can be: {', '.join(map(' '.join, faults.items()))}"
+    return f"nobody is master: {', '.join(able)} may take over in a moment"
+
+
+def _find_fault(node: NodeStatus, status: Status) -> str:
+    if node.name in status.control.drains:
+        return "is drained"
+    if node.name in status.control.holds:
+        return "is held back"
+    return "" if node.priority else "has lease.priority 0"

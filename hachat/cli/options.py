@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,8 +12,9 @@ import trio
 
 from hachat.core.errors import StoreUnavailable
 from hachat.core.settings import Settings
+from hachat.core.spans import parse_span
 from hachat.daemon.configuration import load
-from hachat.daemon.sources import make_source
+from hachat.daemon.sources import make_link
 from hachat.store.link import Link
 from hachat.tasks.services import running
 
@@ -30,19 +30,26 @@ NO_MASTER = 3
 DEGRADED = 4
 """Exit code: there is a master, and something else is wrong."""
 
+NOT_TAKEN_OVER = 4
+"""Exit code: the lease was given back, and not taken over as it should be."""
+
 UNREACHABLE = 5
 """Exit code: Redis cannot be reached."""
 
 TWO_MASTERS = 6
 """Exit code: more than one node says that it is master."""
 
+CHANGED = 7
+"""Exit code: another node is master than was meant."""
+
+INELIGIBLE = 8
+"""Exit code: the node that was named cannot become master."""
+
 INTERRUPTED = 130
 """Exit code: Ctrl-C, as shells have it."""
 
 REACH = 2.5
 """Seconds a command waits for Redis before it says that Redis is away."""
-
-_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 
 
 def read_span(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
@@ -53,10 +60,10 @@ def read_span(_: click.Context, __: click.Parameter, value: str | None) -> float
     """
     if value is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([a-z]*)", value)
-    if not found or found[2] not in _UNITS:
-        raise click.BadParameter(f"{value!r} is no span of time such as 30s, 15m, 2h or 3d")
-    return float(found[1]) * _UNITS[found[2]]
+    try:
+        return parse_span(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 config_option = click.option(
@@ -79,7 +86,7 @@ async def open_link(settings: Settings) -> AsyncIterator[Link]:
     Raises:
         StoreError: Redis cannot be reached (in a group).
     """
-    link = Link(make_source(settings.redis), timeout=min(settings.redis.timeout, REACH))
+    link = make_link(settings.redis, min(settings.redis.timeout, REACH))
     async with running(link.run):
         with trio.move_on_after(REACH) as waiting:
             await link.command("PING")

@@ -7,22 +7,19 @@ other commands.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
-from hachat.cli.options import config_option
 from hachat.daemon.release import main
 
 
 @click.command()
-@config_option
-def release(config: Path | None) -> None:
+def release() -> None:
     """Give back what a daemon that died has left: its lease, and its conversations.
 
     For ExecStopPost= of systemd. It reads the file that the daemon keeps in $RUNTIME_DIRECTORY.
 
     Exits with 0 when that is done or there is nothing to do; with 2 when the daemon still lives, or the
-    file or the settings cannot be used; 5 when Redis cannot be reached.
+    file cannot be used; 5 when Redis cannot be reached.
     """
-    sys.exit(main(None if config is None else str(config)))
+    sys.exit(main())

@@ -36,7 +36,7 @@ def status(config: Path | None, *, watch: bool, as_json: bool) -> None:
     """Show the master, the nodes and the queues.
 
     Exits with 0 when all is well, 3 without a master, 4 when degraded (a node is dead, a chat
-    connection does not stand or a queue is full), 5 when Redis cannot be reached, 6 when two nodes claim to be master.
+    connection does not stand, a queue is full or Redis is not set up safely), 5 when Redis cannot be reached, 6 when two nodes claim to be master.
     """
     if watch and as_json:
         raise UsageError("--watch shows a table; for JSON leave it out")
@@ -53,13 +53,13 @@ def status(config: Path | None, *, watch: bool, as_json: bool) -> None:
 
 async def _look(settings: Settings) -> Health:
     async with open_link(settings) as link:
-        return await examine(link, Keys(settings.cluster), settings.queue)
+        return await examine(link, Keys(settings.cluster), settings)
 
 
 async def _watch(settings: Settings) -> None:
     keys = Keys(settings.cluster)
 
     async def draw(link: Link) -> RenderableType:
-        return render(await examine(link, keys, settings.queue))
+        return render(await examine(link, keys, settings))
 
     await watch_for_ever(settings, draw)

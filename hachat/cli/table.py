@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +28,7 @@ def render(health: Health) -> RenderableType:
         Text(_describe_queues(status)),
         *(Text(f"! {show(reason)}", style=_COLOURS[health.state]) for reason in health.reasons),
         *(Text(f"! {show(warning)}", style="yellow") for warning in status.warnings),
+        *(Text(show(order), style="yellow") for order in _describe_orders(status)),
     )
 
 
@@ -57,14 +60,30 @@ def _describe_master(status: Status) -> str:
 
 def _tabulate(health: Health) -> Table:
     table = make_table("NODE", "ROLE", "SINCE", "VERSION", "HTTP", "CHAT")
-    for node in health.status.nodes:
+    status = health.status
+    for node in status.nodes:
         since = f"{format_span(health.status.at - node.since)} ago"
         chat = ", ".join(f"{adapter} {state}" for adapter, state in node.chat.items())
-        role = Text(node.role, style=_ROLES[node.role])
+        role = Text(_describe_role(node, status), style=_ROLES[node.role])
         table.add_row(
             node.name, role, since, node.version, _describe_http(node, health), chat or "-"
         )
     return table
+
+
+def _describe_role(node: NodeStatus, status: Status) -> str:
+    words: list[str] = [node.role]
+    words += ["drained"] if node.name in status.control.drains else []
+    words += ["held back"] if node.name in status.control.holds else []
+    words += [] if node.priority else ["never master"]
+    return ", ".join(words)
+
+
+def _describe_orders(status: Status) -> Iterator[str]:
+    for node, order in status.control.drains.items():
+        yield f"{node} is drained {order.describe()}"
+    for node, order in status.control.holds.items():
+        yield f"{node} may not become master, {order.describe()}"
 
 
 def _describe_http(node: NodeStatus, health: Health) -> str:

@@ -6,6 +6,7 @@ falls by itself, before anybody else can have taken the lease.  There is no flag
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,16 @@ from typing import Protocol, TypeVar
 import structlog
 import trio
 
+from hachat.cluster import handover, requests
+from hachat.cluster.handover import (
+    Choose,
+    Heir,
+    Successors,
+    Warm,
+    choose_anybody,
+    keep_nothing,
+)
+from hachat.cluster.requests import Requests
 from hachat.core.backoff import backoff
 from hachat.core.errors import Fenced, StoreError
 from hachat.core.lease import (
@@ -24,6 +35,7 @@ from hachat.core.lease import (
     Event,
     Granted,
     Lease,
+    Sight,
     Timing,
     Token,
     Watch,
@@ -36,8 +48,11 @@ Clock = Callable[[], float]
 
 _TICK = 0.001
 
+_LOOK = 0.2
+"""Seconds between two looks at the clock that also counts while the machine is suspended."""
 
-class LeaseStore(Protocol):
+
+class LeaseStore(handover.Store, requests.Store, Protocol):
     """The lease's home, as an elector uses it; every method but `follow` may raise `StoreError`."""
 
     async def acquire(self, ask: Ask) -> Answer:
@@ -52,10 +67,6 @@ class LeaseStore(Protocol):
         self, token: Token, heir: str, barred: float, reason: str, *, cause: Cause, by: str
     ) -> bool:
         """Give the lease back; False if it was not held under `token`."""
-        ...
-
-    async def refuse(self, request: str, reason: str) -> None:
-        """Let whoever asked for a step-down know why it does not happen."""
         ...
 
     async def follow(self, hear: Callable[[Event], Awaitable[None]]) -> None:
@@ -98,6 +109,13 @@ class Term:
             self.leaving.set()
 
 
+async def _guard(term: Term) -> None:
+    """Let the term fall when the machine wakes up, and not only when a renewal is due."""
+    while True:
+        await trio.sleep(_LOOK)
+        term.follow_clock()
+
+
 Duty = Callable[[Term], Awaitable[None]]
 
 
@@ -114,7 +132,9 @@ def longest_release(timing: Timing) -> float:
 class Elector:
     """One node's part in the election.
 
-    `eligible(node)` says why a node cannot succeed this one (empty: any other node), or returns an empty text.
+    `choose` tells who may succeed this node, `warm` is how it gets ready to succeed another.  `delay(node)` returns for how
+    many seconds others go first when that node gave the lease back to nobody in particular.  `on_order` is called when
+    operators may have ordered something.  Who is no `candidate` never asks for the lease.
     `floor` is the highest epoch that an earlier process of this node knew of.  `on_held` is called with the token as a term
     begins, and with an empty text when its lease is surely not held any more.
     """
@@ -128,7 +148,11 @@ class Elector:
         *,
         clock: Clock = read_clock,
         random: Callable[[], float] = random.random,
-        eligible: Callable[[str], str] = lambda _: "",
+        choose: Choose = choose_anybody,
+        warm: Warm = keep_nothing,
+        delay: Callable[[str], float] = lambda _: 0.0,
+        on_order: Callable[[], None] = lambda: None,
+        candidate: bool = True,
         floor: int = 0,
         on_held: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -137,10 +161,15 @@ class Elector:
         self._timing = timing
         self._clock = clock
         self._random = random
-        self._eligible = eligible
+        self._successors = Successors(store, choose)
+        self._heir = Heir(store, node, warm)
+        self._delay = delay
+        self._on_order = on_order
+        self._candidate = candidate
         self._watch = Watch(node, boot, timing, floor)
         self._wake = trio.Event()
         self._term: Term | None = None
+        self._requests: Requests
         self._trouble = ""
 
     @property
@@ -159,7 +188,10 @@ class Elector:
         """Campaign for ever, and do `duty` in each term; a duty that fails is retried in another term, later."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._store.follow, self._hear)
+            nursery.start_soon(self._heir.run)
             task_status.started()
+            if not self._candidate:
+                await trio.sleep_forever()
             waits = backoff(1.0, 60.0, self._random)
             while True:
                 if await self._serve(await self._campaign(), duty):
@@ -168,13 +200,22 @@ class Elector:
                     await trio.sleep(next(waits))
 
     async def resign(self, to: str = "", reason: str = "resigned") -> None:
-        """End the present term, if any, because this node leaves, in favour of `to` or anyone else.
+        """End the present term, if any, because this node leaves, in favour of `to` or of the best successor.
 
-        Returns once the lease is given back.
+        Where none is ready soon, anyone may take over.  Returns once the lease is given back.
         """
-        if self._term is not None:
-            self._term.leave(to, self._timing.bar, reason, "shutdown")
-            await self._term.over.wait()
+        if (term := self._term) is not None:
+            if not term.leaving.is_set():
+                heir = await self._successors.find_soon(term.lease.token, to)
+                term.leave(heir, self._timing.bar, reason, "shutdown")
+            await term.over.wait()
+
+    def step_aside(self, reason: str, by: str = "") -> None:
+        """End the present term, if any, because `by` does not want this node to be master, in favour of whoever is ready."""
+        if (term := self.term) is not None:
+            sight = Sight("", "")
+            order = Event("step-down", sight, term.lease.token, reason=reason, by=by, force=True)
+            self._requests.follow(order)
 
     async def _campaign(self) -> Lease:
         while True:
@@ -198,16 +239,22 @@ class Elector:
     async def _serve(self, lease: Lease, duty: Duty) -> bool:
         """Return whether the term ended as terms should."""
         self._term = term = Term(lease, self._clock)
-        log.info("took the lease", epoch=term.epoch)
+        self._requests = Requests(self._store, self._successors, self._timing, term, lease.token)
+        # `clock` compares across the nodes of one machine, where the time of day may jump.
+        log.info("took the lease", epoch=term.epoch, term=term.token, clock=self._clock())
         self._on_held(term.token)
         fine = False
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep, term)
+                nursery.start_soon(self._requests.run)
+                nursery.start_soon(_guard, term)
                 fine = await self._act(term, duty)
                 nursery.cancel_scope.cancel()
         finally:
             # Only here, with the nursery closed, is every task that trusted the lease gone.
+            until = term.lease.until if term.lease.until > -math.inf else None
+            log.info("leads no more", epoch=term.epoch, clock=self._clock(), until=until)
             with trio.move_on_after(longest_release(self._timing), shield=True):
                 await self._say_goodbye(term)
             self._term = None
@@ -246,7 +293,7 @@ class Elector:
                 case True:
                     lease.confirm(sent, self._clock(), self._random())
                 case False:
-                    lease.lose()
+                    lease.lose(self._clock())
             term.follow_clock()
         log.warning("the lease is lost", epoch=term.epoch)
         term.scope.cancel()
@@ -282,18 +329,13 @@ class Elector:
 
     async def _hear(self, event: Event) -> None:
         self._watch.hear(event, self._clock())
+        if event.kind == "released" and event.token is not None and not event.to:
+            self._watch.due += self._delay(event.token.node)
+        if event.kind in ("connected", "control"):
+            self._on_order()
         self._wake.set()
+        self._successors.hear(event)
+        self._heir.hear(event)
         term = self.term
         if event.kind == "step-down" and term is not None and event.token == term.lease.token:
-            await self._step_down(term, event)
-
-    async def _step_down(self, term: Term, event: Event) -> None:
-        fault = self._eligible(event.to)
-        if not fault:
-            term.leave(event.to, self._timing.bar, event.reason, "step-down", event.by)
-            return
-        log.warning("refused to step down", to=event.to, reason=fault)
-        try:
-            await self._store.refuse(event.sight.event, fault)
-        except StoreError as error:
-            self._complain(str(error))
+            await self._requests.take(event)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import Protocol, TypeVar, cast, get_args
 
 import trio
 
-from hachat.core.errors import UsageError
+from hachat.core.errors import StepDownCode, StepDownRefused, StoreError, StoreUnavailable
 from hachat.core.lease import Event, Token
+from hachat.core.stepdown import Order
+
+T = TypeVar("T")
+
+AGAIN = 0.1
+"""Seconds after which Redis is asked again that did not answer."""
+
+Find = Callable[[str, str], Awaitable[Sequence[str]]]
+"""Returns who may succeed the node that is named first, of the second's name if that is not empty; raises as `find_candidates`."""
 
 
 class Election(Protocol):
@@ -20,7 +31,7 @@ class Election(Protocol):
         """Return the token of the present master, or None if there is none."""
         ...
 
-    async def request_step_down(self, token: Token, to: str, reason: str, by: str) -> str:
+    async def request_step_down(self, token: Token, request: str, order: Order) -> str:
         """Ask the master to step down; return the id of the request's event."""
         ...
 
@@ -31,92 +42,138 @@ class Election(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """A step-down that is done; `gap` is how many seconds nobody held the lease, by Redis's clock."""
+    """A step-down that is done; `gap` is how many seconds nobody held the lease, by Redis's clock.
+
+    It is None where the old master was lost before it could give the lease back.
+    """
 
     old: Token
     new: Token
-    gap: float
+    gap: float | None
 
 
 class _Observer:
     """Follows one request through the events until it is decided."""
 
-    def __init__(self, old: Token, request: str) -> None:
+    def __init__(self, old: Token, request: str, ask: Callable[[], Awaitable[object]]) -> None:
         self.new: Token | None = None
-        self.refusal = ""
+        self.refusal: tuple[str, StepDownCode] | None = None
         self.decided = trio.CancelScope()
         self.released_at = inf
         self.acquired_at = inf
         self._old = old
-        self.request = request
+        self._request = request
+        self._ask = ask
 
     async def hear(self, event: Event) -> None:
         """Take note of an event; once the request is decided, end the scope `decided`."""
-        if event.kind == "released" and event.token == self._old:
+        if event.kind == "connected":
+            # Another server may have lost the request; asked again, it is still one.
+            with suppress(StoreError, StepDownRefused):
+                await self._ask()
+        elif event.kind == "released" and event.token == self._old:
             self.released_at = _read_seconds(event.sight.event)
-        elif event.kind == "acquired" and event.token != self._old:
+        elif event.kind == "acquired" and event.token is not None and event.token > self._old:
             self.new, self.acquired_at = event.token, _read_seconds(event.sight.event)
             self.decided.cancel()
-        elif event.kind == "refused" and event.request == self.request:
-            self.refusal = event.reason
+        elif event.kind == "refused" and event.request == self._request:
+            known = event.code in get_args(StepDownCode)
+            code = cast("StepDownCode", event.code) if known else "failed"
+            self.refusal = event.reason, code
             self.decided.cancel()
 
 
 async def step_down(
-    election: Election,
-    alive: Collection[str],
-    *,
-    to: str = "",
-    reason: str = "step-down",
-    by: str = "",
-    patience: float = 10.0,
+    election: Election, find: Find, order: Order, *, leaver: str = "", patience: float = 10.0
 ) -> Succession:
-    """Move the lease from the present master to the node `to`, or to any other of the nodes `alive`; `by` is who asks.
+    """Move the lease from the present master, which must be `leaver` if that is named, as `order` says.
 
-    Returns once the successor holds the lease.
+    Returns once the successor holds the lease.  While Redis does not answer it is asked again.
 
     Raises:
-        UsageError: it cannot be done, or was refused, or no successor was seen within `patience` seconds.
-        StoreError: Redis did not answer.
+        StepDownRefused: it cannot be done, or was refused, or no successor was seen within `patience` seconds.
+        StoreError: Redis did not answer for so long, or said no.
     """
-    old = await election.read_master()
-    if old is None:
-        raise UsageError("nobody is master, so nobody can step down; see `hachat status`")
-    _check(old.node, alive, to)
-    observer = _Observer(old, await election.request_step_down(old, to, reason, by))
-    observer.decided.deadline = trio.current_time() + patience
+    give_up = trio.current_time() + patience
+    old = check_master(await insist(election.read_master, give_up), leaver)
+    if not order.force:
+        await insist(lambda: find(old.node, order.to), give_up)
+    request = secrets.token_hex(8)
+
+    async def ask() -> str:
+        return await election.request_step_down(old, request, order)
+
+    after = await insist(ask, give_up)
+    observer = _Observer(old, request, ask)
+    observer.decided.deadline = give_up
     with observer.decided:
-        await election.follow(observer.hear, observer.request)
-    return _conclude(observer, old, to, patience)
+        await election.follow(observer.hear, after)
+    if observer.new is None and observer.refusal is None:
+        await _look_again(election, observer, old)
+    return _conclude(observer, old, order.to, patience)
 
 
-def _check(master: str, alive: Collection[str], to: str) -> None:
-    others = sorted(set(alive) - {master})
-    if to == master:
-        raise UsageError(f"{to} is the master already")
-    if to and to not in others:
-        raise UsageError(
-            f"{to} is not alive, so it cannot take over; alive are {', '.join(others) or 'no others'}"
+def check_master(master: Token | None, leaver: str) -> Token:
+    """Return the master, unless there is none, or, where it is named, another than the `leaver`.
+
+    Raises:
+        StepDownRefused: that is so.
+    """
+    if master is None:
+        raise StepDownRefused(
+            "nobody is master, so nobody can step down; see `hachat status`", "no master"
         )
-    if not others:
-        raise UsageError(f"{master} is the only node alive, so nobody could take over")
+    if leaver and master.node != leaver:
+        raise StepDownRefused(f"{master.node} is master, not {leaver}", "changed")
+    return master
+
+
+async def insist(question: Callable[[], Awaitable[T]], give_up: float) -> T:
+    """Return the answer to a question that is safe to repeat, asked until the time `give_up`.
+
+    Raises:
+        StoreError: there was none until then, or Redis said no.
+    """
+    while True:
+        try:
+            return await question()
+        except StoreUnavailable:
+            if trio.current_time() + AGAIN >= give_up:
+                raise
+        await trio.sleep(AGAIN)
+
+
+async def _look_again(election: Election, observer: _Observer, old: Token) -> None:
+    """Note a successor that no event has told of: they may be lost when Redis fails over."""
+    with suppress(StoreError):
+        master = await election.read_master()
+        if master is not None and master > old:
+            observer.new = master
 
 
 def _conclude(observer: _Observer, old: Token, to: str, patience: float) -> Succession:
-    new = observer.new
+    new, released = observer.new, observer.released_at < inf
     if observer.refusal:
-        raise UsageError(f"{old.node} refused to step down: {observer.refusal}")
-    if new is None and observer.released_at == inf:
-        raise UsageError(
-            f"{old.node} did not step down within {patience:g} s; it may still be finishing its work"
+        reason, code = observer.refusal
+        raise StepDownRefused(f"{old.node} refused to step down: {reason}", code)
+    if new is None and not released:
+        raise StepDownRefused(
+            f"{old.node} did not step down within {patience:g} s; it may still be finishing its work",
+            "unanswered",
         )
     if new is None:
-        raise UsageError(f"{old.node} has stepped down, but nobody took over within {patience:g} s")
-    if to and new.node != to:
-        raise UsageError(
-            f"{new.node} has taken over from {old.node}, not {to}; see the logs of {to}"
+        raise StepDownRefused(
+            f"{old.node} has stepped down, but nobody took over within {patience:g} s",
+            "not taken over",
         )
-    return Succession(old, new, max(0.0, observer.acquired_at - observer.released_at))
+    if new.node == old.node or (to and new.node != to):
+        how = "is master again" if new.node == old.node else f"has taken over from {old.node}"
+        wanted = f", not {to}; see the logs of {to}" if to else ""
+        raise StepDownRefused(f"{new.node} {how}{wanted}", "not taken over")
+    seen = released and observer.acquired_at < inf
+    return Succession(
+        old, new, max(0.0, observer.acquired_at - observer.released_at) if seen else None
+    )
 
 
 def _read_seconds(event: str) -> float:

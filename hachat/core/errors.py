@@ -5,6 +5,7 @@ An error is named for whose act it is, because that decides what to do about it:
     HachatError
     ├── SettingsError        the operator's settings cannot work; lists every fault
     ├── UsageError           a command was asked for something it cannot do
+    │   └── StepDownRefused  the lease does not move as asked; its `code` is why, for programs
     ├── WireError            bytes that are not one of our envelopes, or one that cannot be queued
     │   └── NewerSchema      an envelope of a newer release, for nodes of that release
     ├── NewerLayout          Redis holds the queues of a newer release; this one must not touch them
@@ -21,12 +22,32 @@ An error is named for whose act it is, because that decides what to do about it:
     ├── CallError            a chat service was asked something and could not tell
     │   ├── Unsupported      it can never tell this
     │   └── Unanswered       nothing was heard in time; it may be asked again
+    ├── TooOld               it has waited longer than its route allows; it is not run
     └── HandlerError         a plugin could not be loaded or is declared wrongly
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+StepDownCode: TypeAlias = Literal[
+    "no master",
+    "changed",
+    "ineligible",
+    "no successor",
+    "pending",
+    "paused",
+    "unanswered",
+    "not taken over",
+    "failed",
+]
+"""Why the lease does not move as asked.
+
+Nobody has it; another has it than was meant; the named successor cannot have it; nobody can; another step-down is under
+way; elections are paused; the master did not answer, or not in time; it was given back and not taken as asked; Redis or
+the node that was asked failed.
+"""
 
 
 class HachatError(Exception):
@@ -45,6 +66,14 @@ class SettingsError(HachatError):
 
 class UsageError(HachatError):
     """A command was asked for something that cannot be done as asked."""
+
+
+class StepDownRefused(UsageError):
+    """The lease does not move as asked; `code` is why, for programs."""
+
+    def __init__(self, reason: str, code: StepDownCode) -> None:
+        self.code = code
+        super().__init__(reason)
 
 
 class WireError(HachatError):
@@ -126,6 +155,10 @@ class Unsupported(CallError):
 
 class Unanswered(CallError):
     """Nothing was heard within the time that the caller allowed; it may be asked again."""
+
+
+class TooOld(HachatError):
+    """What came in has waited longer than the route it is for allows."""
 
 
 class HandlerError(HachatError):

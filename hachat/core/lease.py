@@ -31,8 +31,18 @@ _ROUNDING = 1e-9
 _WILD = 0.1
 
 EventKind: TypeAlias = Literal[
-    "connected", "acquired", "renewed", "released", "step-down", "refused"
+    "connected",
+    "acquired",
+    "renewed",
+    "released",
+    "step-down",
+    "prepare",
+    "ready",
+    "refused",
+    "control",
 ]
+_SIGNS_OF_LIFE: frozenset[EventKind] = frozenset({"connected", "acquired", "renewed", "released"})
+
 Cause: TypeAlias = Literal[
     "step-down",
     "shutdown",
@@ -53,7 +63,9 @@ stood still for so long that it asked for none; Redis said that the lease is ano
 duty failed, or ended; its process died, and `hachat release` gave the lease back for it.
 """
 
-RefusalKind: TypeAlias = Literal["HELD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO"]
+RefusalKind: TypeAlias = Literal[
+    "HELD", "PAUSED", "DRAINED", "HOLD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +149,11 @@ class Sight:
 class Event:
     """One entry of the stream of events, or, as `connected`, the news that a server is being listened to.
 
-    `to` is the successor of a release or step-down; `request` the id of the step-down that is refused; `by` who
-    asked for a step-down.
+    `control` is the news that operators have ordered something, or taken it back.
+    `to` is the successor of a release or step-down, or who is to `prepare` for being one; `by` is who asked for a
+    step-down, `hold` the seconds for which the leaver may not become master again, `force` whether it leaves without a
+    successor too.  `request` names a step-down, or a preparation, and what is `ready` or `refused`; `code` is what
+    kind of refusal it is, for programs.
     """
 
     kind: EventKind
@@ -148,6 +163,9 @@ class Event:
     reason: str = ""
     request: str = ""
     by: str = ""
+    hold: float = 0.0
+    force: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +242,10 @@ class Lease:
             return "taken"
         return "isolated" if self._unanswered else "paused"
 
-    def lose(self) -> None:
-        """Note that the lease is not ours any more."""
-        self.until = -inf
+    def lose(self, now: float) -> None:
+        """Note that Redis says the lease is not ours; a term that has ended on our clock before keeps its end."""
+        if now < self.until:
+            self.until = -inf
 
     def _prolong(self, sent: float, jitter: float) -> None:
         # From the question, not from the answer: Redis counts from some moment between the two.
@@ -253,10 +272,15 @@ class Watch:
 
     def hear(self, event: Event, now: float) -> None:
         """Take note of an event: whatever has just ended may be asked for at once."""
+        silent_since = self._silent_since
+        same_server = event.sight.identity == self._sight.identity
         self._see(event.sight, now)
+        if event.kind not in _SIGNS_OF_LIFE and same_server:
+            # Whoever asks, orders or gets ready does not show that the master lives: the wait for it goes on.
+            self._silent_since = silent_since
         if event.token is not None:
             self.floor = max(self.floor, event.token.epoch)
-        ended = event.kind in ("connected", "released")
+        ended = event.kind in ("connected", "released", "control")
         self.due = now if ended else self._silent_since + self._timing.ttl
 
     def ask(self, now: float) -> Ask:

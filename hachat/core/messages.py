@@ -51,6 +51,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     `at` is Unix seconds.  `event` is the service's id for it, by which a second delivery is recognised.
     `receipt` asks that the room be told when the message has been dealt with.  `key` names the conversation where that
     is not the room.  Of the routes that failed `attempt` times only those in `only` are to be run; none means all.
+    `retried` is the entry of the dead letter as which it was put back, if it was.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     key: str = ""
     attempt: int = 0
     only: tuple[str, ...] = ()
+    retried: str = ""
     v: int = 1
 
     @property
@@ -91,7 +93,8 @@ class Webhook(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     """An accepted HTTP request on its way to a handler.
 
     `route` names the handler's route (`<handler>.<function>`), `variables` what its path captured, `body` the text
-    as it was received.  `event` is the sender's delivery id, by which a second delivery is recognised.
+    as it was received.  `event` is the sender's delivery id, by which a second delivery is recognised, `retried` as in
+    a `Message`.
     """
 
     id: str
@@ -105,6 +108,7 @@ class Webhook(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     headers: dict[str, str] = {}
     event: str = ""
     attempt: int = 0
+    retried: str = ""
     v: int = 1
 
     @property
@@ -122,7 +126,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     """Something that has become due, on its way to a handler.
 
     `route` names the handler's route, `at` is the Unix time for which it was meant, `data` what it was given, as JSON.
-    `id` is the job's own; of a schedule, `<schedule>@<Unix milliseconds of the slot>`.
+    `id` is the job's own; of a schedule, `<schedule>@<Unix milliseconds of the slot>`.  `retried` is as in a `Message`.
     """
 
     id: str
@@ -130,6 +134,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     at: float
     data: str = ""
     attempt: int = 0
+    retried: str = ""
     v: int = msgspec.field(default_factory=lambda: 2)  # unlike a plain default, it is written
 
     @property
@@ -147,10 +152,19 @@ Inbound: TypeAlias = Message | Webhook | Job
 """What the inbound queue carries."""
 
 
+def name_replies(inbound: Inbound) -> str:
+    """Return what the ids of all replies to `inbound` begin with.
+
+    A dead letter that is retried is a new beginning: what it said before may still wait, and is told apart by its id.
+    """
+    return f"{inbound.id}/{inbound.retried}" if inbound.retried else inbound.id
+
+
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something the master is to do in a room.
 
     `id` is `<message id>/<route>/<n>`: the same for a second run of the same handler, so that nothing is said twice.
+    After a dead letter was retried it is `<message id>/<entry of the letter>/<route>/<n>`.
     `room` is an address (`Room.address`), `about` the id of the message that caused it, and `origin` the address of the
     room that is told if it can never be delivered.  `answer` is the consumer that waits for the answer to a call, `args`
     what the call is about.

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field, to_builtins
-from msgspec.structs import asdict
+from msgspec.structs import asdict, force_setattr
 
 from hachat.core.errors import SettingsError
 from hachat.core.lease import Timing
@@ -22,8 +22,14 @@ from hachat.core.sections import convert_section, read_secrets
 _YEAR = 365 * 24 * 3600.0
 _ROUNDING = 1e-9
 
-_FAILOVER = 1.0 + 3.0
-"""Seconds a Redis failover takes: Sentinel's down-after and the election, promotion and rediscovery."""
+FAILOVER_REST = 3.0
+"""Seconds of a Redis failover beside Sentinel's down-after: the election, promotion and rediscovery."""
+
+_FAILOVER = 1.0 + FAILOVER_REST
+"""Seconds a Redis failover takes with the down-after that is recommended."""
+
+_UNSET = -1
+"""In the place of a number that depends on other settings; whoever sets one cannot give this."""
 
 _BEATS = 3
 """Heartbeats that may be lost before a node is taken for dead."""
@@ -52,6 +58,9 @@ def _is_address(text: str) -> bool:
     host, _, port = text.rpartition(":")
     return bool(host) and re.fullmatch("[0-9]{1,5}", port) is not None and 0 < int(port) < 1 << 16
 
+
+DEFAULT_PRIORITY = 100
+"""What a node's wish to be master weighs where nothing else is said."""
 
 Seconds = Annotated[float, Meta(gt=0, le=_YEAR)]
 SecondsOrZero = Annotated[float, Meta(ge=0, le=_YEAR)]
@@ -88,7 +97,7 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
         sentinel_password: Its password.
         tls: Speak TLS to Redis and the Sentinels.
         tls_ca: File of the certificates to trust; empty for the system's.
-        replicas: How many replicas must have a lease before it counts.
+        replicas: How many replicas must have what was written before it counts; 1 with Sentinels unless set.
         timeout: Longest wait for an answer of Redis.
     """
 
@@ -101,8 +110,13 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
     sentinel_password: str = ""
     tls: bool = False
     tls_ca: str = ""
-    replicas: Annotated[int, Meta(ge=0)] = 0
+    replicas: CountOrZero = _UNSET
     timeout: Seconds = 2.0
+
+    def __post_init__(self) -> None:
+        """Fill in what follows from the rest."""
+        if self.replicas == _UNSET:
+            force_setattr(self, "replicas", 1 if self.sentinels else 0)
 
     def check(self) -> Iterator[str]:
         """Yield a fault unless exactly one of `url` and `sentinels` says where Redis is."""
@@ -123,6 +137,7 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
         send_timeout: Longest time a reply may take to be sent.
         lock_delay: How long Redis must have been the same server before a candidate trusts it.
         drift: Share by which the clocks of two nodes may differ in speed.
+        priority: Of the nodes that could be master the highest is preferred; with 0 this node never is.
     """
 
     ttl: Seconds = 5.0
@@ -132,6 +147,7 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
     send_timeout: Seconds = 2.0
     lock_delay: SecondsOrZero = 7.0
     drift: Annotated[float, Meta(ge=0, lt=1)] = 0.01
+    priority: CountOrZero = DEFAULT_PRIORITY
 
     @property
     def timing(self) -> Timing:
@@ -140,7 +156,9 @@ class LeaseSettings(Struct, frozen=True, kw_only=True):
         Raises:
             SettingsError: the times cannot work together; `check` has said so before.
         """
-        return Timing(**asdict(self))
+        times = asdict(self)
+        del times["priority"]
+        return Timing(**times)
 
     def check(self) -> Iterator[str]:
         """Yield a fault for each rule of the election that the times break."""
@@ -299,8 +317,8 @@ def warnings(settings: Settings) -> list[str]:
         )
     if redis.sentinels and not redis.replicas:
         found.append(
-            "redis: replicas 0 with Sentinels: a failover may forget a lease that was just taken; set it"
-            " to half the number of Redis servers"
+            "redis: replicas 0 with Sentinels: a failover may forget a lease that was just taken, and messages that"
+            " were just acknowledged; leave it out, or set it to half the number of Redis servers"
         )
     return found
 

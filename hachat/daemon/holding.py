@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 from msgspec.structs import replace
 
+from hachat.core.settings import Settings
 from hachat.daemon.lease_file import introduce, write
 
 log = structlog.get_logger(__name__)
@@ -18,16 +19,16 @@ class Holder:
     A file that cannot be written only costs time should the process die: a warning, and the node goes on.
     """
 
-    def __init__(self, path: Path | None, node: str, boot: str) -> None:
+    def __init__(self, path: Path | None, settings: Settings, boot: str) -> None:
         self._path = path
-        self._node = node
+        self._settings = settings
         self._boot = boot
 
     def note(self, token: str) -> None:
         """Note that this process lives and holds the lease `token`, or, with an empty text, none."""
         if self._path is not None:
             try:
-                write(self._path, replace(introduce(self._node, self._boot), token=token))
+                write(self._path, replace(introduce(self._settings, self._boot), token=token))
             except OSError as error:
                 self._warn(error)
 

@@ -1,7 +1,8 @@
-"""The file in which a daemon keeps what others must know if it dies: who it is, and the lease it holds.
+"""The file in which a daemon keeps what others must know if it dies: who it is, the lease it holds, and where Redis is.
 
-`hachat release` reads it when the process is gone.  It lies in the directory that systemd makes for the service, and
-holds no secret: with a token nobody gets at Redis.
+`hachat release` reads it when the process is gone.  systemd hands the service's credentials to the daemon and to nothing that
+runs after it, so the logins stand here too: in the directory that systemd makes for the service, in memory, removed with
+it, and readable for its user only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from hachat.core.settings import RedisSettings, Settings
+
 NAME = "lease"
 """The file's name in the service's runtime directory."""
 
@@ -20,7 +23,7 @@ _START = 19
 
 
 class Holding(msgspec.Struct, frozen=True):
-    """What a process holds in the cluster.
+    """What a process holds in the cluster, and how to reach the Redis in which it does.
 
     `pid` and `began` (clock ticks since the machine's start) tell it from every other process of its `place`, a machine
     and a pid namespace; `token` is empty while it is not master.
@@ -31,6 +34,8 @@ class Holding(msgspec.Struct, frozen=True):
     pid: int
     began: str
     place: str
+    cluster: str
+    redis: RedisSettings
     token: str = ""
 
     @property
@@ -45,14 +50,15 @@ def locate(environ: Mapping[str, str]) -> Path | None:
     return Path(directory) / NAME if directory else None
 
 
-def introduce(node: str, boot: str) -> Holding:
-    """Return what this process holds before it has a lease.
+def introduce(settings: Settings, boot: str) -> Holding:
+    """Return what this process, a node with these settings, holds before it has a lease.
 
     Raises:
         OSError: there is no /proc to learn it from.
     """
     pid = os.getpid()
-    return Holding(node, boot, pid, _read_began(pid), read_place())
+    began, place = _read_began(pid), read_place()
+    return Holding(settings.node, boot, pid, began, place, settings.cluster, settings.redis)
 
 
 def write(path: Path, holding: Holding) -> None:

@@ -14,11 +14,13 @@ from typing import NoReturn
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from hachat.bot import worker
 from hachat.chat import adapter
-from hachat.cluster.elector import longest_release
+from hachat.cluster.elector import Elector, longest_release
 from hachat.cluster.members import leave
+from hachat.cluster.roster import Roster
 from hachat.core.errors import StoreError
 from hachat.core.settings import Settings
 from hachat.store.inbound import Inbound
@@ -45,7 +47,7 @@ def longest_work(settings: Settings) -> float:
     # A drain that cannot report a send ends with the lease; its reader, the adapters and the elector's reader follow.
     timing = settings.lease.timing
     chat = timing.ttl + LET_GO + max(LET_GO, 2 * adapter.GOODBYE)
-    return max(handling, chat + longest_release(timing) + LET_GO)
+    return max(handling, 2 * timing.op_timeout + chat + longest_release(timing) + LET_GO)
 
 
 def longest_leave(settings: Settings) -> float:
@@ -53,6 +55,27 @@ def longest_leave(settings: Settings) -> float:
     membership = LET_GO + GOODBYE
     web = server.GRACE + server.PEER_TIMEOUT + server.GRACE
     return longest_work(settings) + membership + web
+
+
+async def resign(elector: Elector, roster: Roster, members: Members, patience: float) -> None:
+    """Give the lease back, if we have it, to whoever had best have it next.
+
+    Redis is given `patience` seconds to hear that we leave, and as many to say whether elections are paused.
+    """
+    with trio.move_on_after(patience):
+        try:
+            await members.tell(replace(members.me, leaving=True))
+        except StoreError as error:
+            log.warning("could not tell the others that this node leaves", error=str(error))
+    if elector.term is None:
+        return
+    await roster.try_to_look(patience)
+    if paused := roster.paused:
+        log.warning(
+            "elections are paused: nobody is master until this node is back or they are resumed",
+            pause=paused.describe(),
+        )
+    await elector.resign(reason="shutdown")
 
 
 async def leave_anyway(members: Members, queue: Inbound) -> NoReturn:

@@ -35,17 +35,26 @@ from hachat.bot.worker import Worker
 from hachat.chat.adapter import Adapter, Connection
 from hachat.chat.drain import Drain
 from hachat.chat.ingest import Ingest
+from hachat.chat.warmup import warm_up
+from hachat.cluster.candidates import find_candidates
 from hachat.cluster.elector import Duty, Elector, Term
 from hachat.cluster.members import Heartbeat, join, leave
+from hachat.cluster.orders import Orders
 from hachat.cluster.pulse import Notifier, Pulse
+from hachat.cluster.roster import Roster
+from hachat.cluster.schedule import ScheduleKeeper
 from hachat.core import wire
+from hachat.core.errors import UsageError
 from hachat.core.ids import make_id
 from hachat.core.messages import Message, Webhook, choose_key
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.examiner import Examiner
+from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.holding import Holder
-from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work
+from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
 from hachat.daemon.letters import LetterKeeper
+from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
 from hachat.store.commits import Queued
 from hachat.store.dead import DeadLetters
@@ -57,6 +66,7 @@ from hachat.store.lease import open_lease
 from hachat.store.link import Link
 from hachat.store.members import Member, Members, check_layout, read_newest_schema
 from hachat.store.outbound import Outbound
+from hachat.store.peers import read_peers
 from hachat.store.retry import retry
 from hachat.store.status import Status, read_status
 from hachat.tasks.services import finish_unless, running
@@ -77,6 +87,7 @@ class Node:
         notifier: Notifier,
         *,
         lease_file: Path | None = None,
+        floor_file: Path | None = None,
     ) -> None:
         self.name = settings.node
         self.boot = secrets.token_hex(4)
@@ -86,33 +97,29 @@ class Node:
         self._robot = robot
         self._adapters = {adapter.name: adapter for adapter in adapters}
         self._notifier = notifier
-        self._holder = Holder(lease_file, self.name, self.boot)
+        self._holder = Holder(lease_file, settings, self.boot)
+        self._floor = FloorKeeper(floor_file)
+        self._examiner = Examiner(link, settings)
         self._pulse = Pulse(notifier)
         consumer = f"{self.name}:{self.boot}"
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)
         self._answers = Answers(link, self._keys, consumer, self._limits)
         robot.ask = self._answers.ask
+        self._roster = Roster(
+            self.name,
+            settings.lease.priority,
+            partial(read_peers, link, self._keys),
+            self._obey,
+        )
         self._newest = partial(read_newest_schema, link, self._keys)
         self.letters = DeadLetters(link, self._keys, settings.queue)
         """The cluster's dead letters."""
+        self.orders = Orders(link, self._keys)
+        """What operators may order of the cluster."""
         self._jobs = Jobs(link, self._keys)
         self._scheduler = Scheduler(self._jobs, robot.jobs)
-        work = settings.worker
-        self._workers = [
-            Worker(
-                self._inbound,
-                link,
-                lane,
-                slots,
-                robot.begin,
-                newest=self._newest,
-                expect=self._scheduler.expect,
-                patience=work.patience,
-            )
-            for lane, slots in zip(LANES, (work.chat_slots, work.work_slots), strict=True)
-            if slots
-        ]
-        self._recovery = Recovery(self._inbound, self._workers)
+        self._workforce = Workforce(self._roster, self._make_workers, settings.worker.grace)
+        self._recovery = Recovery(self._inbound, self._workforce.present)
         self._heartbeat: Heartbeat | None = None
         self._elector: Elector | None = None
         self._leaving = False
@@ -144,13 +151,23 @@ class Node:
             return [f"Redis has not answered for {silence:.0f} s"]
         return []
 
+    def notes(self) -> list[str]:
+        """Return what is to be known of this node although it may take traffic."""
+        notes = list(self._examiner.unsafe)
+        if paused := self._roster.paused:
+            notes.append(f"elections are paused {paused.describe()}")
+        if drained := self._roster.drained:
+            notes.append(f"this node is drained {drained.describe()}")
+        return notes
+
     async def status(self) -> Status:
         """Return what there is to see of the cluster.
 
         Raises:
             StoreError: Redis cannot be asked.
         """
-        return await read_status(self._link, self._keys, self._inbound.limits)
+        status = await read_status(self._link, self._keys, self._inbound.limits)
+        return self._examiner.complete(status)
 
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
         """Queue a webhook; raises as `Inbound.enqueue` does."""
@@ -212,11 +229,12 @@ class Node:
                     self._membership(members) as chat_states,
                     limited(stop, longest_work(self._settings), overdue),
                 ):
-                    await self._work(stop, partial(self._lead, chat_states))
+                    await self._work(members, stop, partial(self._lead, chat_states))
 
     async def _join(self, members: Members) -> None:
         await retry(partial(check_layout, self._link, self._keys))
         await join(members)
+        await retry(self._roster.look)
 
     def _introduce(self, url: str) -> Member:
         work = self._settings.worker
@@ -230,6 +248,7 @@ class Node:
             beat=work.heartbeat,
             life=work.node_ttl,
             schema=wire.VERSION,
+            priority=self._settings.lease.priority,
         )
 
     @asynccontextmanager
@@ -241,7 +260,7 @@ class Node:
             stall=work.node_ttl - work.heartbeat,
             turned_at=lambda: self._pulse.ticked_at,
             on_gone=self._hear_of_gone,
-            on_beat=self._recovery.beaten,
+            on_beat=self._hear_beat,
         )
         self._heartbeat = heartbeat
         chat_states = ChatStates(members)
@@ -252,7 +271,9 @@ class Node:
                 running(self._recovery.run),
                 running(self._scheduler.run),
                 running(self._answers.run),
+                running(self._examiner.run),
                 running(chat_states.run),
+                running(self._roster.run),
             ):
                 yield chat_states
         finally:
@@ -261,30 +282,77 @@ class Node:
                     self._holder.remove()
 
     def _hear_of_gone(self, consumers: Sequence[str]) -> None:
-        if not self._leaving:  # or what is taken over would lie here until we are gone
+        # Or what is taken over would lie here until we are gone.
+        if not self._leaving and not self._roster.drained:
             self._recovery.notice(consumers)
 
-    async def _work(self, stop: trio.Event, duty: Duty) -> None:
+    def _hear_beat(self) -> None:
+        self._recovery.beaten()
+        self._roster.want()
+
+    def _obey(self) -> None:
+        """Do what operators have ordered of this node."""
+        if (drained := self._roster.drained) and self._elector is not None:
+            reason = f"drained: {drained.reason}" if drained.reason else "drained"
+            self._elector.step_aside(reason, drained.by)
+
+    def _make_workers(self) -> list[Worker]:
+        work = self._settings.worker
+        return [
+            Worker(
+                self._inbound,
+                self._link,
+                lane,
+                slots,
+                self._robot.begin,
+                newest=self._newest,
+                expect=self._scheduler.expect,
+                patience=work.patience,
+            )
+            for lane, slots in zip(LANES, (work.chat_slots, work.work_slots), strict=True)
+            if slots
+        ]
+
+    async def _work(self, members: Members, stop: trio.Event, duty: Duty) -> None:
         timing = self._settings.lease.timing
         replicas = self._settings.redis.replicas
         async with trio.open_nursery() as workers:
-            for worker in self._workers:
-                await workers.start(worker.run, stop, self._settings.worker.grace)
+            await workers.start(self._workforce.run, stop)
             async with open_lease(self._link, self._keys, timing, replicas=replicas) as store:
-                self._elector = Elector(
-                    store, self.name, self.boot, timing, on_held=self._holder.note
+                self._elector = elector = Elector(
+                    store,
+                    self.name,
+                    self.boot,
+                    timing,
+                    choose=partial(find_candidates, self._link, self._keys, self.name),
+                    warm=self._get_ready,
+                    floor=await self._floor.read(),
+                    delay=self._roster.find_delay,
+                    on_order=self._roster.want,
+                    candidate=self._settings.lease.priority > 0,
+                    on_held=self._holder.note,
                 )
-                async with running(partial(self._elector.run, duty)):
+                async with (
+                    running(partial(self._floor.follow, lambda: elector.floor)),
+                    running(partial(elector.run, duty)),
+                ):
                     self._notifier.status("standby")
                     log.info("ready")
                     await stop.wait()
                     log.info("leaving")
                     self._leaving = True
                     self._notifier.stopping()
-                    await self._elector.resign(reason="shutdown")
+                    await resign(elector, self._roster, members, timing.op_timeout)
+
+    async def _get_ready(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Prepare for becoming master: the elector's part of a successor."""
+        if self._leaving:
+            raise UsageError("it is leaving itself")
+        await warm_up(self._adapters.values(), task_status=task_status)
 
     async def _lead(self, chat_states: ChatStates, term: Term) -> None:
         """Do what a master does for as long as the term lasts: the elector's duty."""
+        await self._floor.keep(term.epoch)
         self._notifier.status(f"master, epoch {term.epoch}")
         outbound = Outbound(self._link, self._keys, term.token, self._limits)
         drain = Drain(
@@ -304,6 +372,7 @@ class Node:
             async with trio.open_nursery() as chat:
                 chat.start_soon(chat_states.show, connections)
                 chat.start_soon(LetterKeeper(self.letters).run)
+                chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
                 for connection in connections:
                     chat.start_soon(connection.run, Ingest(self._enqueue_messages))
                 await drain.run()

@@ -11,14 +11,13 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 from threading import Thread
+from time import monotonic, sleep
 
 from msgspec.structs import replace
 
-from hachat.core.errors import SettingsError, StoreError, StoreUnavailable
+from hachat.core.errors import StoreError, StoreUnavailable
 from hachat.core.settings import RedisSettings
-from hachat.daemon.configuration import load
 from hachat.daemon.lease_file import Holding, lives, locate, read, read_place
 from hachat.store.errand import Address, Errand, find_master, make_context, read_url
 from hachat.store.keys import Keys
@@ -28,7 +27,7 @@ DONE = 0
 """Exit code: it is done, or there is nothing to do."""
 
 REFUSED = 2
-"""Exit code: the process still lives, or the file or the settings cannot be used."""
+"""Exit code: the process still lives, or the file cannot be used."""
 
 UNREACHABLE = 5
 """Exit code: Redis cannot be reached; the lease runs out by itself."""
@@ -36,20 +35,22 @@ UNREACHABLE = 5
 LIMIT = 1.5
 """Seconds after which it gives up, whatever it waits for: systemd starts no other daemon before."""
 
+PATIENCE = 1.0
+"""Seconds for which it asks the Sentinels again while a failover is under way."""
+
+_AGAIN = 0.05
+"""Seconds between two questions."""
+
 _STEP = 0.5
 """Longest wait in seconds for one answer of Redis."""
 
 
-def main(file: str | None) -> int:
-    """Give back what the daemon of this service held; say in a line what was done, and return the exit code.
-
-    `file` are the settings, found as for `hachat run` without it.
-    """
+def main() -> int:
+    """Give back what the daemon of this service held; say in a line what was done, and return the exit code."""
     told: list[tuple[int, str]] = []
-    config = Path(file) if file else None
 
     def act() -> None:
-        told.append(_try(config, os.environ))
+        told.append(_try(os.environ))
 
     # Looking up a name has no timeout of its own; a thread can be left behind in it.
     thread = Thread(target=act, daemon=True)
@@ -62,16 +63,16 @@ def main(file: str | None) -> int:
     return code
 
 
-def _try(config: Path | None, environ: Mapping[str, str]) -> tuple[int, str]:
+def _try(environ: Mapping[str, str]) -> tuple[int, str]:
     try:
-        return _act(config, environ)
+        return _act(environ)
     except StoreError as error:
         return UNREACHABLE, str(error)
-    except (SettingsError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         return REFUSED, str(error)
 
 
-def _act(config: Path | None, environ: Mapping[str, str]) -> tuple[int, str]:
+def _act(environ: Mapping[str, str]) -> tuple[int, str]:
     path = locate(environ)
     if path is None:
         return DONE, "nothing to give back: $RUNTIME_DIRECTORY, which systemd sets, is not set"
@@ -85,12 +86,23 @@ def _act(config: Path | None, environ: Mapping[str, str]) -> tuple[int, str]:
         )
     if lives(holding):
         return REFUSED, f"process {holding.pid} still lives and keeps its lease; stop it first"
-    settings = load(config, environ)
-    with closing(_reach(settings.redis)) as errand:
-        return DONE, _give_back(errand, Keys(settings.cluster), holding, _name_reason(environ))
+    with closing(_reach(holding.redis)) as errand:
+        return DONE, _give_back(errand, Keys(holding.cluster), holding, _name_reason(environ))
 
 
 def _reach(settings: RedisSettings) -> Errand:
+    give_up = monotonic() + (PATIENCE if settings.sentinels else 0.0)
+    while True:
+        try:
+            return _reach_master(settings)
+        except StoreUnavailable as error:
+            if monotonic() >= give_up:
+                rest = "; the lease runs out by itself" if settings.sentinels else ""
+                raise StoreUnavailable(f"{error}{rest}") from error
+        sleep(_AGAIN)
+
+
+def _reach_master(settings: RedisSettings) -> Errand:
     errand = Errand(_find(settings), _STEP)
     role = errand.ask(("ROLE",))[0][0]
     if role != b"master":

@@ -23,14 +23,13 @@ from hachat.bot.robot import Robot
 from hachat.cluster.pulse import Notifier
 from hachat.core.errors import HandlerError, NewerLayout, NodeNameTaken, SettingsError
 from hachat.core.settings import Settings, warnings
-from hachat.daemon import lease_file, logging
+from hachat.daemon import floor, lease_file, logging
 from hachat.daemon.adapters import make_adapters
 from hachat.daemon.configuration import changes
 from hachat.daemon.leaving import end_process, limited, longest_leave
 from hachat.daemon.node import Node
-from hachat.daemon.sources import make_source
+from hachat.daemon.sources import make_link
 from hachat.store.keys import Keys
-from hachat.store.link import Link
 from hachat.store.status import Status, read_version
 
 log = structlog.get_logger(__name__)
@@ -79,10 +78,8 @@ class Daemon:
         self._settings = settings
         self._reload = reload
         self._notifier = Notifier()
-        link, keys = (
-            Link(make_source(settings.redis), timeout=settings.redis.timeout),
-            Keys(settings.cluster),
-        )
+        link = make_link(settings.redis, settings.redis.timeout)
+        keys = Keys(settings.cluster)
         builtins = [
             Ping(),
             Help(),
@@ -107,6 +104,7 @@ class Daemon:
             adapters,
             self._notifier,
             lease_file=lease_file.locate(os.environ),
+            floor_file=floor.locate(os.environ),
         )
 
     async def _read_status(self) -> Status:

@@ -1,12 +1,18 @@
-"""Which Redis a node talks to, by its settings."""
+"""Which Redis a node talks to, and when what it writes counts, by its settings."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hachat.core.settings import RedisSettings
+from hachat.store.link import Link
 from hachat.store.sentinel import Sentinels
 from hachat.store.source import Direct, Source
+
+
+def make_link(settings: RedisSettings, timeout: float) -> Link:
+    """Return a link to the Redis of the settings, on which no answer is waited for longer than `timeout` seconds."""
+    return Link(make_source(settings), timeout=timeout, replicas=settings.replicas)
 
 
 def make_source(settings: RedisSettings) -> Source:

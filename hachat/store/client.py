@@ -19,8 +19,8 @@ import trio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
 from hachat.store.stream import UNSENDABLE, Command, Stream, pack
+from hachat.store.translation import UNSENT, makes_leave, translated
 
 Argument = str | bytes | int | float
 
@@ -39,28 +39,6 @@ _LET_GO = 1.0
 
 _LONGEST_CONNECT = 2.0
 """Seconds after which a connection that is not made is given up, however long its answers may take."""
-
-_ELSEWHERE = frozenset(
-    (
-        "READONLY",
-        "NOREPLICAS",
-        "MASTERDOWN",
-        "LOADING",
-        "CLUSTERDOWN",
-        "UNBLOCKED",
-        "BUSY",
-        "TRYAGAIN",
-    )
-)
-"""First words of answers that mean: this is not, or not now, the server that takes our writes."""
-
-_IN_SCRIPT = re.compile(r"Error running script .*?-([A-Z]+) ")
-"""Where Redis before 7.0 hides the first word of an error that a script met."""
-
-_LOGIN = (redis.exceptions.AuthenticationError, redis.exceptions.AuthorizationError)
-
-_UNSENT = (redis.exceptions.DataError, *UNSENDABLE)
-"""A command that cannot be put into bytes: nothing of its batch was sent."""
 
 _BROKEN = (redis.RedisError, OSError, AttributeError, ValueError)
 """How a call ends without an answer; the last two when the socket was closed under redis-py's hands."""
@@ -149,7 +127,7 @@ class Client(redis.Redis):
         """Send `commands` in one write, from a thread, and return a reply or an error for each.
 
         Errors are StoreErrors, except redis-py's NoScriptError: whoever has the script's text can answer that.
-        After a StoreUnavailable the client is closed.
+        After a StoreUnavailable the client is closed, unless the server was only busy.
         """
         return self._settle(self._attempt(commands))
 
@@ -162,8 +140,8 @@ class Client(redis.Redis):
 
     def _settle(self, outcomes: list[Any]) -> list[Any]:
         if any(isinstance(outcome, Exception) for outcome in outcomes):
-            outcomes = [_translated(outcome) for outcome in outcomes]
-            if any(isinstance(outcome, StoreUnavailable) for outcome in outcomes):
+            outcomes = [translated(outcome) for outcome in outcomes]
+            if any(map(makes_leave, outcomes)):
                 self.close()
         return outcomes
 
@@ -188,7 +166,7 @@ class Client(redis.Redis):
     def _attempt(self, commands: Sequence[Command]) -> list[Any]:
         try:
             return _run_pipeline(self, commands)
-        except _UNSENT as error:
+        except UNSENT as error:
             # One caller's mistake is that caller's alone.
             return (
                 [error]
@@ -265,61 +243,3 @@ def _read_response(connection: Any) -> Any:
         return connection.read_response()
     except redis.exceptions.ResponseError as error:
         return error
-
-
-def translate(error: Exception) -> StoreError:
-    """Return the error of ours that says what `error` means for the caller."""
-    ours = _meaning(error)
-    ours.__cause__ = error
-    return ours
-
-
-def unwrap(outcome: Any) -> Any:
-    """Return a reply of `Client.ask`, or raise the error in its place.
-
-    Raises:
-        StoreUnavailable: no answer; whether it was carried out is unknown.
-        StoreRefused: Redis said no.
-    """
-    if isinstance(outcome, Exception):
-        raise outcome if isinstance(outcome, StoreError) else translate(outcome)
-    return outcome
-
-
-def refusal(answer: Any) -> StoreError | None:
-    """Return the error that stands for one of several answers of a script, if it is one."""
-    return translate(answer) if isinstance(answer, Exception) else None
-
-
-def timed_out(outcome: Any) -> bool:
-    """Return whether the server was silent; it is, then, for everybody else too."""
-    cause = outcome.__cause__ if isinstance(outcome, StoreUnavailable) else None
-    return isinstance(cause, redis.exceptions.TimeoutError)
-
-
-def _translated(outcome: Any) -> Any:
-    if isinstance(outcome, Exception) and not isinstance(outcome, redis.exceptions.NoScriptError):
-        return translate(outcome)
-    return outcome
-
-
-def _meaning(error: Exception) -> StoreError:
-    if isinstance(error, _LOGIN):
-        return StoreRefused(f"Redis refused the login: {error}")
-    if isinstance(error, _UNSENT):
-        return StoreRefused(f"the command cannot be sent to Redis: {error}")
-    if not isinstance(error, redis.exceptions.ResponseError):
-        return StoreUnavailable(f"Redis is not available: {error}")
-    word, text = _split(error)
-    if word in _ELSEWHERE:
-        return StoreUnavailable(f"Redis is not available: {text}")
-    return StoreRefused(f"Redis refused: {text}")
-
-
-def _split(error: redis.exceptions.ResponseError) -> tuple[str, str]:
-    # redis-py cuts the first word off the errors it knows and leaves it in front of the others.
-    text = str(error)
-    if error.status_code:
-        text = f"{error.status_code} {text}"
-    hidden = _IN_SCRIPT.search(text)
-    return hidden[1] if hidden else text.partition(" ")[0], text

@@ -10,8 +10,9 @@ import redis.exceptions
 import trio
 
 from hachat.core.errors import StoreError
-from hachat.store.client import Argument, Client, unwrap
+from hachat.store.client import Argument, Client
 from hachat.store.scripts import Script
+from hachat.store.translation import unwrap
 
 _ASK_AGAIN = 0.02
 """Seconds between two CLIENT UNBLOCK; one that arrives before the read it is meant for does nothing."""

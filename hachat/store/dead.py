@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from hachat.core.errors import QueueFull
-from hachat.core.messages import Inbound, Message, Reply
+from hachat.core.messages import Inbound, Job, Message, Reply
 from hachat.core.settings import QueueSettings
 from hachat.store.commits import mark
 from hachat.store.keys import Keys, Lane
@@ -119,7 +119,7 @@ class DeadLetters:
         value = letter.open()
         if isinstance(value, Reply):
             return await self._resend(letter, value, by)
-        return await self._requeue(letter, await self._renew(value), by)
+        return await self._requeue(letter, await self._renew(value, letter.entry), by)
 
     async def drop(self, entry: str, by: str) -> bool:
         """Drop a letter for good; False when it is gone.
@@ -165,12 +165,12 @@ class DeadLetters:
         """
         await self._link.command("XDEL", self._keys.of("audit"), *(deed.entry for deed in deeds))
 
-    async def _renew(self, value: Inbound) -> Inbound:
+    async def _renew(self, value: Inbound, entry: str) -> Inbound:
         """Return `value` as if it had just come."""
-        if isinstance(value, Message):  # a job's time is the one it was meant for
-            # Else a command would be refused because it was said too long ago.
+        if not isinstance(value, Job):  # a job's time is the one it was meant for
+            # Else it would be refused as too old to be answered.
             value = msgspec.structs.replace(value, at=await self._read_clock())
-        return msgspec.structs.replace(value, attempt=0)
+        return msgspec.structs.replace(value, attempt=0, retried=entry)
 
     async def _requeue(self, letter: Letter, value: Inbound, by: str) -> bool:
         lane: Lane = "chat" if isinstance(value, Message) else "work"

@@ -15,7 +15,6 @@ from hachat.core.errors import HachatError, QueueFull, StoreError, StoreRefused,
 from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Reply
 from hachat.core.settings import QueueSettings
-from hachat.store.client import refusal
 from hachat.store.commits import (
     MOST_JOBS,
     VERDICTS,
@@ -34,6 +33,7 @@ from hachat.store.commits import (
 from hachat.store.keys import GROUP, LANES, Keys, Lane
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
+from hachat.store.translation import refusal
 
 _ENQUEUE, _TURN, _PROGRESS, _HAND_BACK, _REAP = map(
     load, ("enqueue", "inbound_turn", "progress", "hand_back", "reap")

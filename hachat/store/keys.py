@@ -7,7 +7,8 @@ key                     type                content, life
 ======================  ==================  =====================================================================
 lease                   string, PX ttl      the token of the master: `<node>/<boot>/<config epoch>.<epoch>`
 meta                    hash                the last term: holder, epoch, state, ttl, since, hand-over, vetoes
-events                  stream, ~1000       what waiting candidates must hear: renewed, acquired, released, step-down
+events                  stream, ~1000       what waiting candidates must hear: renewed, acquired, released, step-down, control
+control                 hash                what operators have ordered: `pause`, `drain:<node>`, `hold:<node>`, see `control.py`
 history                 stream, ~1000       one entry for each beginning and end of a term, and why, see `history.py`
 layout                  string              number of this table's layout; a release refuses to touch a newer one
 nodes                   zset                consumer `<node>:<boot>` -> end of its node lease, Redis milliseconds
@@ -36,6 +37,7 @@ bell                    list, at most 1     wakes the master's drain
 answers:<consumer>      stream, ~1000, 60 s what became of the calls of a node, while somebody there may wait
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
 audit                   stream, ~1000       what was done with dead letters and by whom, until the master has logged it
+doctor:<random>         any                 what `hachat doctor` tries its rights on; gone when it has
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
 console:sent:<id>       string, 1 h         a reply that was posted to a console; a resend is recognised by it

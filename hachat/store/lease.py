@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from hachat.core.backoff import backoff
-from hachat.core.errors import StoreError, StoreUnavailable, UsageError
+from hachat.core.errors import StoreError, StoreUnavailable
 from hachat.core.lease import (
     HAND_OVER,
     Answer,
@@ -32,6 +32,7 @@ from hachat.store.connections import Line, Reader
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
+from hachat.store.stepdown import StepDowns
 from hachat.store.trouble import report
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,6 @@ Hear = Callable[[Event], Awaitable[None]]
 _ACQUIRE = load("lease_acquire")
 _RENEW = load("lease_renew")
 _RELEASE = load("lease_release")
-_STEP_DOWN = load("lease_step_down")
 
 _BLOCK = 2.0
 """Seconds a blocked read waits for an event; without one it is how late a dead Redis is noticed."""
@@ -52,13 +52,8 @@ _PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _NO_EVENT = "0-0"
 
 
-class LeaseView:
+class LeaseView(StepDowns):
     """The lease as anybody may see it, and the stream of its events."""
-
-    def __init__(self, link: Link, keys: Keys) -> None:
-        self._link = link
-        self._lease = keys.of("lease")
-        self._events = keys.of("events")
 
     async def read_master(self) -> Token | None:
         """Return the token of the present master, or None if there is none.
@@ -69,35 +64,6 @@ class LeaseView:
         """
         lease = await self._link.command("GET", self._lease)
         return None if lease is None else Token.parse(_text(lease))
-
-    async def request_step_down(self, token: Token, to: str, reason: str, by: str = "") -> str:
-        """Ask the master `token` to step down, in favour of `to` if named; return the id of the request's event.
-
-        `by` is who asks.
-
-        Raises:
-            UsageError: that is not the master any more.
-            StoreUnavailable: no answer; the request may have been made.
-            StoreRefused: Redis said no.
-        """
-        reply = await self._link.script(
-            _STEP_DOWN, [self._lease, self._events], [str(token), to, reason, by]
-        )
-        if reply[0] != b"OK":
-            now = _text(reply[1]) or "nobody"
-            raise UsageError(
-                f"{token} is not the master any more, {now} is; look again with `hachat status`"
-            )
-        return _text(reply[1])
-
-    async def refuse(self, request: str, reason: str) -> None:
-        """Let whoever asked for a step-down by the event `request` know why it does not happen.
-
-        Raises:
-            StoreError: nobody may have heard it.
-        """
-        entry = ("event", "refused", "request", request, "reason", reason)
-        await self._link.command("XADD", self._events, "MAXLEN", "~", 1000, "*", *entry)
 
     async def follow(self, hear: Hear, after: str = "") -> None:
         """Pass every event to `hear`, for ever; those after the id `after`, or from now on.
@@ -143,6 +109,8 @@ class LeaseStore(LeaseView):
         self._timing = timing
         self._replicas = replicas
         self._keys = [self._lease, keys.of("meta"), self._events, keys.of("history")]
+        self._control = keys.of("control")
+        self._vouched = ""
 
     async def acquire(self, ask: Ask) -> Answer:
         """Ask for the lease.
@@ -157,7 +125,7 @@ class LeaseStore(LeaseView):
             *(ask.sight.event, ask.sight.identity, _ms(ask.silence), _ms(ask.age)),
         ]
         reply, replicas = await self._line.script(
-            _ACQUIRE, self._keys, arguments, replicas=self._replicas
+            _ACQUIRE, [*self._keys, self._control], arguments, replicas=self._replicas
         )
         answer = read_answer(reply)
         if isinstance(answer, Granted):
@@ -171,13 +139,17 @@ class LeaseStore(LeaseView):
             StoreUnavailable: no answer, or too few replicas have it: whether it was prolonged is unknown.
             StoreRefused: Redis said no.
         """
-        arguments: list[Argument] = [str(token), _ms(self._timing.ttl)]
+        source = self._link.source
+        where = f"{token} {source.identity}"
+        epoch = str(source.config_epoch) if where != self._vouched else ""
+        arguments: list[Argument] = [str(token), _ms(self._timing.ttl), epoch]
         reply, replicas = await self._line.script(
             _RENEW, self._keys[:3], arguments, replicas=self._replicas
         )
         if reply[0] != b"OK":
             return False
         self._insist(replicas)
+        self._vouched = where
         return True
 
     async def release(
@@ -242,8 +214,24 @@ def read_event(sight: Sight, fields: Sequence[bytes]) -> Event | None:
         return None
     if kind not in get_args(EventKind):
         return None
-    known = {name: entry.get(name, "") for name in ("to", "reason", "request", "by")}
-    return Event(cast("EventKind", kind), sight, token, **known)
+    known = {name: entry.get(name, "") for name in ("to", "reason", "by", "code")}
+    request = entry.get("request", "") or (sight.event if kind == "step-down" else "")
+    return Event(
+        cast("EventKind", kind),
+        sight,
+        token,
+        **known,
+        request=request,
+        hold=_read_span(entry.get("hold", "")),
+        force=entry.get("force") == "1",
+    )
+
+
+def _read_span(text: str) -> float:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return 0.0
 
 
 async def _read_run_id(reader: Reader) -> str:

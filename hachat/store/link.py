@@ -1,9 +1,9 @@
-"""The way to Redis from trio: one pump for all commands, blocked readers that can be cancelled, and lines.
+"""The way to Redis from trio: pumps for all commands, blocked readers that can be cancelled, and lines.
 
 redis-py has no trio client, so its synchronous one makes the connections, and `store/stream.py` carries the bytes:
 
-* `Link.command` and `Link.script` go through a *pump*: whatever was asked while the last batch was on its way
-  becomes the next pipeline, so a thousand concurrent callers cost one round trip, not a thousand.
+* `Link.command` and `Link.script` go through a *pump* (`store/pump.py`): whatever was asked while the last batch was on its
+  way becomes the next pipeline, so a thousand concurrent callers cost one round trip, not a thousand.
 * `Link.reader` gives a connection of its own for blocking commands.  Cancelling one sends `CLIENT UNBLOCK`:
   a read that was merely abandoned would swallow the next message.
 * `Link.line` gives a connection of its own whose every call may be cut short, for the lease.
@@ -19,67 +19,36 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from copy import copy
-from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
-import redis
-import redis.exceptions
 import trio
 
-from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.store.client import (
-    Argument,
-    Client,
-    make_client,
-    timed_out,
-    translate,
-    unwrap,
-)
+from hachat.core.errors import StoreUnavailable
+from hachat.store.client import Argument, Client, make_client
 from hachat.store.connections import Line, Reader
+from hachat.store.pump import Pump, Request
 from hachat.store.scripts import Script
 from hachat.store.source import Direct, Source
-from hachat.store.stream import Command
 
-__all__ = ["Argument", "Direct", "Line", "Link", "Reader", "Source", "make_client", "translate"]
-
-_BATCH = 500
-"""Commands of one pipeline; more would make the first of them wait for the last."""
+__all__ = ["Argument", "Direct", "Line", "Link", "Reader", "Source", "make_client"]
 
 _PUMPS = 2
 """Pipelines under way at once: while Redis works through one, the next is made up."""
 
 
-@dataclass(slots=True, eq=False)
-class _Request:
-    command: Command
-    otherwise: Command = ()  # what to ask when the server does not know the script
-    done: trio.Event = field(default_factory=trio.Event)
-    outcome: Any = None
-    abandoned: bool = False
-
-    def settle(self, outcome: Any) -> None:
-        if not self.done.is_set():
-            self.outcome = outcome
-            self.done.set()
-
-
-@dataclass(slots=True)
-class _Connection:
-    """A pump's own connection, made when it is first needed and again when it was lost."""
-
-    client: Client | None = None
-
-
 class Link:
-    """Everything a process says to Redis; `run` must be running for anything to be answered."""
+    """Everything a process says to Redis; `run` must be running for anything to be answered.
 
-    def __init__(self, source: Source, *, timeout: float = 2.0) -> None:
+    What a script writes counts once `replicas` replicas have it.
+    """
+
+    def __init__(self, source: Source, *, timeout: float = 2.0, replicas: int = 0) -> None:
         self.source = source
         self._timeout = timeout
-        self._queue: list[_Request] = []
-        self._idle: list[trio.Event] = []
+        self._writes = Pump(self.open, timeout, replicas)
+        # Whoever only looks does not wait for replicas behind somebody who writes.
+        self._reads = Pump(self.open, timeout) if replicas else self._writes
         self._clients: WeakSet[Client] = WeakSet()
         self._ended = False
 
@@ -91,21 +60,24 @@ class Link:
                 nursery.start_soon(self._hang_up_at_switch)
                 task_status.started()
                 for _ in range(_PUMPS - 1):
-                    nursery.start_soon(self._pump)
-                await self._pump()
+                    nursery.start_soon(self._writes.run)
+                if self._reads is not self._writes:
+                    nursery.start_soon(self._reads.run)
+                await self._writes.run()
         finally:
             self._ended = True
             self._hang_up()
-            self._settle_queue("the link to Redis has ended; nothing was sent")
+            for pump in (self._writes, self._reads):
+                pump.settle("the link to Redis has ended; nothing was sent")
 
     async def command(self, *command: Argument) -> Any:
-        """Return the raw reply to one command.
+        """Return the raw reply to one command, which no replica confirms: what must last is written by a script.
 
         Raises:
             StoreUnavailable: no answer; whether it was carried out is unknown.
             StoreRefused: Redis said no.
         """
-        return await self._ask(_Request(command))
+        return await self._ask(self._reads, Request(command))
 
     async def script(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
@@ -113,13 +85,12 @@ class Link:
         """Return the raw reply of `script`, loading it where the server does not know it.
 
         Raises:
-            StoreUnavailable: no answer; whether it was carried out is unknown.
+            StoreUnavailable: no answer, or too few replicas have what it wrote; whether it was carried out is unknown.
             StoreRefused: Redis said no.
         """
         rest = (len(keys), *keys, *arguments)
-        return await self._ask(
-            _Request(("EVALSHA", script.sha, *rest), ("EVAL", script.text, *rest))
-        )
+        request = Request(("EVALSHA", script.sha, *rest), ("EVAL", script.text, *rest))
+        return await self._ask(self._reads if script.reads else self._writes, request)
 
     async def open(self, patience: float) -> Client:
         """Return a client of one's own, which is closed when the master changes or the link ends.
@@ -151,67 +122,11 @@ class Link:
         finally:
             line.close()
 
-    async def _ask(self, request: _Request) -> Any:
+    async def _ask(self, pump: Pump, request: Request) -> Any:
         if self._ended:
             raise StoreUnavailable("the link to Redis has ended; nothing was sent")
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._idle and not self._queue:
-            self._idle.pop().set()  # the latest one: the others need no connection until it is busy
-        self._queue.append(request)
-        try:
-            await request.done.wait()
-        except trio.Cancelled:
-            request.abandoned = True
-            raise
-        return unwrap(request.outcome)
-
-    async def _pump(self) -> None:
-        connection = _Connection()
-        while True:
-            while not self._queue:
-                self._idle.append(trio.Event())
-                await self._idle[-1].wait()
-            batch = [request for request in self._queue[:_BATCH] if not request.abandoned]
-            del self._queue[:_BATCH]
-            await self._carry(connection, batch)
-
-    async def _carry(self, connection: _Connection, batch: list[_Request]) -> None:
-        try:
-            outcomes = await self._exchange(connection, [request.command for request in batch])
-            strangers: list[_Request] = []
-            for request, outcome in zip(batch, outcomes, strict=True):
-                if isinstance(outcome, redis.exceptions.NoScriptError) and request.otherwise:
-                    strangers.append(request)
-                else:
-                    request.settle(outcome)
-            # They did not run, so asking again is safe; EVAL makes the server learn them.
-            outcomes = await self._exchange(
-                connection, [request.otherwise for request in strangers]
-            )
-            for request, outcome in zip(strangers, outcomes, strict=True):
-                request.settle(outcome)
-        finally:
-            for request in batch:
-                request.settle(StoreUnavailable("the link to Redis ended before the answer came"))
-
-    async def _exchange(self, connection: _Connection, commands: Sequence[Command]) -> list[Any]:
-        if not commands:
-            return []
-        try:
-            if connection.client is None or connection.client.closed:
-                connection.client = await self.open(self._timeout)
-        except StoreError as error:
-            return [copy(error) for _ in commands]
-        outcomes = await connection.client.ask(commands)
-        if timed_out(outcomes[-1]):
-            # Whoever queued behind a silent server has waited long enough.
-            self._settle_queue("Redis does not answer; nothing was sent")
-        return outcomes
-
-    def _settle_queue(self, reason: str) -> None:
-        for request in self._queue:
-            request.settle(StoreUnavailable(reason))
-        self._queue.clear()
+        return await pump.ask(request)
 
     async def _hang_up_at_switch(self) -> None:
         while True:

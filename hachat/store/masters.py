@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hachat.core.diagnosis import Sentinel
 from hachat.core.errors import StoreUnavailable
 
 _NOT_NOW = frozenset(("s_down", "o_down", "failover_in_progress"))
@@ -37,11 +38,18 @@ class FailingOver(StoreUnavailable):
     """The Sentinels are about to replace the master: whatever it still acknowledges may be lost."""
 
 
-def choose(service: str, answers: Sequence[Answer]) -> Master:
+class Behind(StoreUnavailable):
+    """The Sentinels that answer have not heard of a failover that is known here, or were set up anew since."""
+
+
+def choose(service: str, answers: Sequence[Answer], known: int = 0) -> Master:
     """Return the master of the highest config epoch among those named, the one most often named if they differ.
+
+    `known` is the highest config epoch that was ever heard of.
 
     Raises:
         FailingOver: the Sentinel that leads a failover has not promoted anyone yet.
+        Behind: nobody who answers knows of `known`.
         StoreUnavailable: no Sentinel names a master, with what each says instead.
     """
     named = [answer.master for answer in answers if answer.master is not None]
@@ -51,6 +59,11 @@ def choose(service: str, answers: Sequence[Answer]) -> Master:
     if not named:
         reasons = "; ".join(f"{answer.sentinel}: {answer.fault}" for answer in answers)
         raise StoreUnavailable(f"no Sentinel names a master for {service!r}: {reasons}")
+    if best < known:
+        raise Behind(
+            f"the Sentinels that answer name a master of {service!r} from before a failover"
+            f" (config epoch {best}, known is {known})"
+        )
     ((master, _),) = Counter(each for each in named if each.config_epoch == best).most_common(1)
     return master
 
@@ -73,3 +86,19 @@ def read_answer(sentinel: str, state: Sequence[bytes], address: Sequence[bytes])
     leads = "failover_in_progress" in flags
     fault = f"{host}:{port} is {fields['flags']}"
     return Answer(sentinel, None, fault, failover_epoch=epoch if leads else -1)
+
+
+def read_sentinel(address: str, state: Sequence[bytes], no_quorum: str) -> Sentinel:
+    """Return what the replies to SENTINEL MASTER and SENTINEL CKQUORUM say; `no_quorum` is the latter's complaint."""
+    texts = [text.decode() for text in state]
+    fields = dict(zip(texts[::2], texts[1::2], strict=True))
+    return Sentinel(
+        address=address,
+        master=f"{fields['ip']}:{fields['port']}",
+        config_epoch=int(fields["config-epoch"]),
+        quorum=int(fields["quorum"]),
+        known=int(fields["num-other-sentinels"]) + 1,
+        down_after=int(fields["down-after-milliseconds"]) / 1000,
+        failover_timeout=int(fields["failover-timeout"]) / 1000,
+        no_quorum=no_quorum,
+    )

@@ -7,18 +7,24 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from hachat.core.errors import NewerLayout
-from hachat.store.client import Argument, Client, unwrap
+from hachat.core.settings import DEFAULT_PRIORITY
+from hachat.store.client import Argument, Client
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
+from hachat.store.stream import Command
+from hachat.store.translation import unwrap
 
-_JOIN, _BEAT, _LEAVE = map(load, ("join", "beat", "leave"))
+_JOIN, _TELL, _BEAT, _LEAVE = map(load, ("join", "tell", "beat", "leave"))
 
 LAYOUT = 1
 """The layout of keys and the meaning of scripts; another number is another world."""
 
 REMEMBERED = 24 * 3600.0
 """Seconds a node that is gone is still shown."""
+
+MISSED = 1.5
+"""Beats after which a node that is not heard of counts as dead; its conversations are taken over later."""
 
 LOOK_BEATS = 4
 """Beats of a node of which the first also looks for holders of conversations that nobody would miss."""
@@ -28,7 +34,8 @@ class Member(msgspec.Struct, frozen=True):
     """What a node says of itself.
 
     `started` is Unix seconds; it beats every `beat` seconds, each beat lets it live for `life`; `chat` holds its
-    adapters' states, `schema` the newest envelopes it reads.
+    adapters' states, `schema` the newest envelopes it reads.  Of those that could be master the highest `priority` is
+    preferred, 0 never is; nor is one that is `leaving`.
     """
 
     node: str
@@ -41,6 +48,8 @@ class Member(msgspec.Struct, frozen=True):
     life: float
     chat: dict[str, str] = {}
     schema: int = 1
+    priority: int = DEFAULT_PRIORITY
+    leaving: bool = False
 
     @property
     def consumer(self) -> str:
@@ -128,9 +137,8 @@ class Members:
 
     async def tell(self, me: Member) -> None:
         """Say again who this node is, because something about it has changed."""
-        await self._link.command(
-            "HSET", self._keys.of("members"), me.consumer, msgspec.json.encode(me)
-        )
+        said: list[Argument] = [me.consumer, msgspec.json.encode(me)]
+        await self._link.script(_TELL, [self._keys.of("members")], said)
         self.me = me
 
     async def leave(self) -> None:
@@ -145,15 +153,19 @@ class Members:
     def beat(self, client: Client) -> list[str]:
         """Renew the node's lease of life from a thread, and return consumers whose lease has run out.
 
-        Now and then it also sees to it that whoever holds a conversation has a lease, and is missed when that runs out.
+        Now and then it also sees to it that whoever holds a conversation has a lease, and is missed when that runs out, and
+        says again who this node is where Redis has forgotten that.
 
         Raises:
             StoreError: Redis did not answer, or said no.
         """
         keys = [self._keys.of("nodes")]
+        more: list[Command] = []
         if self._beats % LOOK_BEATS == 0:
             keys += map(self._keys.ready, LANES)
+            who = (self._keys.of("members"), self.me.consumer, msgspec.json.encode(self.me))
+            more = [("HSETNX", *who)]
         rest: tuple[Argument, ...] = (len(keys), *keys, self.me.consumer, self._life, GROUP)
-        answer = unwrap(client.exchange([("EVAL", _BEAT.text, *rest)])[0])
+        answer = unwrap(client.exchange([("EVAL", _BEAT.text, *rest), *more])[0])
         self._beats += 1
         return [name.decode() for name in answer]

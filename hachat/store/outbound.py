@@ -17,11 +17,11 @@ from hachat.core.errors import Fenced
 from hachat.core.messages import Answer, Reply
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import encode
-from hachat.store.client import refusal
 from hachat.store.commits import mark
 from hachat.store.keys import Keys
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
+from hachat.store.translation import refusal
 
 log = structlog.get_logger(__name__)
 

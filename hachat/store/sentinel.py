@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from functools import partial
+from math import inf
 from typing import Any
 
 import redis
@@ -26,14 +27,27 @@ import trio
 from redis.client import PubSub
 
 from hachat.core.backoff import backoff
+from hachat.core.diagnosis import Sentinel as Inspected
 from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.store.client import Client, Greeting, make_client, require_master, unwrap
-from hachat.store.masters import Answer, FailingOver, Master, choose, read_answer
+from hachat.store.client import Client, Greeting, make_client, require_master
+from hachat.store.masters import (
+    Answer,
+    Behind,
+    FailingOver,
+    Master,
+    choose,
+    read_answer,
+    read_sentinel,
+)
+from hachat.store.translation import unwrap
 
 log = structlog.get_logger(__name__)
 
 _PATIENCE = 0.15
 """Seconds a Sentinel has to answer; one that is alive needs a hundredth of that."""
+
+_PATIENCE_TLS = 0.3
+"""The same with TLS, whose greeting takes a busy machine a tenth of a second."""
 
 _FRESH = 0.25
 """Seconds an answer, or that there is none, is good for: many connections opened together ask once."""
@@ -46,6 +60,10 @@ _SILENCE = 5.0
 
 _RETURN = 5.0
 """The longest wait in seconds before a lost Sentinel is tried again."""
+
+_BELIEVE = 10.0
+"""Seconds after which a config epoch lower than one that was heard before is believed: Sentinels tell each other within
+four, so whoever still says it then was set up anew."""
 
 _EVENTS = ("+switch-master", "+try-failover", "+promoted-slave", "-failover-abort-*")
 """What makes the Sentinels be asked again; the events themselves are believed in nothing."""
@@ -79,6 +97,7 @@ class Sentinels:
         self._found: Master | StoreUnavailable = StoreUnavailable("no Sentinel was asked yet")
         self._master: Master | None = None
         self._config_epoch = 0
+        self._behind_since = inf
         self._run_ids: dict[str, str] = {}
         self._fresh_until = -1.0
         # Held while the Sentinels are asked: whoever comes meanwhile shares the answer.
@@ -130,19 +149,39 @@ class Sentinels:
         """Return when the master of this moment is no longer the one to write to."""
         await self._changed.wait()
 
+    async def inspect(self) -> Sequence[Inspected]:
+        """Return what each Sentinel says of itself and of the quorum, in the order of their addresses."""
+        found: list[Inspected] = []
+        async with trio.open_nursery() as nursery:
+            for sentinel in self._sentinels:
+                nursery.start_soon(_inspect, sentinel, found)
+        return sorted(found, key=lambda each: each.address)
+
     async def _look(self) -> None:
         answers: list[Answer] = []
         async with trio.open_nursery() as nursery:
             for sentinel in self._sentinels:
                 nursery.start_soon(_collect, sentinel, answers)
         try:
-            self._found = choose(self._service, answers)
+            self._found = self._choose(answers)
             self._follow(self._found)
         except StoreUnavailable as trouble:
             self._found = trouble
             if isinstance(trouble, FailingOver):
                 self._follow(None)
         self._fresh_until = trio.current_time() + _FRESH
+
+    def _choose(self, answers: Sequence[Answer]) -> Master:
+        try:
+            master = choose(self._service, answers, self._config_epoch)
+        except Behind:
+            now = trio.current_time()
+            self._behind_since = min(self._behind_since, now)
+            if now - self._behind_since < _BELIEVE:
+                raise
+            master = choose(self._service, answers)
+        self._behind_since = inf
+        return master
 
     def _follow(self, master: Master | None) -> None:
         if master == self._master:
@@ -189,21 +228,35 @@ class _Sentinel:
         self._service = service
         host, _, port = address.rpartition(":")
         self._options = {**options, "host": host.strip("[]"), "port": int(port)}
+        self._patience = _PATIENCE_TLS if options.get("ssl") else _PATIENCE
 
     async def ask(self) -> Answer:
-        """Return its answer, or after 150 ms that there was none."""
+        """Return its answer, or after 150 ms, 300 ms with TLS, that there was none."""
         questions = [
             ("SENTINEL", "MASTER", self._service),
             ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service),
         ]
-        with closing(make_client(_PATIENCE, **self._options)) as client:
-            with trio.move_on_after(_PATIENCE):
+        with closing(make_client(self._patience, **self._options)) as client:
+            with trio.move_on_after(self._patience):
                 try:
                     state, address = map(unwrap, await client.ask(questions))
                 except StoreError as error:
                     return Answer(self.address, None, str(error))
                 return read_answer(self.address, state, address)
-        return Answer(self.address, None, f"no answer within {_PATIENCE} s")
+        return Answer(self.address, None, f"no answer within {self._patience} s")
+
+    async def inspect(self) -> Inspected:
+        """Return what it says of itself and of the quorum, or after a moment that it says nothing."""
+        questions = [("SENTINEL", word, self._service) for word in ("MASTER", "CKQUORUM")]
+        with closing(make_client(self._patience, **self._options)) as client:
+            with trio.move_on_after(2 * self._patience):
+                try:
+                    state, quorum = await client.ask(questions)
+                    complaint = str(quorum) if isinstance(quorum, Exception) else ""
+                    return read_sentinel(self.address, unwrap(state), complaint)
+                except StoreError as error:
+                    return Inspected(self.address, fault=str(error))
+        return Inspected(self.address, fault="no answer")
 
     async def listen(self, heard: Callable[[], None]) -> None:
         """Call `heard` once the events are subscribed to, and then at each of them, until the Sentinel is lost.
@@ -240,6 +293,10 @@ def _wait_event(events: PubSub) -> bool:
 
 def _waits() -> Iterator[float]:
     return backoff(0.1, _RETURN, random.random)
+
+
+async def _inspect(sentinel: _Sentinel, found: list[Inspected]) -> None:
+    found.append(await sentinel.inspect())
 
 
 async def _collect(sentinel: _Sentinel, answers: list[Answer]) -> None:

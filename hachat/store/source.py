@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import trio
 from redis.connection import parse_url
 
+from hachat.core.diagnosis import Sentinel
 from hachat.store.client import Client, Greeting, make_client, require_master
 
 
@@ -41,6 +43,10 @@ class Source(Protocol):
 
     async def wait_changed(self) -> None:
         """Return when the master of this moment is no longer the one to write to."""
+
+    async def inspect(self) -> Sequence[Sentinel]:
+        """Return what each Sentinel says of itself; of a single server none."""
+        ...
 
 
 class Direct:
@@ -77,6 +83,10 @@ class Direct:
     async def wait_changed(self) -> None:
         """Wait for ever: a single server has no successor."""
         await trio.sleep_forever()
+
+    async def inspect(self) -> Sequence[Sentinel]:
+        """Return none: a single server has no Sentinel."""
+        return ()
 
     def _admit(self, greeting: Greeting) -> None:
         require_master(greeting)

@@ -12,7 +12,8 @@ import msgspec
 
 from hachat.core.ids import LENGTH, read_time
 from hachat.core.lease import Token
-from hachat.core.settings import QueueSettings
+from hachat.core.settings import DEFAULT_PRIORITY, QueueSettings
+from hachat.store.control import Control, parse_control
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.letter import read_letter
 from hachat.store.limits import (
@@ -23,13 +24,10 @@ from hachat.store.limits import (
     warn_of_lanes,
 )
 from hachat.store.link import Link
-from hachat.store.members import Member
+from hachat.store.members import MISSED, Member
 from hachat.store.scripts import load
 
 _STATUS = load("status")
-
-MISSED = 1.5
-"""Beats after which a node that is not heard of is shown as dead; its conversations are taken over later."""
 
 Role = Literal["master", "standby", "dead"]
 
@@ -37,7 +35,10 @@ _DEFAULTS = QueueSettings()
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
-    """One node; `since` is Unix seconds: when it became master, was started, or was last heard of."""
+    """One node; `since` is Unix seconds: when it became master, was started, or was last heard of.
+
+    Of the nodes that could be master the highest `priority` is preferred; 0 never is.
+    """
 
     name: str
     role: Role
@@ -46,6 +47,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     version: str
     since: float
     chat: Mapping[str, str] = {}
+    priority: int = DEFAULT_PRIORITY
 
 
 class QueueStatus(msgspec.Struct, frozen=True):
@@ -61,7 +63,8 @@ class Status(msgspec.Struct, frozen=True):
 
     `doubts` is of how many replies it has ever been unknown whether they had arrived, `dead_cut` how many dead letters
     were cut because there were too many.  `full` has a sentence for each thing that is seen to refuse more, `warnings` one
-    for each that nears its limit.
+    for each that nears its limit.  `control` is what operators have ordered, `unsafe` has a sentence
+    for each thing about Redis that breaks a promise; who asks for the status adds it.
     """
 
     cluster: str
@@ -78,6 +81,8 @@ class Status(msgspec.Struct, frozen=True):
     dead_cut: int = 0
     full: Sequence[str] = []
     warnings: Sequence[str] = []
+    control: Control = Control()
+    unsafe: Sequence[str] = []
 
 
 async def read_status(link: Link, keys: Keys, limits: QueueSettings = _DEFAULTS) -> Status:
@@ -97,6 +102,7 @@ async def read_status(link: Link, keys: Keys, limits: QueueSettings = _DEFAULTS)
         "dead",
         "detached",
         "refused",
+        "control",
     )
     answer = await link.script(
         _STATUS,
@@ -118,8 +124,8 @@ async def read_version(link: Link) -> str:
 
 
 def _read(cluster: str, answer: Sequence[Any], limits: QueueSettings) -> Status:
-    now, lease, left, meta, members, nodes, gone, counters, dead, newest, refused, *rest = answer
-    out_head, *lanes = rest
+    now, lease, left, meta, members, nodes, gone, counters, dead, newest, refused, *more = answer
+    out_head, orders, *lanes = more
     at = now / 1000
     token = _read_token(lease)
     term = read_pairs(meta)
@@ -152,6 +158,7 @@ def _read(cluster: str, answer: Sequence[Any], limits: QueueSettings) -> Status:
             *find_refusals(read_pairs(refused), at, waiting, limits),
             *find_full_outbox((read_letter(*entry) for entry in newest), at),
         ],
+        control=parse_control(read_pairs(orders), at),
         warnings=[*warn_of_lanes(waiting, limits), *warn_of_dead(dead, limits.dead)],
     )
 
@@ -176,7 +183,8 @@ def _read_nodes(
         times = {"dead": heard, "master": since or 0.0, "standby": member.started}
         chat = member.chat if role == "master" else {}
         yield NodeStatus(
-            member.node, role, member.pid, member.http, member.version, times[role], chat
+            *(member.node, role, member.pid, member.http, member.version),
+            *(times[role], chat, member.priority),
         )
 
 

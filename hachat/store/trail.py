@@ -22,10 +22,10 @@ from hachat.store.scripts import load
 
 _TRAIL, _POSITION = map(load, ("trail", "position"))
 
-PAGE = 500
-"""Entries of the trail that are looked at in one script."""
+PAGE = 100
+"""Entries of the trail that are looked at in one script; Redis serves nobody else meanwhile."""
 
-PAGES = 40
+PAGES = 200
 """Parts of the trail that are looked at; it is kept shorter than that."""
 
 DEPTH = 1_000
@@ -92,7 +92,7 @@ async def _read_steps(link: Link, keys: Keys, id_: str) -> tuple[list[Step], flo
             steps += reversed(list(_read_entry(entry, fields, id_)))
         if last:
             kept_since, begin = read_time(last), f"({last.decode()}"
-        if count < PAGE or any(step.what == "in" for step in steps):
+        if count < PAGE:
             break
     return steps[::-1], kept_since
 

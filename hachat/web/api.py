@@ -10,6 +10,7 @@ from quart import Blueprint
 from hachat.web.letters import add_letters
 from hachat.web.login import require_token
 from hachat.web.node import Node
+from hachat.web.orders import add_orders
 from hachat.web.responses import Answer, answer
 
 
@@ -18,6 +19,7 @@ def make_api(node: Node, token: str = "") -> Blueprint:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     require_token(api, token)
     add_letters(api, node)
+    add_orders(api, node)
 
     @api.get("/status")
     async def status() -> Answer:

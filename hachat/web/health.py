@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from quart_trio import QuartTrio
 
 from hachat.web.node import Node
@@ -16,12 +19,16 @@ def add_health(app: QuartTrio, node: Node) -> None:
 
     @app.get("/healthz")
     async def healthz() -> Answer:
-        return _say("ok", node)
+        return _say("ok", node, time=round(time.time(), 3))
 
     @app.get("/readyz")
     async def readyz() -> Answer:
         reasons = node.readiness()
-        return _say("not ready", node, 503, reasons=reasons) if reasons else _say("ready", node)
+        return (
+            _say("not ready", node, 503, reasons=reasons)
+            if reasons
+            else _say("ready", node, **_note(node))
+        )
 
     @app.get("/master")
     async def master() -> Answer:
@@ -37,6 +44,11 @@ def add_health(app: QuartTrio, node: Node) -> None:
             return _say("master", node, 503)
         reasons = node.readiness()
         return _say("not ready", node, 503, reasons=reasons) if reasons else _say("standby", node)
+
+
+def _note(node: Node) -> dict[str, Any]:
+    notes = node.notes()
+    return {"notes": notes} if notes else {}
 
 
 def _say(status: str, node: Node, code: int = 200, **more: object) -> Answer:

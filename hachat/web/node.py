@@ -75,6 +75,38 @@ class Letters(Protocol):
         ...
 
 
+class Orders(Protocol):
+    """What operators order; each of these raises StoreError if Redis cannot be asked."""
+
+    async def pause(
+        self, *, by: str, reason: str = "", seconds: float | None = None
+    ) -> msgspec.Struct:
+        """Let nobody become master by itself, for so many seconds or until `resume`."""
+        ...
+
+    async def resume(self) -> bool:
+        """End the pause; False if there was none."""
+        ...
+
+    async def drain(
+        self, node: str, *, by: str, reason: str = "", force: bool = False
+    ) -> msgspec.Struct:
+        """Have a node take no new work and never be master.
+
+        Raises:
+            UsageError: it is not known, or nobody could be master in its place.
+        """
+        ...
+
+    async def undrain(self, node: str) -> bool:
+        """Take a drain back; False if there was none.
+
+        Raises:
+            UsageError: it is not known.
+        """
+        ...
+
+
 class Node(Protocol):
     """The node as its HTTP clients see it."""
 
@@ -93,12 +125,21 @@ class Node(Protocol):
         """The cluster's dead letters."""
         ...
 
+    @property
+    def orders(self) -> Orders:
+        """What operators may order of the cluster."""
+        ...
+
     def lease_left(self) -> float:
         """Return the seconds this node surely stays master, as of now; 0.0 when it is not."""
         ...
 
     def readiness(self) -> list[str]:
         """Return why this node may not take traffic; nothing when it may."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Return what is to be known of this node although it may take traffic."""
         ...
 
     async def status(self) -> msgspec.Struct:

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from hachat.bot.company import Company
-from hachat.bot.context import Replies
+from hachat.bot.replies import Replies
 from hachat.bot.run import Call, Run
 from hachat.bot.visit import Visit
 from hachat.core.messages import Message, Room, User

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from hachat.bot.context import MAX_REPLIES, PATIENCE, Bot, Context, Replies
+from hachat.bot.context import PATIENCE, Bot, Context
+from hachat.bot.replies import Replies
 from hachat.bot.timers import Target, Timers
 from hachat.core.errors import CallError, Unanswered, Unsupported, WireError
 from hachat.core.messages import Inbound, Job, Message, Operation, Reply, Room, User, Webhook
@@ -90,16 +91,6 @@ def test_late_replies_are_refused() -> None:
         context.reply("late")
     with pytest.raises(RuntimeError, match="reply before the handler returns"):
         context.say("irc/#lab", "late")
-
-
-def test_replies_are_bounded() -> None:
-    """A handler that cannot stop talking is stopped, before its replies fill the queue."""
-    context, replies = make()
-    for _ in range(MAX_REPLIES):
-        context.reply("more")
-    with pytest.raises(RuntimeError, match=r"deploy\.ship has replied 200 times"):
-        context.reply("more")
-    assert len(list(replies)) == MAX_REPLIES
 
 
 def test_what_cannot_be_queued_is_refused() -> None:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from hachat import Context, Handler, command, hear, hook
 from hachat.bot.testing import Stage
-from hachat.core.errors import HandlerError
+from hachat.core.errors import HandlerError, TooOld
 from hachat.core.messages import Message, Room, User, Webhook
 
 ID = "M1"
@@ -335,6 +335,65 @@ async def test_webhook_for_nobody() -> None:
     webhook = Webhook("W1", "gone.deployed", "POST", "/deployed", 0.0)
     with pytest.raises(HandlerError, match=r"has the route gone\.deployed"):
         await Stage(Zoo()).robot.handle(webhook)
+
+
+async def test_what_was_said_too_long_ago_is_not_answered() -> None:
+    """Who gave a command is told to say it again; what was only heard is passed over."""
+
+    class Ears(Handler):
+        @command("open", age=60)
+        async def open(self, ctx: Context) -> None:
+            ctx.reply("open")
+
+        @hear("open", age=60)
+        async def overhear(self, ctx: Context) -> None:
+            ctx.reply("heard")
+
+    message = Message("M9", Room("test", "r"), User("u"), "hachat open", at=1000.0)
+    in_time = await Stage(Ears(), now=lambda: 1060.0).robot.handle(message)
+    late = await Stage(Ears(), now=lambda: 1061.0).robot.handle(message)
+    assert {reply.text for reply in in_time} == {"open", "heard"}
+    assert [reply.text for reply in late] == [
+        "That reached me too late (id M9); say it again if you still want it."
+    ]
+
+
+@pytest.mark.parametrize(("age", "seconds"), [(60.0, 60.0), (60.0, -5.0), (None, 1e9)])
+async def test_a_webhook_that_is_not_too_old_is_handled(age: float | None, seconds: float) -> None:
+    """Up to its route's limit, and without one at any age; also where another node's clock is ahead."""
+
+    class Gate(Handler):
+        @hook.post("/open", age=age)
+        async def open(self, ctx: Context) -> None:
+            ctx.say("irc/#ops", "open")
+
+    webhook = Webhook("W1", "gate.open", "POST", "/open", 1000.0)
+    (reply,) = await Stage(Gate(), now=lambda: 1000.0 + seconds).robot.handle(webhook)
+    assert reply.text == "open"
+
+
+async def test_a_webhook_that_is_too_old_is_refused() -> None:
+    """Beyond its route's limit it is not run; the reason tells how old it is, and what the route takes."""
+
+    class Gate(Handler):
+        @hook.post("/open", age=60)
+        async def open(self, ctx: Context) -> None:
+            raise AssertionError
+
+    webhook = Webhook("W1", "gate.open", "POST", "/open", 1000.0)
+    with pytest.raises(TooOld, match=r"it is 61 s old; gate\.open takes none older than 60 s"):
+        await Stage(Gate(), now=lambda: 1061.0).robot.handle(webhook)
+
+
+async def test_a_webhook_on_the_stage_is_new() -> None:
+    """Whoever tests a handler with an age limit finds it run."""
+
+    class Gate(Handler):
+        @hook.post("/open", age=60)
+        async def open(self, ctx: Context) -> None:
+            ctx.say("irc/#ops", "open")
+
+    assert await Stage(Gate()).request("POST", "/open") == ["open"]
 
 
 async def test_replies_keep_their_ids() -> None:

@@ -11,9 +11,10 @@ import structlog
 import trio
 import trio.testing
 
-from hachat.bot.context import Replies
 from hachat.bot.policy import DELAYS, Policy
+from hachat.bot.replies import Replies
 from hachat.bot.run import Call, Run
+from hachat.bot.visit import make_receipt
 from hachat.core.messages import Inbound, Message, Room, User, Webhook
 
 MESSAGE = Message("M1", Room("t", "a"), User("u"), "hi", 1.0, thread="T")
@@ -152,6 +153,17 @@ async def test_the_letter_of_a_webhook_is_the_webhook() -> None:
 
     assert run.given_up
     assert run.letter is None
+
+
+async def test_what_is_said_in_a_second_life_has_ids_of_its_own() -> None:
+    """Apology and receipt of a message that was retried are not taken for those that it had before."""
+    retried = msgspec.structs.replace(MESSAGE, retried="17-0", receipt=True)
+    run = make(fail, inbound=retried)
+    await run.carry_out()
+
+    assert run.replies[-1].id == "M1/17-0/robot/1"
+    assert make_receipt(retried).id == "M1/17-0/receipt"
+    assert make_receipt(MESSAGE).id == "M1/receipt"
 
 
 async def test_a_webhook_has_nobody_to_apologise_to() -> None:

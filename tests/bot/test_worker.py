@@ -16,13 +16,13 @@ import trio.testing
 from msgspec.structs import replace
 
 from hachat.bot.company import MOMENT
-from hachat.bot.context import Replies
 from hachat.bot.policy import DELAYS, PLAIN, Policy
+from hachat.bot.replies import Replies
 from hachat.bot.run import Call, Run
 from hachat.bot.turns import RELUCTANCE
 from hachat.bot.visit import VISIT_MESSAGES, VISIT_SECONDS
 from hachat.bot.worker import PATIENCE, Worker
-from hachat.core.errors import HandlerError, StoreError, StoreRefused
+from hachat.core.errors import HachatError, HandlerError, StoreError, StoreRefused, TooOld
 from hachat.core.messages import Inbound, Message, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import VERSION, encode
@@ -440,20 +440,21 @@ async def test_what_cannot_be_decoded_is_given_up_and_the_room_goes_on(
     assert stage.handler.began == ["good"]
 
 
+@pytest.mark.parametrize("error", [HandlerError("no such route"), TooOld("it is 61 s old")])
 async def test_what_nobody_here_can_handle_is_given_up(
-    autojump_clock: trio.testing.MockClock,
+    error: HachatError, autojump_clock: trio.testing.MockClock
 ) -> None:
     """A message that the robot refuses becomes a dead letter with the robot's reason."""
 
     class Stranger(Handler):
         def __call__(self, inbound: Inbound) -> Run:
-            raise HandlerError("no such route")
+            raise error
 
     async with working(Stranger()) as stage:
         stage.queue.put("a", "a1")
         await stage.until_idle()
 
-    assert [commit.give_up for commit in stage.queue.commits] == ["no such route"]
+    assert [commit.give_up for commit in stage.queue.commits] == [str(error)]
 
 
 async def test_a_head_that_is_gone_makes_room_for_the_next(

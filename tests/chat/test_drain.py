@@ -273,6 +273,21 @@ async def test_leaving_waits_for_what_is_under_way_and_starts_nothing(
     assert not stage.queue.intents
 
 
+async def test_leaving_ends_with_the_last_report(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Once what was under way is reported nothing more is waited for: the next master waits for that moment."""
+    async with draining(Service(seconds=1.0)) as stage:
+        stage.queue.put("t/a", "a1")
+        await until(lambda: stage.service.began)
+        began = trio.current_time()
+        stage.term.leaving.set()
+        await stage.ended.wait()
+        assert trio.current_time() - began <= 1.0
+
+    assert stage.queue.reports == [("a1", "sent")]
+
+
 async def test_leaving_during_a_take_puts_the_rooms_back(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -71,10 +71,20 @@ def test_all_faults_are_reported_at_once(place: Place) -> None:
 
 def test_what_promises_less_is_a_warning(place: Place) -> None:
     """It is told on standard error, and is no fault."""
-    place.file.write_text('node = "n1"\n[redis]\nsentinels = ["a:1"]\n')
+    place.file.write_text('node = "n1"\n[redis]\nsentinels = ["a:1"]\nreplicas = 0\n')
 
     done = place.run("check")
 
     assert done.exit_code == 0
     assert done.stderr.startswith("warning: redis: replicas 0 with Sentinels")
     assert "warning" not in done.stdout
+
+
+def test_what_follows_from_other_settings_is_printed(place: Place) -> None:
+    """The number in force is shown, not that none was set."""
+    place.file.write_text('node = "n1"\n[redis]\nsentinels = ["a:1"]\n')
+
+    done = place.run("check")
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert tomllib.loads(done.stdout)["redis"]["replicas"] == 1

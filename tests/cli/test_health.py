@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from rich.console import Console
 
-from hachat.cli.health import SILENT, assess
+from hachat.cli.health import SILENT, Health, assess
+from hachat.cli.table import render
+from hachat.store.control import Control, Directive
 from hachat.store.status import NodeStatus, QueueStatus, Role, Status
 
 
@@ -43,6 +46,45 @@ def test_what_degrades_is_said(nodes: tuple[NodeStatus, ...], reason: str) -> No
 
     assert health.state == "degraded"
     assert health.reasons[0].startswith(reason)
+
+
+def test_a_pause_is_said_loudly() -> None:
+    """It degrades, with since when, by whom and why; without a master it says that nobody takes over."""
+    control = Control(pause=Directive("ada", "kernel", 60.0, 3600.0))
+    there = assess(msgspec.structs.replace(status(node("n1", "master")), control=control), {})
+    gone = msgspec.structs.replace(status(node("n1", "standby"), master=None), control=control)
+    vacant = assess(gone, {})
+
+    assert there.state == "degraded"
+    assert there.reasons[0].startswith(
+        "elections are PAUSED since 1970-01-01 00:01:00 UTC by ada until 1970-01-01 01:00:00 UTC: kernel"
+    )
+    assert vacant.state == "no master"
+    assert vacant.reasons[0].endswith("nobody takes over while elections are paused")
+
+
+def test_who_may_not_follow_is_not_promised() -> None:
+    """A node that is drained, held back or of priority 0 does not take over in a moment."""
+    never = msgspec.structs.replace(node("n3", "standby"), priority=0)
+    order = Directive("ada")
+    control = Control(drains={"n1": order}, holds={"n2": order})
+    nodes = (node("n1", "standby"), node("n2", "standby"), never)
+    health = assess(msgspec.structs.replace(status(*nodes, master=None), control=control), {})
+
+    assert health.reasons[0] == (
+        "nobody is master, and nobody can be: n1 is drained, n2 is held back, n3 has lease.priority 0"
+    )
+    (line,) = [line for line in draw(health).splitlines() if line.startswith("n1 is")]
+    assert line.rstrip() == "n1 is drained by ada"
+    assert "standby, never master" in draw(health)
+
+
+def draw(health: Health) -> str:
+    """Return what is shown."""
+    console = Console(width=160, record=True)
+    with console.capture() as captured:
+        console.print(render(health))
+    return captured.get()
 
 
 def test_a_node_that_does_not_answer_by_http_is_no_fault() -> None:

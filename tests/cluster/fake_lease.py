@@ -9,7 +9,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -30,6 +30,9 @@ from hachat.core.lease import (
 T = TypeVar("T")
 
 _KEPT = 50
+
+_AGAIN = 5.0
+"""Seconds after which who is refused by an order asks again at the latest."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class State:
     barred: str = ""
     barred_until: float = 0.0
     events: tuple[Event, ...] = ()
+    orders: dict[str, float] = field(default_factory=dict)
+    """What operators have ordered, and until when."""
 
 
 @dataclass
@@ -110,9 +115,15 @@ class FakeServer:
         if self.rules.sight and ask.sight != Sight(self.newest, self.identity):
             return Changed(Sight(self.newest, self.identity))
         lease = self._find_lease()
-        if lease is not None and _is_another(lease, ask):
-            return Refused("HELD", self.state.until - self.clock())
-        return self._doubt(ask) or self._keep_for_heir(ask) or Granted(self._grant(ask))
+        quiet = max(ask.timing.ttl, self.state.ttl) - ask.silence
+        if _is_another(lease, ask) and self.rules.silence and quiet > 0:
+            return Refused("HELD", quiet)
+        return (
+            self._obey(ask)
+            or self._doubt(ask)
+            or self._keep_for_heir(ask)
+            or Granted(self._grant(ask))
+        )
 
     def renew(self, token: Token, ttl: float) -> bool:
         """Answer as `lease_renew.lua`."""
@@ -122,7 +133,9 @@ class FakeServer:
         if not kept and self.rules.renew_compares_token:
             return False
         state.lease, state.until = token, self.clock() + ttl
-        self._announce("renewed", token)
+        if state.holder == token:
+            state.identity = self.identity
+        self.announce("renewed", token)
         return True
 
     def release(self, token: Token, heir: str, barred: float, reason: str) -> bool:
@@ -142,13 +155,27 @@ class FakeServer:
                 f"{token.node}/{token.boot}" if barred else "",
                 now + barred,
             )
-            self._announce("released", token, to=heir, reason=reason)
+            self.announce("released", token, to=heir, reason=reason)
         return True
 
-    def step_down(self, to: str) -> None:
+    def order(self, name: str, until: float | None = inf) -> bool:
+        """Answer as `control.lua`: order something, or, without `until`, take it back."""
+        if self.state.orders.get(name) == until:
+            return False
+        kept = {
+            other: end
+            for other, end in self.state.orders.items()
+            if other != name and end > self.clock()
+        }
+        self.state.orders = kept if until is None else {**kept, name: until}
+        self.announce("control", None)
+        return True
+
+    def step_down(self, to: str, **fields: Any) -> None:
         """Answer as `lease_step_down.lua` when asked to move the present master."""
         if (lease := self._find_lease()) is not None:
-            self._announce("step-down", lease, to=to)
+            request = f"request after {self.newest}"
+            self.announce("step-down", lease, **{"request": request, "to": to, **fields})
 
     def forget(self) -> None:
         """Lose the key alone, as by a `DEL` or a clock that was set forward."""
@@ -166,6 +193,22 @@ class FakeServer:
 
     def _find_lease(self) -> Token | None:
         return self.state.lease if self.clock() < self.state.until else None
+
+    def _obey(self, ask: Ask) -> Refused | None:
+        state = self.state
+        if wait := self._ordered(f"drain:{ask.node}"):
+            return Refused("DRAINED", wait)
+        if wait := self._ordered(f"hold:{ask.node}"):
+            return Refused("HOLD", wait)
+        released = state.holder is not None and not state.held
+        named = released and state.heir == ask.node and state.heir_until > self.clock()
+        last = state.holder is not None and state.holder.node == ask.node
+        wait = self._ordered("pause")
+        return Refused("PAUSED", wait) if wait and not named and not last else None
+
+    def _ordered(self, name: str) -> float:
+        left = self.state.orders.get(name, -inf) - self.clock()
+        return min(max(0.0, left), _AGAIN)
 
     def _doubt(self, ask: Ask) -> Refused | None:
         state, wait = self.state, 0.0
@@ -204,14 +247,15 @@ class FakeServer:
             self.identity,
             "",
         )
-        self._announce("acquired", token)
+        self.announce("acquired", token)
         return token
 
-    def _announce(self, kind: EventKind, token: Token, *, to: str = "", reason: str = "") -> None:
+    def announce(self, kind: EventKind, token: Token | None = None, **fields: Any) -> None:
+        """Add an event to the stream."""
         last, _, sequence = self.newest.partition("-")
         now = int((self.clock() + self.skew) * 1000)
         event = f"{now}-0" if now > int(last) else f"{last}-{int(sequence) + 1}"
-        entry = Event(kind, Sight(event, self.identity), token, to, reason)
+        entry = Event(kind, Sight(event, self.identity), token, **fields)
         self.state.events = (*self.state.events[-_KEPT:], entry)
         self._changed()
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import trio
 
 from hachat.cluster.elector import Elector, Term
-from hachat.core.errors import StoreUnavailable
+from hachat.core.errors import StepDownCode, StoreUnavailable
 from hachat.core.lease import Answer, Ask, Cause, Event, Sight, Timing, Token
 from tests.cluster.fake_lease import FakeServer
 
@@ -81,9 +81,23 @@ class Process:
         """Ask the server this node believes in."""
         return await self._call(lambda server: server.release(token, heir, barred, reason))
 
-    async def refuse(self, request: str, reason: str) -> None:
-        """Fail: nobody is refused here."""
-        raise AssertionError("every node is eligible here")
+    async def refuse(self, request: str, reason: str, code: StepDownCode) -> None:
+        """Announce it on the server this node believes in."""
+        await self._call(
+            lambda server: server.announce("refused", request=request, reason=reason, code=code)
+        )
+
+    async def prepare(self, token: Token, heir: str, request: str) -> None:
+        """Announce it on the server this node believes in."""
+        await self._call(lambda server: server.announce("prepare", token, to=heir, request=request))
+
+    async def ready(self, request: str) -> None:
+        """Announce it on the server this node believes in."""
+        await self._call(lambda server: server.announce("ready", request=request))
+
+    async def hold(self, node: str, seconds: float, *, by: str, reason: str) -> None:
+        """Fail: nobody is held here."""
+        raise AssertionError("nobody is held here")
 
     async def follow(self, hear: Callable[[Event], Awaitable[None]]) -> None:
         """Listen to the server this node believes in."""

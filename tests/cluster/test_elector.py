@@ -12,11 +12,17 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from hachat.cluster.elector import Elector, Term, read_clock
-from hachat.core.errors import Fenced, StoreUnavailable
+from hachat.cluster.handover import Choose, Warm, choose_anybody, keep_nothing
+from hachat.core.errors import Fenced, StepDownCode, StepDownRefused, StoreUnavailable
 from hachat.core.lease import Answer, Ask, Cause, Event, Lease, Sight, Timing, Token
 from tests.cluster.fake_lease import FakeServer
 
 TIMING = Timing()
+
+
+def age(event: str) -> tuple[int, ...]:
+    """Return what tells which of two events is the newer."""
+    return tuple(map(int, event.split("-")))
 
 
 @dataclass
@@ -48,17 +54,38 @@ class Network:
         await self._travel(f"release {reason}")
         return self.server.release(token, heir, barred, reason)
 
-    async def refuse(self, request: str, reason: str) -> None:
-        """Keep what was said."""
+    async def refuse(self, request: str, reason: str, code: StepDownCode) -> None:
+        """Keep what was said, and announce it."""
         await self._travel("refuse")
-        self.refusals.append((request, reason))
+        self.refusals.append((reason, code))
+        self.server.announce("refused", request=request, reason=reason, code=code)
+
+    async def prepare(self, token: Token, heir: str, request: str) -> None:
+        """Announce it."""
+        await self._travel(f"prepare {heir}")
+        self.server.announce("prepare", token, to=heir, request=request)
+
+    async def ready(self, request: str) -> None:
+        """Announce it."""
+        await self._travel("ready")
+        self.server.announce("ready", request=request)
+
+    async def hold(self, node: str, seconds: float, *, by: str, reason: str) -> None:
+        """Keep it."""
+        await self._travel(f"hold {node} {seconds:g}")
 
     async def follow(self, hear: Callable[[Event], Awaitable[None]]) -> None:
         """Pass on whatever the server announces."""
         await hear(Event("connected", Sight(self.server.newest, self.server.identity)))
+        heard = self.server.newest
         while True:
-            await self.server.news.wait()
-            await hear(self.server.state.events[-1])
+            news = self.server.news
+            for event in self.server.state.events:
+                if age(event.sight.event) > age(heard):
+                    heard = event.sight.event
+                    await hear(event)
+            if self.server.newest == heard:
+                await news.wait()
 
     async def _travel(self, call: str) -> None:
         self.calls.append(call)
@@ -101,7 +128,11 @@ def elect(
     network: Network,
     node: str = "a",
     *,
-    eligible: Callable[[str], str] = lambda _: "",
+    choose: Choose = choose_anybody,
+    warm: Warm = keep_nothing,
+    delay: Callable[[str], float] = lambda _: 0.0,
+    on_order: Callable[[], None] = lambda: None,
+    candidate: bool = True,
     on_held: Callable[[str], None] = lambda _: None,
 ) -> Elector:
     """Return an elector whose jitter is none."""
@@ -112,7 +143,11 @@ def elect(
         TIMING,
         clock=trio.current_time,
         random=lambda: 0.5,
-        eligible=eligible,
+        choose=choose,
+        warm=warm,
+        delay=delay,
+        on_order=on_order,
+        candidate=candidate,
         on_held=on_held,
     )
 
@@ -214,7 +249,7 @@ async def test_a_lost_lease_cancels_at_once(
 async def test_time_in_suspend_counts(
     network: Network, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
-    """After a suspend, in which trio's clock stood still, the term is over at once for whoever asks, and soon for all."""
+    """After a suspend, in which trio's clock stood still, the term is over at once for whoever asks, and then for all."""
     suspended = 0.0
     elector = Elector(
         network,
@@ -230,9 +265,11 @@ async def test_time_in_suspend_counts(
     suspended = 60.0
     assert term.remaining() == 0.0
     assert elector.term is None
-    await trio.sleep(TIMING.renew)
+    asked = len(network.calls)
+    await trio.sleep(0.25)
     assert len(duty.ended) == 1
     assert network.causes == [("paused", "")]
+    assert "renew" not in network.calls[asked:]
 
 
 async def test_a_grant_that_came_too_late_starts_nothing(
@@ -252,14 +289,18 @@ async def test_resigning_waits_for_the_duty_and_the_release(
     """The lease is kept while the duty drains, and given back to the successor after it, not before."""
     elector, duty = elect(network), Duty(drain=8.0)
     term = await start(nursery, elector, duty)
+    nursery.start_soon(elect(network, "b").run, Duty())
+    await trio.sleep(1)
     with trio.move_on_after(7.9):
         await elector.resign("b", "test")
     assert term.leaving.is_set()
     assert network.server.holds(term.lease.token)
     await elector.resign("c", "too late to say otherwise")
-    assert duty.ended == ["left at 8.0"]
-    assert (network.server.state.held, network.server.state.heir) == (False, "b")
+    assert duty.ended == ["left at 9.0"]
     assert network.causes == [("shutdown", "")]
+    await trio.sleep(0.1)
+    assert network.server.state.holder is not None
+    assert network.server.state.holder.node == "b"
     assert elector.term is None
 
 
@@ -365,10 +406,13 @@ async def test_a_step_down_in_the_stream_is_followed(
     """The master leaves in favour of the node that the request names."""
     duty = Duty(drain=1.0)
     await start(nursery, elect(network), duty)
+    nursery.start_soon(elect(network, "b").run, Duty())
+    await trio.sleep(1)
     network.server.step_down("b")
     await trio.sleep(1.1)
     assert len(duty.ended) == 1
-    assert network.server.state.heir == "b"
+    assert network.server.state.holder is not None
+    assert network.server.state.holder.node == "b"
 
 
 async def test_who_asked_for_a_step_down_is_told_with_the_release(
@@ -378,9 +422,7 @@ async def test_who_asked_for_a_step_down_is_told_with_the_release(
     elector = elect(network)
     term = await start(nursery, elector, Duty())
     token = term.lease.token
-    await elector._hear(
-        Event("step-down", Sight("5-0", "a@0"), token, "b", reason="kernel", by="ada")
-    )
+    await elector._hear(Event("step-down", Sight("5-0", "a@0"), token, reason="kernel", by="ada"))
     await term.over.wait()
     assert network.calls[-1] == "release kernel"
     assert network.causes == [("step-down", "ada")]
@@ -397,30 +439,93 @@ async def test_a_step_down_of_another_term_is_ignored(
     assert not term.leaving.is_set()
 
 
-async def test_a_step_down_to_an_ineligible_node_is_refused(
+async def test_who_is_drained_steps_aside(
     network: Network, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
-    """The master stays, and the requester learns why."""
-    elector = elect(network, eligible=lambda node: f"{node} is not alive")
+    """It is a step-down by whoever ordered it, also where nobody is ready to follow; a standby has nothing to give."""
+
+    async def choose(to: str) -> list[str]:
+        raise StepDownRefused("nobody is ready", "no successor")
+
+    elector = elect(network, choose=choose)
+    elector.step_aside("drained")
     term = await start(nursery, elector, Duty())
-    network.server.step_down("z")
-    request = network.server.newest
+    elector.step_aside("drained", "ada")
+    await term.over.wait()
+    assert network.calls[-1] == "release drained"
+    assert network.causes == [("step-down", "ada")]
+    assert network.server.state.heir == ""
+
+
+async def test_who_is_no_candidate_never_asks(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """However long nobody is master."""
+    await nursery.start(elect(network, candidate=False).run, Duty())
+    await trio.sleep(60)
+    assert network.calls == []
+
+
+@pytest.mark.parametrize(("heir", "waits"), [("", 0.02), ("b", 0.0)])
+async def test_better_nodes_go_first_after_a_release(
+    *,
+    heir: str,
+    waits: float,
+    network: Network,
+    nursery: trio.Nursery,
+    autojump_clock: MockClock,
+) -> None:
+    """A node waits a moment for better ones, unless it was named."""
+    first, left = elect(network), Duty()
+    asked: list[str] = []
+
+    def delay(leaver: str) -> float:
+        asked.append(leaver)
+        return 0.02
+
+    await start(nursery, first, left)
+    begun = Duty()
+    await nursery.start(elect(network, "b", delay=delay).run, begun)
     await trio.sleep(1)
-    assert network.refusals == [(request, "z is not alive")]
-    assert not term.leaving.is_set()
+    await first.resign(heir)
+    released = trio.current_time()
+    await begun.begun.wait()
+    assert waits <= trio.current_time() - released < waits + 0.01
+    assert asked == ([] if heir else ["a"])
 
 
-async def test_a_refusal_that_cannot_be_told_is_no_error(
+async def test_orders_are_told_of(
     network: Network, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
-    """The master stays whether or not the requester can be told."""
-    elector = elect(network, eligible=lambda node: "no")
-    term = await start(nursery, elector, Duty())
-    network.cut = True
-    await elector._hear(Event("step-down", Sight("5-0", "a@0"), term.lease.token, "b"))
+    """With each event of one, and when the stream is heard anew, for some may have been missed."""
+    told: list[float] = []
+    elector = elect(network, on_order=lambda: told.append(trio.current_time()))
+    await start(nursery, elector, Duty())
+    await trio.sleep(1)
+    network.server.order("pause")
+    await trio.sleep(1)
+    assert told == [0.0, 1.001]
+
+
+async def test_after_a_crash_in_a_pause_nobody_leads_until_it_is_ended(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Who has waited out the silence meanwhile leads at once then."""
+    async with trio.open_nursery() as doomed:
+        await start(doomed, elect(network), Duty())
+        await trio.sleep(1)
+        network.server.order("pause")
+        network.cut = True
+        doomed.cancel_scope.cancel()
     network.cut = False
-    await trio.sleep(1)
-    assert elector.term is term
+    duty = Duty()
+    await nursery.start(elect(network, "b").run, duty)
+    await trio.sleep(60)
+    assert not duty.terms
+    network.server.order("pause", None)
+    ended = trio.current_time()
+    await duty.begun.wait()
+    assert trio.current_time() - ended < 0.1
 
 
 async def test_a_standby_takes_over_after_silence(

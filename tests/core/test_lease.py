@@ -118,9 +118,18 @@ def test_a_lease_that_ended_stays_ended() -> None:
     held = lease()
     held.confirm(sent=SPAN - 0.1, now=SPAN, jitter=0.5)
     assert held.remaining(SPAN) == 0.0
-    held.lose()
+    held.lose(SPAN)
+    assert held.until == SPAN
+    assert held.why_lost == "paused"
+
+
+def test_a_lease_that_is_taken_ends_at_once() -> None:
+    """Whoever hears that it is another's has none, and no late answer gives it back."""
+    held = lease()
+    held.lose(1.0)
     held.confirm(sent=1.0, now=1.1, jitter=0.5)
     assert held.remaining(0.0) == 0.0
+    assert held.why_lost == "taken"
 
 
 def test_nobody_asks_before_seeing_anything() -> None:
@@ -148,6 +157,17 @@ def test_a_question_says_what_was_seen_and_for_how_long() -> None:
     asked = seen.ask(BOOTED + 5)
     assert asked.sight == Sight("2-0", "x@0")
     assert (asked.silence, asked.age) == (2.0, 5.0)
+
+
+def test_an_order_is_no_sign_of_the_master() -> None:
+    """Whoever hears of one asks at once, and has waited for as long as before; on another server everything begins anew."""
+    seen = watch(event("renewed"))
+    seen.hear(event("control", 2, token=None), BOOTED + 3)
+    asked = seen.ask(BOOTED + 4)
+    assert seen.due == BOOTED + 3
+    assert (asked.sight.event, asked.silence) == ("2-0", 4.0)
+    seen.hear(event("control", 3, "y@0", token=None), BOOTED + 5)
+    assert seen.ask(BOOTED + 6).silence == 1.0
 
 
 def test_a_repeated_event_does_not_break_the_silence() -> None:

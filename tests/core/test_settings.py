@@ -151,6 +151,21 @@ def test_where_redis_can_be(redis: dict[str, Any]) -> None:
     build({"redis": redis}, origin="test.toml")
 
 
+@pytest.mark.parametrize(
+    ("redis", "replicas"),
+    [
+        ({}, 0),
+        ({"replicas": 1}, 1),
+        ({"sentinels": ["a:1"]}, 1),
+        ({"sentinels": ["a:1"], "replicas": 0}, 0),
+        ({"sentinels": ["a:1"], "replicas": 2}, 2),
+    ],
+)
+def test_replicas_follow_from_the_sentinels(redis: dict[str, Any], replicas: int) -> None:
+    """Who has Sentinels has replicas, and one is asked to confirm; a number that is set stays."""
+    assert build({"redis": redis}, origin="test.toml").redis.replicas == replicas
+
+
 def test_a_login_in_a_url_is_not_reported() -> None:
     """Even a URL that is refused keeps its password to itself."""
     assert "hunter2" not in "".join(faults({"redis": {"url": "http://u:hunter2@h"}}))
@@ -159,7 +174,7 @@ def test_a_login_in_a_url_is_not_reported() -> None:
 def test_warnings_of_what_promises_less() -> None:
     """Sentinels need a longer lease, confirmed by a replica."""
     settings = Settings(
-        lease=LeaseSettings(ttl=4, renew=0.7), redis=RedisSettings(sentinels=("a:1",))
+        lease=LeaseSettings(ttl=4, renew=0.7), redis=RedisSettings(sentinels=("a:1",), replicas=0)
     )
 
     failover, replicas = warnings(settings)
@@ -244,4 +259,4 @@ def test_the_reference_names_every_setting_and_default() -> None:
 
     assert documented == {
         name: msgspec.to_builtins(default) for name, default in leaves(Settings).items()
-    } | {"bot.aliases": [], "handlers": [], "redis.sentinels": []}
+    } | {"bot.aliases": [], "handlers": [], "redis.sentinels": [], "redis.replicas": 0}

@@ -51,7 +51,7 @@ webhooks = st.builds(
     attempt=st.integers(0, 9),
     v=versions,
 )
-jobs = st.builds(Job, words, words, moments, words, st.integers(0, 9), versions)
+jobs = st.builds(Job, words, words, moments, words, st.integers(0, 9), words, versions)
 replies = st.builds(
     Reply,
     *(words, words, words, st.sampled_from(["say", "receipt", "roster", "lookup"]), words, words),

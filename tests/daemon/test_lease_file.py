@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from hachat.daemon.lease_file import Holding, introduce, lives, locate, read, write
+from hachat.core.settings import RedisSettings, Settings
+from hachat.daemon.lease_file import introduce, lives, locate, read, write
+
+SETTINGS = Settings(node="n1", redis=RedisSettings(sentinels=("a:1", "b:2"), password="s3cret"))
 
 
 def test_it_lies_in_the_first_runtime_directory() -> None:
@@ -21,7 +24,7 @@ def test_it_lies_in_the_first_runtime_directory() -> None:
 
 def test_what_is_written_is_read_and_only_by_this_user(tmp_path: Path) -> None:
     """The file is whole, private whatever the umask, and nothing else is left in the directory."""
-    held = replace(introduce("n1", "b1"), token="n1/b1/0.1")
+    held = replace(introduce(SETTINGS, "b1"), token="n1/b1/0.1")
     before = os.umask(0)
     try:
         write(tmp_path / "lease", held)
@@ -38,9 +41,9 @@ def test_a_file_that_is_half_written_does_not_stand_in_the_way(tmp_path: Path) -
     """A process that died while it wrote left its attempt; the next one writes all the same."""
     (tmp_path / "lease.new").write_text("{")
 
-    write(tmp_path / "lease", introduce("n1", "b1"))
+    write(tmp_path / "lease", introduce(SETTINGS, "b1"))
 
-    assert read(tmp_path / "lease") == introduce("n1", "b1")
+    assert read(tmp_path / "lease") == introduce(SETTINGS, "b1")
 
 
 def test_no_file_holds_nothing(tmp_path: Path) -> None:
@@ -62,15 +65,15 @@ def test_a_process_lives_until_it_is_gone() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         stat = Path(f"/proc/{child.pid}/stat").read_text()
         began = stat.rpartition(")")[2].split()[19]
-        other = Holding("n1", "b1", child.pid, began, introduce("n1", "b1").place)
+        other = replace(introduce(SETTINGS, "b1"), pid=child.pid, began=began)
         assert lives(other)
         child.kill()
         child.wait()
 
-    assert lives(introduce("n1", "b1"))
+    assert lives(introduce(SETTINGS, "b1"))
     assert not lives(other)
 
 
 def test_another_process_with_its_number_is_not_it() -> None:
     """A pid that is used again began at another time."""
-    assert not lives(replace(introduce("n1", "b1"), began="1"))
+    assert not lives(replace(introduce(SETTINGS, "b1"), began="1"))

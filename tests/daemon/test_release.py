@@ -11,21 +11,26 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 import redis
 from msgspec.structs import replace
 
-from hachat.daemon.lease_file import introduce, write
+from hachat.core.errors import StoreUnavailable
+from hachat.core.settings import RedisSettings, Settings
+from hachat.daemon import release
+from hachat.daemon.lease_file import Holding, introduce, write
 from hachat.daemon.release import LIMIT
 from hachat.store.embedded import Server, free_port, run_server
+from hachat.store.errand import Address
 from hachat.store.keys import Keys
 from tests.certificates import make_certificate
 from tests.store.binaries import find_redis
 from tests.store.sentinels import SERVICE, run_cluster
 
 TOKEN = "n1/b1/0.7"
-LIVING = replace(introduce("n1", "b1"), token=TOKEN)
+LIVING = replace(introduce(Settings(node="n1"), "b1"), token=TOKEN)
 DEAD = replace(LIVING, began="1")
 """A process whose number another one has now: this one."""
 
@@ -37,19 +42,22 @@ LOOSE = 10.0
 
 
 class Place:
-    """The runtime directory of a service, and its settings; `run` is what systemd does when the service has ended."""
+    """The runtime directory of a service at this Redis; `run` is what systemd does when the service has ended."""
 
-    def __init__(self, folder: Path, keys: Keys, settings: str) -> None:
+    def __init__(self, folder: Path, keys: Keys, **redis: Any) -> None:
         self.file = folder / "lease"
         self._folder = folder
-        (folder / "hachat.toml").write_text(
-            f'cluster = "{keys.cluster}"\nnode = "n1"\n[redis]\n{settings}\n'
-        )
+        self._cluster = keys.cluster
+        self._redis = RedisSettings(**redis)
+
+    def note(self, holding: Holding) -> None:
+        """Write down what a process of this service holds."""
+        write(self.file, replace(holding, cluster=self._cluster, redis=self._redis))
 
     def run(self, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the command in a process of its own."""
         done = subprocess.run(
-            [sys.executable, "-m", "hachat", "release", "--config", self._folder / "hachat.toml"],
+            [sys.executable, "-m", "hachat", "release"],
             env=os.environ | {"RUNTIME_DIRECTORY": str(self._folder)} | environ,
             capture_output=True,
             text=True,
@@ -63,7 +71,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, server: Server, keys: Keys) -> Place:
     """A service at the session's server."""
-    return Place(tmp_path, keys, f'url = "{server.url}"')
+    return Place(tmp_path, keys, url=server.url)
 
 
 @pytest.fixture
@@ -95,7 +103,7 @@ def is_missed(raw: redis.Redis, keys: Keys, consumer: str = "n1:b1") -> bool:
 def test_what_a_dead_process_held_is_given_back(place: Place, raw: redis.Redis, keys: Keys) -> None:
     """Lease and node lease end, candidates hear of it, and the history says why."""
     hold(raw, keys)
-    write(place.file, DEAD)
+    place.note(DEAD)
 
     done = place.run(SERVICE_RESULT="signal", EXIT_CODE="killed", EXIT_STATUS="KILL")
 
@@ -118,7 +126,7 @@ def test_what_a_dead_process_held_is_given_back(place: Place, raw: redis.Redis, 
 def test_done_twice_it_is_done_once(place: Place, raw: redis.Redis, keys: Keys) -> None:
     """Whoever tries again changes nothing."""
     hold(raw, keys)
-    write(place.file, DEAD)
+    place.note(DEAD)
     place.run()
 
     assert place.run().returncode == 0
@@ -128,7 +136,7 @@ def test_done_twice_it_is_done_once(place: Place, raw: redis.Redis, keys: Keys) 
 def test_a_standby_that_died_is_missed_at_once(place: Place, raw: redis.Redis, keys: Keys) -> None:
     """It held no lease, and the one of somebody else stays."""
     hold(raw, keys, token="n2/b9/0.8")
-    write(place.file, replace(DEAD, token=""))
+    place.note(replace(DEAD, token=""))
 
     assert place.run().returncode == 0
     assert is_held(raw, keys, "n2/b9/0.8")
@@ -141,7 +149,7 @@ def test_the_lease_of_another_term_stays(
 ) -> None:
     """Another node, the next process of this one, or a later term: an old token is nobody's."""
     hold(raw, keys, token=other, consumer="n1:b2")
-    write(place.file, DEAD)
+    place.note(DEAD)
 
     done = place.run()
 
@@ -154,7 +162,7 @@ def test_the_lease_of_another_term_stays(
 def test_a_dead_node_is_not_given_more_life(place: Place, raw: redis.Redis, keys: Keys) -> None:
     """What ended before stays ended then."""
     raw.zadd(keys.of("nodes"), {"n1:b1": 5.0})
-    write(place.file, DEAD)
+    place.note(DEAD)
 
     assert place.run().returncode == 0
     assert raw.zscore(keys.of("nodes"), "n1:b1") == 5.0
@@ -163,7 +171,7 @@ def test_a_dead_node_is_not_given_more_life(place: Place, raw: redis.Redis, keys
 def test_it_is_refused_while_the_process_lives(place: Place, raw: redis.Redis, keys: Keys) -> None:
     """Somebody who runs it by hand makes no second master."""
     hold(raw, keys)
-    write(place.file, LIVING)
+    place.note(LIVING)
 
     done = place.run()
 
@@ -178,7 +186,7 @@ def test_what_was_written_in_another_place_is_not_judged(
 ) -> None:
     """From another machine or container a living process looks dead."""
     hold(raw, keys)
-    write(place.file, replace(DEAD, place="elsewhere pid:[1]"))
+    place.note(replace(DEAD, place="elsewhere pid:[1]"))
 
     assert place.run().returncode == 2
     assert is_held(raw, keys)
@@ -202,8 +210,8 @@ def test_a_file_that_is_none_is_told(place: Place) -> None:
 
 def test_without_redis_it_says_so(tmp_path: Path, keys: Keys) -> None:
     """The lease runs out by itself then."""
-    place = Place(tmp_path, keys, f'url = "redis://127.0.0.1:{free_port()}"')
-    write(place.file, DEAD)
+    place = Place(tmp_path, keys, url=f"redis://127.0.0.1:{free_port()}")
+    place.note(DEAD)
 
     done = place.run()
 
@@ -213,8 +221,8 @@ def test_without_redis_it_says_so(tmp_path: Path, keys: Keys) -> None:
 
 def test_a_silent_redis_is_not_waited_for(own_server: Server, tmp_path: Path, keys: Keys) -> None:
     """A frozen server takes the connection and answers nothing; the unit's stop goes on."""
-    place = Place(tmp_path, keys, f'url = "{own_server.url}"')
-    write(place.file, DEAD)
+    place = Place(tmp_path, keys, url=own_server.url)
+    place.note(DEAD)
     os.kill(own_server.process.pid, signal.SIGSTOP)
     began = monotonic()
 
@@ -228,8 +236,8 @@ def test_a_replica_is_not_asked(
     tmp_path: Path, server: Server, own_server: Server, keys: Keys
 ) -> None:
     """A server that is no master any more gives nothing back."""
-    place = Place(tmp_path, keys, f'url = "{own_server.url}"')
-    write(place.file, DEAD)
+    place = Place(tmp_path, keys, url=own_server.url)
+    place.note(DEAD)
     with closing(redis.Redis(host=own_server.host, port=own_server.port)) as client:
         client.replicaof(server.host, server.port)
 
@@ -239,30 +247,26 @@ def test_a_replica_is_not_asked(
     assert "not a master" in done.stderr
 
 
-def test_a_password_comes_from_where_the_daemon_has_it(tmp_path: Path, keys: Keys) -> None:
-    """The settings name a credential of the service, and the file holds no secret."""
-    (tmp_path / "redis-password").write_text("s3cret\n")
+def test_the_login_is_the_one_the_daemon_had(tmp_path: Path, keys: Keys) -> None:
+    """Neither settings nor credentials are looked at: systemd shows the latter to nobody after the daemon."""
     with run_server(tmp_path / "own", password="s3cret") as own:
         address = f"redis://{own.host}:{own.port}/2"
-        place = Place(
-            tmp_path, keys, f'url = "{address}"\npassword_file = "credential:redis-password"'
-        )
+        place = Place(tmp_path, keys, url=address, password="s3cret")
         with closing(
             redis.Redis.from_url(address, password="s3cret", decode_responses=True)
         ) as client:
             hold(client, keys)
-            write(place.file, DEAD)
+            place.note(DEAD)
 
-            assert place.run(CREDENTIALS_DIRECTORY=str(tmp_path)).returncode == 0
+            assert place.run(HACHAT_CONFIG=str(tmp_path / "missing")).returncode == 0
             assert client.get(keys.of("lease")) is None
-    assert "s3cret" not in place.file.read_text()
 
 
 def test_a_password_that_is_wrong_is_told(tmp_path: Path, keys: Keys) -> None:
     """Redis's own word reaches the journal, the password does not."""
     with run_server(tmp_path / "own", password="s3cret") as own:
-        place = Place(tmp_path, keys, f'url = "redis://:wr0ng@{own.host}:{own.port}"')
-        write(place.file, DEAD)
+        place = Place(tmp_path, keys, url=f"redis://:wr0ng@{own.host}:{own.port}")
+        place.note(DEAD)
 
         done = place.run()
 
@@ -277,18 +281,20 @@ def test_it_speaks_tls_to_whom_it_trusts(tmp_path: Path, keys: Keys) -> None:
     make_certificate(key, certificate)
     files = ["--tls-key-file", str(key), "--tls-cert-file", str(certificate)]
     options = ["--tls-port", str(port), *files, "--tls-auth-clients", "no"]
-    url = f'url = "rediss://localhost:{port}"'
+    url = f"rediss://localhost:{port}"
     with (
         run_server(tmp_path / "own", binary=find_redis(), options=options) as own,
         closing(redis.Redis(port=own.port, decode_responses=True)) as client,
     ):
         hold(client, keys)
-        stranger = Place(tmp_path, keys, url)
-        write(stranger.file, DEAD)
+        stranger = Place(tmp_path, keys, url=url)
+        stranger.note(DEAD)
 
         assert stranger.run().returncode == 5
         assert is_held(client, keys)
-        assert Place(tmp_path, keys, f"{url}\ntls_ca = '{certificate}'").run().returncode == 0
+        friend = Place(tmp_path, keys, url=url, tls_ca=str(certificate))
+        friend.note(DEAD)
+        assert friend.run().returncode == 0
         assert client.get(keys.of("lease")) is None
 
 
@@ -296,18 +302,19 @@ def test_the_master_is_found_through_sentinels(tmp_path: Path, keys: Keys) -> No
     """One Sentinel that is frozen and one that is away delay nothing much."""
     with run_cluster(tmp_path, password="pw", sentinel_password="spw") as cluster:
         master = cluster.servers[0]
-        addresses = [*cluster.addresses[:2], f"127.0.0.1:{free_port()}"]
         place = Place(
             tmp_path,
             keys,
-            f"sentinels = {addresses}\nservice = {SERVICE!r}\n"
-            "password = 'pw'\nsentinel_password = 'spw'",
+            sentinels=(*cluster.addresses[:2], f"127.0.0.1:{free_port()}"),
+            service=SERVICE,
+            password="pw",
+            sentinel_password="spw",
         )
         with closing(
             redis.Redis(host=master.host, port=master.port, password="pw", decode_responses=True)
         ) as client:
             hold(client, keys)
-            write(place.file, DEAD)
+            place.note(DEAD)
             os.kill(cluster.sentinels[1].process.pid, signal.SIGSTOP)
 
             done = place.run()
@@ -316,13 +323,54 @@ def test_the_master_is_found_through_sentinels(tmp_path: Path, keys: Keys) -> No
             assert client.get(keys.of("lease")) is None
 
 
+def test_the_new_master_is_found_in_a_failover(tmp_path: Path, keys: Keys) -> None:
+    """While Sentinels replace the master it asks again, and gives the lease back to whoever has it then."""
+    with run_cluster(tmp_path) as cluster:
+        old, new = cluster.servers
+        place = Place(tmp_path, keys, sentinels=tuple(cluster.addresses), service=SERVICE)
+        with (
+            closing(redis.Redis(host=old.host, port=old.port)) as first,
+            closing(redis.Redis(host=new.host, port=new.port)) as second,
+        ):
+            hold(first, keys)
+            assert first.wait(1, 5000) == 1
+            place.note(DEAD)
+            cluster.fail_over()
+
+            done = place.run()
+
+            assert done.returncode == 0, done.stderr
+            assert second.get(keys.of("lease")) is None
+
+
+def test_sentinels_are_asked_again_for_a_second(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They name nobody while they choose; after a second it is said that nothing was given back."""
+    settings = RedisSettings(sentinels=("127.0.0.1:1",))
+    answers = [None, None, Address(server.host, server.port)]
+
+    def find(*_: object) -> Address:
+        found = answers.pop(0) if answers else None
+        if found is None:
+            raise StoreUnavailable("a failover is under way")
+        return found
+
+    monkeypatch.setattr(release, "find_master", find)
+    release._reach(settings).close()
+    began = monotonic()
+    with pytest.raises(StoreUnavailable, match="under way; the lease runs out by itself"):
+        release._reach(settings)
+    assert release.PATIENCE <= monotonic() - began < release.LIMIT + LOOSE
+
+
 def test_a_name_server_that_is_deaf_is_not_waited_for(tmp_path: Path, keys: Keys) -> None:
     """Whatever it waits for, it ends in time."""
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
-        place = Place(tmp_path, keys, f'url = "redis://127.0.0.1:{deaf.getsockname()[1]}"')
-        write(place.file, DEAD)
+        place = Place(tmp_path, keys, url=f"redis://127.0.0.1:{deaf.getsockname()[1]}")
+        place.note(DEAD)
         began = monotonic()
 
         assert place.run().returncode == 5

@@ -77,7 +77,7 @@ def test_unit_is_hardened(analyze: str, unit: Path) -> None:
         ("ExecReload", "/bin/kill -HUP $MAINPID"),
         (
             "ExecStopPost",
-            "-/opt/hachat/bin/hachat release --config /etc/hachat/hachat.toml",
+            "-/opt/hachat/bin/hachat release",
         ),
         ("RuntimeDirectory", "hachat"),
         ("StateDirectory", "hachat"),

@@ -10,10 +10,11 @@ from typing import Any, TypeVar, cast
 
 import redis.exceptions
 
-from hachat.store.client import Argument, make_client, unwrap
+from hachat.store.client import Argument, make_client
 from hachat.store.embedded import Server
 from hachat.store.link import Direct, Link
 from hachat.store.scripts import Script
+from hachat.store.translation import unwrap
 from tests.store.mutations import Mutation
 
 T = TypeVar("T")

@@ -9,11 +9,11 @@ from typing import Any
 import trio
 
 from hachat.core.errors import StoreUnavailable
-from hachat.store.client import unwrap
 from hachat.store.embedded import Server
 from hachat.store.link import Direct, Link
 from hachat.store.scripts import Script
 from hachat.store.source import Source
+from hachat.store.translation import unwrap
 
 ADD = Script("add", "return redis.call('INCRBY', KEYS[1], ARGV[1])", "0" * 40)
 """A script whose hash no server knows."""

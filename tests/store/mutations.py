@@ -53,6 +53,17 @@ MUTATIONS: Mapping[str, Mutation] = {
         "for i = first + 2, middle - 1, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end",
         "",
     ),
+    "who asked is told of what found no place": Mutation(
+        "inbound_turn", "for _, note in ipairs(notes) do write_note(unpack(note)) end\n", ""
+    ),
+    "a note needs a place": Mutation(
+        "inbound_turn",
+        "if type(length) ~= 'number' or length >= outbox_limit then return end",
+        "if type(length) ~= 'number' then return end",
+    ),
+    "who asked is told of early words that found no place": Mutation(
+        "progress", "for _, note in ipairs(notes) do write_note(unpack(note)) end\n", ""
+    ),
     "early words are the holder's": Mutation(
         "progress",
         "if not redis.call('XPENDING', ready, group, token, token, 1, consumer)[1] then return {'LOST'} end",

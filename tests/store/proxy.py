@@ -44,7 +44,11 @@ class Proxy:
 
     async def _carry(self, near: trio.SocketStream) -> None:
         self.connections += 1
-        far = await trio.open_tcp_stream("127.0.0.1", self._target)
+        try:
+            far = await trio.open_tcp_stream("127.0.0.1", self._target)
+        except OSError:  # nobody is there, and whoever came finds out
+            await near.aclose()
+            return
         async with near, far, trio.open_nursery() as nursery:
             self._scopes.add(nursery.cancel_scope)
             nursery.start_soon(self._carry_replies, far, near)

@@ -6,7 +6,7 @@ It says the same as the scripts, in the plainest way: lists that are appended to
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hachat.store.commits import Held, Verdict
@@ -31,7 +31,7 @@ CONVERSATIONS: Mapping[str, Lane] = {**ROOMS, **{f"{room}#": lane for room, lane
 
 @dataclass(frozen=True)
 class Plan:
-    """A commit as the model takes it: whose, of which head (none to look only), with which replies."""
+    """A commit as the model takes it: whose, of which head (none to look only), with which replies, said for which room."""
 
     entry: str
     conversation: str
@@ -40,6 +40,7 @@ class Plan:
     give_way: bool = False
     give_up: bool = False
     later: Sequence[str] = ()
+    origin: str = ""
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Lists:
     said: set[str] = field(default_factory=set)
     early: dict[str, set[str]] = field(default_factory=dict)
     jobs: set[str] = field(default_factory=set)
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
     def waiting(self, lane: Lane) -> int:
         """Return how many messages wait in a lane."""
@@ -63,15 +65,27 @@ class Lists:
             if CONVERSATIONS[conversation] == lane
         )
 
-    def say(self, message: str, replies: Sequence[tuple[str, str]]) -> None:
-        """Queue those replies to a message that were not queued before."""
+    def say(self, message: str, replies: Sequence[tuple[str, str]], origin: str) -> None:
+        """Queue those replies to a message that were not queued before; of one without a place `origin` is to be told."""
         before = self.early.get(message, set())
         for room, reply in replies:
             if reply not in before:
                 assert reply not in self.said, f"{reply} is said twice"
                 self.said.add(reply)
                 outbox = self.outboxes[room]
-                (outbox if len(outbox) < OUTBOX else self.dead).append(reply)
+                if len(outbox) < OUTBOX:
+                    outbox.append(reply)
+                    continue
+                self.dead.append(reply)
+                if origin != room:
+                    self.notes.append((origin, f"{reply}/note"))
+
+    def write_notes(self, broken: Container[str]) -> None:
+        """Queue what rooms are to be told, where there is a place for it."""
+        for room, note in self.notes:
+            if len(self.outboxes[room]) < OUTBOX and room not in broken:
+                self.outboxes[room].append(note)
+        self.notes.clear()
 
     def remember(self, message: str, replies: Sequence[tuple[str, str]]) -> None:
         """Keep in mind which replies to a message have been queued."""
@@ -136,7 +150,7 @@ class InboundModel:
         return Verdict.DONE
 
     def _finish(self, plan: Plan, box: list[str]) -> None:
-        self.lists.say(plan.head, plan.replies)
+        self.lists.say(plan.head, plan.replies, plan.origin)
         if plan.give_up:
             self.lists.dead.append(plan.head)
         if plan.later:
@@ -156,7 +170,7 @@ class InboundModel:
         box = self.lists.mailboxes[place]
         if box[:1] != [plan.head]:
             return Held.LOST
-        self.lists.say(plan.head, plan.replies)
+        self.lists.say(plan.head, plan.replies, plan.origin)
         self.lists.remember(plan.head, plan.replies)
         if not aside:
             return Held.HELD

@@ -9,7 +9,6 @@ from typing import Protocol
 import pytest
 import redis.exceptions
 import trio
-from redis._parsers import BaseParser
 
 from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
 from hachat.store.client import (
@@ -18,45 +17,9 @@ from hachat.store.client import (
     Greeting,
     make_client,
     require_master,
-    translate,
-    unwrap,
 )
 from hachat.store.embedded import Server
 from tests.waiting import until
-
-UNAVAILABLE = (
-    "READONLY You can't write against a read only replica.",
-    "NOREPLICAS Not enough good replicas to write.",
-    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
-    "LOADING Redis is loading the dataset in memory",
-    "CLUSTERDOWN Hash slot not served",
-    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
-    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-    "TRYAGAIN Multiple keys request during rehashing of slot",
-    "ERR max number of clients reached",
-    "ERR Error running script (call to f_0): @user_script:1: @user_script: 1: -NOREPLICAS Not enough",
-)
-
-REFUSED = (
-    "OOM command not allowed when used memory > 'maxmemory'.",
-    "MISCONF Redis is configured to save RDB snapshots, but it's unable to persist to disk.",
-    "NOAUTH Authentication required.",
-    "WRONGPASS invalid username-password pair or user is disabled.",
-    "NOPERM this user has no permissions to run the 'set' command",
-    "NOSCRIPT No matching script. Please use EVAL.",
-    "WRONGTYPE Operation against a key holding the wrong kind of value",
-    "BUSYGROUP Consumer Group name already exists",
-    "NOGROUP No such key 'x' or consumer group 'y'",
-    "ERR unknown command 'READONLY'",
-    "ERR Error running script (call to f_0): @user_script:1: @user_script: 1: -OOM command not",
-)
-
-
-def parse(line: str) -> Exception:
-    """Return what redis-py makes of an error reply."""
-    error = BaseParser.parse_error(line)  # type: ignore[no-untyped-call]
-    assert isinstance(error, Exception)
-    return error
 
 
 class Make(Protocol):
@@ -77,51 +40,6 @@ def make() -> Iterator[Make]:
             return stack.enter_context(closing(client))
 
         yield make
-
-
-@pytest.mark.parametrize("line", UNAVAILABLE)
-def test_answers_that_mean_another_server_is_meant(line: str) -> None:
-    """A server that does not take our writes just now is as good as none."""
-    assert isinstance(translate(parse(line)), StoreUnavailable)
-
-
-@pytest.mark.parametrize("line", REFUSED)
-def test_answers_that_mean_no(line: str) -> None:
-    """Asking again would change nothing."""
-    assert isinstance(translate(parse(line)), StoreRefused)
-
-
-@pytest.mark.parametrize("word", ["OOM", "MISCONF", "NOPERM", "WRONGTYPE"])
-def test_first_word_stays(word: str) -> None:
-    """Operators look for the word that Redis itself uses."""
-    assert word in str(translate(parse(f"{word} for a reason")))
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        redis.exceptions.TimeoutError("Timeout reading from socket"),
-        redis.exceptions.ConnectionError("Connection closed by server."),
-        redis.exceptions.InvalidResponse("Protocol Error"),
-        ConnectionResetError("reset"),
-        AttributeError("'NoneType' object has no attribute 'sendall'"),
-    ],
-)
-def test_call_without_an_answer_is_unknown(error: Exception) -> None:
-    """However a call ended without an answer, it may have been carried out."""
-    ours = translate(error)
-    assert isinstance(ours, StoreUnavailable)
-    assert ours.__cause__ is error
-
-
-def test_unwrap_returns_replies_and_raises_the_rest() -> None:
-    """A reply stays what it is; nothing of redis-py comes through."""
-    assert unwrap(b"OK") == b"OK"
-    assert unwrap(None) is None
-    with pytest.raises(StoreRefused):
-        unwrap(StoreRefused("no"))
-    with pytest.raises(StoreRefused):
-        unwrap(redis.exceptions.NoScriptError("no such script"))
 
 
 def test_only_masters_are_admitted() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import trio
 
+from hachat import Context, Handler, hear
+from hachat.bot.testing import Stage
 from hachat.core.errors import (
     QueueFull,
     StoreRefused,
@@ -214,7 +216,7 @@ async def test_a_message_goes_back_as_if_it_had_just_come(
     _, ((token, head),) = await inbound.turn("chat", [], 1)
     assert head is not None
     retried = decode_inbound(head.data)
-    assert retried == message(1, attempt=0, only=only, at=retried.at)
+    assert retried == message(1, attempt=0, only=only, at=retried.at, retried=entry)
     assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
     assert await link.command("HGETALL", keys.of("deaths")) == [b"m9", b"1"]
     assert await link.command("HGET", keys.of("said"), "m1") == b"\n"
@@ -285,17 +287,56 @@ async def test_a_retry_that_is_cancelled_lets_the_letter_go(
     assert await letters.retry(entry, BY)
 
 
-async def test_a_message_that_is_retried_is_not_too_old_to_be_answered(
-    letters: DeadLetters, link: Link, keys: Keys
+@pytest.mark.parametrize("value", [message(1), webhook(1)])
+async def test_what_is_retried_is_not_too_old_to_be_answered(
+    value: Value, letters: DeadLetters, link: Link, keys: Keys
 ) -> None:
-    """However long its letter has lain there, it is of now; else commands would be refused as said too long ago."""
-    entry = await bury(link, keys, message(1))
+    """However long its letter has lain there, it is of now; else it would be refused for its age once more."""
+    entry = await bury(link, keys, value)
 
     await letters.retry(entry, BY)
 
-    (item,) = await link.command("LRANGE", keys.mailbox("t/ops"), 0, -1)
+    (item,) = await link.command("LRANGE", keys.mailbox(value.conversation), 0, -1)
     seconds, _ = await link.command("TIME")
     assert decode_inbound(item.partition(b"|")[2]).at == pytest.approx(int(seconds), abs=2)
+
+
+class Counter(Handler):
+    """Says how often it was run."""
+
+    runs = 0
+
+    @hear("text", age=None)
+    async def count(self, ctx: Context) -> None:
+        """Count."""
+        self.runs += 1
+        ctx.reply(f"run {self.runs}")
+
+
+async def test_what_a_retried_message_says_is_not_taken_for_what_it_said_before(
+    letters: DeadLetters, link: Link, keys: Keys
+) -> None:
+    """While a reply of its first life waits, one of the second is another; a report that is repeated pops only its own."""
+    queue, robot = Inbound(link, keys, "n1:b1", letters.limits), Stage(Counter()).robot
+    await queue.prepare()
+    await queue.enqueue(message(1, only=(), attempt=0), "chat")
+    for give_up in ("it failed", ""):
+        _, ((token, head),) = await queue.turn("chat", [], 1)
+        assert head is not None
+        replies = await robot.handle(decode_inbound(head.data))
+        await queue.turn("chat", [Commit(token, head, replies, give_up=give_up)])
+        for letter in (await letters.find(Query(), 10)).letters:
+            await letters.retry(letter.entry, BY)
+    first, second = await link.command("LRANGE", keys.outbox("t/ops"), 0, -1)
+    assert first.partition(b"|")[0] != second.partition(b"|")[0]
+
+    await link.command("SET", keys.of("lease"), "n1/b1/0.1")
+    outbound = Outbound(link, keys, "n1/b1/0.1")
+    (due,), _ = await outbound.turn([], 1)
+    for _ in range(2):  # the answer to the first was lost
+        await outbound.turn([Report(due)], 1)
+
+    assert await link.command("LRANGE", keys.outbox("t/ops"), 0, -1) == [second]
 
 
 @pytest.mark.parametrize("value", [webhook(1), Job("j1", "Deploy.nightly", 1.0, attempt=4)])
@@ -309,7 +350,8 @@ async def test_work_goes_back_to_its_own_lane(
 
     (item,) = await link.command("LRANGE", keys.mailbox(value.conversation), 0, -1)
     retried = decode_inbound(item.partition(b"|")[2])
-    assert (retried.id, retried.attempt, retried.at) == (value.id, 0, value.at)
+    assert (retried.id, retried.attempt) == (value.id, 0)
+    assert (retried.at == value.at) == isinstance(value, Job)  # that is when it was meant to be
     assert await link.command("XLEN", keys.ready("work")) == 1
     assert await link.command("HGET", keys.of("counters"), "waiting:work") == b"1"
 

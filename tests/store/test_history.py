@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from hachat.core.lease import Granted, Token
+from hachat.core.stepdown import Order
 from hachat.store.embedded import Server
 from hachat.store.history import MOST, History, Returned, Term, Unseen, read_history
 from hachat.store.keys import Keys
@@ -86,8 +87,8 @@ async def test_a_silent_master_ended_between_its_last_word_and_the_take_over(
     """No figure is made up: of the end and of the gap only the bounds are told, whatever others said meanwhile."""
     old = await take(store, "a")
     await store.renew(old)
-    request = await store.request_step_down(old, "", "does it answer?")
-    await store.refuse(request, "no")
+    request = await store.request_step_down(old, "r1", Order(reason="does it answer?"))
+    await store.refuse(request, "no", "no successor")
     heard = read_times(raw, keys.of("events"))[1]
     raw.delete(keys.of("lease"))
     new = await take(store, "b", silence=9.0)

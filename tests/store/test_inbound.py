@@ -12,11 +12,12 @@ import trio
 from hachat.core.errors import QueueFull, StoreError, StoreRefused
 from hachat.core.messages import Job, Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
-from hachat.core.wire import decode_inbound
+from hachat.core.wire import decode_inbound, decode_reply
 from hachat.store.commits import Commit, Head, Held, Later, Token, Verdict, mark
 from hachat.store.inbound import DEATHS, Inbound
 from hachat.store.keys import GROUP, Keys
 from hachat.store.link import Link
+from hachat.store.trail import trace
 
 ROOM = Room("test", "ops")
 
@@ -258,6 +259,141 @@ async def test_a_reply_that_does_not_fit_becomes_a_dead_letter(link: Link, keys:
     ((_, fields),) = await link.command("XRANGE", keys.of("dead"), "-", "+")
     assert fields[::2] == [b"kind", b"origin", b"data", b"reason"]
     assert fields[5].startswith(b"m1/r/1|")
+
+
+async def overflow(
+    link: Link, keys: Keys, replies: Sequence[Reply], *, early: bool = False
+) -> tuple[list[Reply], list[str]]:
+    """Say something where an outbox holds two replies; return what waits in test/ops, and the ids in dead letters."""
+    small = queue(link, keys, outbox=2)
+    await small.prepare()
+    await small.enqueue(message(1), "chat")
+    (token,) = await take(small, link)
+    (head,) = await heads(link, keys, token.conversation)
+    for _ in range(2):  # a repeated call changes nothing
+        if early:
+            await small.progress(token, head, replies)
+        else:
+            await commit(small, token, head, replies)
+    items = await link.command("LRANGE", keys.outbox("test/ops"), 0, -1)
+    assert [item.partition(b"|")[0].decode() for item in items] == [
+        decode_reply(item.partition(b"|")[2]).id for item in items
+    ]
+    lengths = [
+        await link.command("LLEN", key) for key in await link.command("KEYS", keys.outbox("*"))
+    ]
+    assert int(await link.command("HGET", keys.of("counters"), "outgoing")) == sum(lengths)
+    letters = await link.command("XRANGE", keys.of("dead"), "-", "+")
+    return [decode_reply(item.partition(b"|")[2]) for item in items], [
+        fields[5].partition(b"|")[0].decode() for _, fields in letters
+    ]
+
+
+def elsewhere(text: str, *, count: int = 3, origin: str = "test/ops") -> list[Reply]:
+    """Return replies to a room that has no place for the last of them."""
+    return [
+        Reply(f"m1/r/{number}", "test/dev", text, about="m1", origin=origin)
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_who_asked_is_told_of_a_reply_that_found_no_place(
+    early: bool,  # noqa: FBT001 - a table
+    link: Link,
+    keys: Keys,
+) -> None:
+    """The step that makes it a dead letter says so in the room of the request, which is due; once."""
+    waiting, dead = await overflow(link, keys, elsewhere('done ü/"\n|'), early=early)
+
+    assert dead == ["m1/r/2"]
+    assert waiting == [
+        Reply(
+            "m1/r/2/note",
+            "test/ops",
+            'This could not be said in test/dev (the outbox of the room is full): done ü/"\n|',
+            about="m1",
+        )
+    ]
+    assert await link.command("ZSCORE", keys.of("outready"), "test/ops") is not None
+    assert await link.command("LLEN", keys.of("bell")) == 1
+    assert ("reply", "m1/r/2/note") in {
+        (step.what, step.id) for step in (await trace(link, keys, "m1")).steps
+    }
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_note_takes_no_reply_s_place(
+    early: bool,  # noqa: FBT001 - a table
+    link: Link,
+    keys: Keys,
+) -> None:
+    """What was to be said comes first, and where no place is left there is no note, nor a letter about it."""
+    here = [Reply(f"m1/h/{number}", "test/ops", "here", about="m1") for number in range(2)]
+
+    waiting, dead = await overflow(link, keys, [*elsewhere("done"), *here], early=early)
+
+    assert dead == ["m1/r/2"]
+    assert [reply.id for reply in waiting] == ["m1/h/0", "m1/h/1"]
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize(
+    "replies",
+    [
+        elsewhere("done", origin=""),
+        elsewhere("done", origin="test/dev"),
+        [msgspec.structs.replace(reply, id=f"{reply.id}/note") for reply in elsewhere("done")],
+    ],
+)
+async def test_there_is_no_note_where_nobody_is_to_be_told(
+    replies: list[Reply],
+    early: bool,  # noqa: FBT001 - a table
+    link: Link,
+    keys: Keys,
+) -> None:
+    """Neither the full room itself, nor of a note, which would go on for ever."""
+    waiting, dead = await overflow(link, keys, replies, early=early)
+
+    assert (waiting, dead) == ([], [replies[2].id])
+    assert await link.command("LLEN", keys.outbox("test/dev")) == 2
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_note_quotes_the_beginning(
+    early: bool,  # noqa: FBT001 - a table
+    link: Link,
+    keys: Keys,
+) -> None:
+    """A long reply is cut, between characters."""
+    (note,), _ = await overflow(link, keys, elsewhere("a" + "ü" * 500), early=early)
+
+    assert note.text.endswith("full): a" + "ü" * 99 + "…")
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_note_that_cannot_be_written_stops_nobody(
+    early: bool,  # noqa: FBT001 - a table
+    link: Link,
+    keys: Keys,
+) -> None:
+    """Where something else stands in the outbox's place, the commit goes on without it."""
+    await link.command("SET", keys.outbox("test/origin"), "rubbish")
+    small = queue(link, keys, outbox=2)
+    await small.prepare()
+    await small.enqueue(message(1), "chat")
+    (token,) = await take(small, link)
+    (head,) = await heads(link, keys, token.conversation)
+
+    if early:
+        told = await small.progress(token, head, elsewhere("done", origin="test/origin"))
+        assert told.held is Held.HELD
+    else:
+        replies = elsewhere("done", origin="test/origin")
+        assert await commit(small, token, head, replies) is Verdict.DONE
+
+    assert await link.command("XLEN", keys.of("dead")) == 1
+    assert await link.command("HGET", keys.of("counters"), "outgoing") == b"2"
 
 
 async def test_a_message_given_up_is_kept_with_its_reason(

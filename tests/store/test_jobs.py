@@ -13,9 +13,11 @@ import trio
 
 from hachat.core.errors import QueueFull, StoreRefused, StoreUnavailable
 from hachat.core.messages import Inbound, Job, Message, Room, User
+from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound
-from hachat.store.commits import Later, pack_job
+from hachat.store.commits import Commit, Later, pack_job
 from hachat.store.embedded import Server
+from hachat.store.inbound import Inbound as Queue
 from hachat.store.jobs import MOST_WAITING, PUT_OFF, Firing, Jobs
 from hachat.store.keys import GROUP, Keys, Lane
 from hachat.store.link import Direct, Link
@@ -146,6 +148,42 @@ async def test_cancel(link: Link, keys: Keys) -> None:
     assert [waits.id for waits in await jobs.waiting()] == ["j2"]
     await jobs.schedule(Later("j2", 0, "work"))
     assert await link.command("EXISTS", keys.of("jobs"), keys.of("jobdata")) == 0
+
+
+async def test_a_handler_may_set_a_timer_again_that_was_cancelled(link: Link, keys: Keys) -> None:
+    """Under the same name the very same job waits anew; the commit that set it first, repeated, does not bring it back."""
+    jobs, inbound = Jobs(link, keys), Queue(link, keys, "n1:b1", QueueSettings())
+    await inbound.prepare()
+    timer = later("reminder/ada", 60.0, job())
+    for number in (1, 2):
+        value = Message(f"m{number}", Room("irc", "#lab"), User("u"), "hello", 1.0)
+        await inbound.enqueue(value, "chat")
+        _, ((token, head),) = await inbound.turn("chat", [], 1)
+        commit = Commit(token, head, later=[timer])
+        await inbound.turn("chat", [commit])
+        assert await jobs.cancel("reminder/ada")
+        await inbound.turn("chat", [commit])
+        assert await jobs.waiting() == []
+
+
+async def test_a_schedule_goes_on_when_another_try_of_its_job_is_cancelled(
+    link: Link, keys: Keys
+) -> None:
+    """What is cancelled is that try: its slot does not come back, and the next one fires."""
+    jobs, inbound = Jobs(link, keys), Queue(link, keys, "n1:b1", QueueSettings())
+    await inbound.prepare()
+    assert await jobs.fire(ROUTE, 1000, job(f"{ROUTE}@1000")) is Firing.FIRED
+    _, ((token, head),) = await inbound.turn("work", [], 1)
+    again = later(f"{ROUTE}@1000/again", 60.0, job(f"{ROUTE}@1000"))
+    await inbound.turn("work", [Commit(token, head, later=[again], again=True)])
+
+    assert await jobs.cancel(again.id)
+
+    assert await jobs.fire(ROUTE, 1000, job(f"{ROUTE}@1000")) is Firing.PAST
+    assert await jobs.fire(ROUTE, 2000, job(f"{ROUTE}@2000")) is Firing.FIRED
+    assert await ids(link, keys) == [f"{ROUTE}@2000"]
+    assert await jobs.waiting() == []
+    assert await link.command("EXISTS", keys.of("said")) == 0
 
 
 async def test_to_cancel_what_waits_no_more_forgets_nothing(link: Link, keys: Keys) -> None:

@@ -6,17 +6,21 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
 import redis
 import trio
 
 from hachat.cluster.elector import Elector, Term
-from hachat.core.errors import StoreUnavailable, UsageError
+from hachat.core.errors import StoreUnavailable
 from hachat.core.lease import Answer, Ask, Changed, Event, Granted, Refused, Sight, Timing, Token
+from hachat.core.stepdown import Order
+from hachat.store.control import Directive
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys
 from hachat.store.lease import LeaseStore, LeaseView, open_lease, read_event
 from hachat.store.link import Link
+from hachat.store.scripts import load
 from tests.cluster.fake_lease import FakeServer
 
 TIMING = Timing()
@@ -97,13 +101,23 @@ async def test_who_has_not_seen_the_last_event_is_told_of_it(store: LeaseStore) 
     assert await store.acquire(ask("b", looked.sight)) != looked
 
 
-async def test_a_living_key_is_not_taken(store: LeaseStore) -> None:
-    """However long a candidate has heard nothing, a key that lives is somebody's."""
+async def test_a_living_key_is_held_until_silence_has_lasted(store: LeaseStore) -> None:
+    """Whoever set it may still be leading until then."""
     await take(store, "a")
-    answer = await acquire(store, "b", silence=99, age=99)
-    assert isinstance(answer, Refused)
-    assert answer.kind == "HELD"
-    assert 4 < answer.wait <= 5
+    assert await acquire(store, "b", silence=2.0, age=99) == Refused("HELD", 3.0)
+
+
+async def test_a_key_that_outlives_its_holder_blocks_nobody(
+    store: LeaseStore, raw: redis.Redis, keys: Keys
+) -> None:
+    """Where Redis's clock was set back by an hour, or a replica's was an hour behind, so long does a dead holder's key live."""
+    old = await take(store, "a")
+    raw.pexpire(keys.of("lease"), 3_600_000)
+    new = await take(store, "b", silence=5.0)
+    assert new > old
+    assert raw.get(keys.of("lease")) == str(new)
+    assert 4000 < raw.pttl(keys.of("lease")) <= 5000
+    assert not await store.renew(old)
 
 
 async def test_a_key_without_a_life_is_held_for_a_ttl(
@@ -145,6 +159,30 @@ async def test_another_redis_is_left_alone_for_the_lock_delay(
     raw.hset(keys.of("meta"), "lock_delay", 9000)
     assert await acquire(store, "b", age=7.0) == Refused("WAIT", 2.0)
     assert isinstance(await acquire(store, "b", age=9.0), Granted)
+
+
+async def test_a_holder_that_went_on_vouches_for_another_redis(
+    store: LeaseStore, raw: redis.Redis, keys: Keys
+) -> None:
+    """Nobody can have led since without its record, so what it then gives back is taken at once, and not after the lock delay."""
+    token = await take(store, "a")
+    raw.hset(keys.of("meta"), "identity", "another@0")
+    assert await store.renew(token)
+    await store.release(token, "b", 10.0, "test")
+    assert isinstance(await acquire(store, "b", age=0.0), Granted)
+
+
+async def test_whoever_is_not_the_holder_vouches_for_nothing(
+    store: LeaseStore, raw: redis.Redis, keys: Keys
+) -> None:
+    """A late renewal of an earlier term changes no record."""
+    old = await take(store, "a")
+    await store.release(old, "", 0.0, "test")
+    await take(store, "b")
+    raw.hset(keys.of("meta"), "identity", "another@0")
+    raw.set(keys.of("lease"), str(old))
+    assert await store.renew(old)
+    assert raw.hget(keys.of("meta"), "identity") == "another@0"
 
 
 async def test_an_empty_redis_is_not_trusted_by_who_knows_better(store: LeaseStore) -> None:
@@ -354,7 +392,7 @@ async def test_a_server_that_forgot_the_scripts_learns_them_again(
     raw.script_flush()
     assert await store.renew(token)
     raw.script_flush()
-    assert await store.request_step_down(token, "", "test")
+    assert await store.request_step_down(token, "r1", Order())
     raw.script_flush()
     assert await store.release(token, "", 0.0, "test")
 
@@ -374,8 +412,10 @@ async def test_every_change_is_an_event(store: LeaseStore) -> None:
     """Whoever follows hears of everything after the id it names, in order."""
     token = await take(store, "a")
     await store.renew(token)
-    request = await store.request_step_down(token, "b", "test", "ada")
-    await store.refuse(request, "no such node")
+    await store.request_step_down(token, "r1", Order(to="b", by="ada", hold=1.5, force=True))
+    await store.prepare(token, "b", "r1#1")
+    await store.ready("r1#1")
+    await store.refuse("r1", "no such node", "ineligible")
     await store.release(token, "b", 0.0, "test")
     heard: list[Event] = []
 
@@ -389,11 +429,15 @@ async def test_every_change_is_an_event(store: LeaseStore) -> None:
         ("connected", None, "", "", ""),
         ("acquired", token, "", "", ""),
         ("renewed", token, "", "", ""),
-        ("step-down", token, "b", "", "ada"),
-        ("refused", None, "", request, ""),
+        ("step-down", token, "b", "r1", "ada"),
+        ("prepare", token, "b", "r1#1", ""),
+        ("ready", None, "", "r1#1", ""),
+        ("refused", None, "", "r1", ""),
         ("released", token, "b", "", ""),
     ]
     assert len({event.sight.identity for event in heard}) == 1
+    _, _, _, request, _, _, refusal, _ = heard
+    assert (request.hold, request.force, refusal.code) == (1.5, True, "ineligible")
 
 
 async def test_a_follower_outlives_its_connection(
@@ -434,16 +478,6 @@ async def test_who_follows_an_emptied_stream_hears_what_is_new(
         assert (await receive.receive()).kind == "acquired"
 
 
-async def test_a_step_down_is_asked_of_the_present_master_only(store: LeaseStore) -> None:
-    """A request that names another master, or when there is none, is refused."""
-    token = await take(store, "a")
-    with pytest.raises(UsageError, match="not the master any more"):
-        await store.request_step_down(replace(token, epoch=1), "b", "test")
-    await store.release(token, "", 0.0, "test")
-    with pytest.raises(UsageError, match="nobody is"):
-        await store.request_step_down(token, "b", "test")
-
-
 @pytest.mark.parametrize(
     "fields", [[], [b"event", b"later kind"], [b"event", b"renewed", b"token", b"nonsense"]]
 )
@@ -461,6 +495,7 @@ class Twins:
         self._draw = draw
         self._tokens: list[tuple[Token, Token]] = []
         self._seen = NOTHING, NOTHING
+        self.refusals: set[str] = set()
 
     async def acquire(self) -> None:
         """Ask for the lease, by what was seen last."""
@@ -479,6 +514,7 @@ class Twins:
                 self._seen = this, that
             case Refused(here_kind, _), Refused(there_kind, _):
                 assert here_kind == there_kind
+                self.refusals.add(here_kind)
             case differing:
                 pytest.fail(f"different answers: {differing}")
 
@@ -495,28 +531,43 @@ class Twins:
             other, heir, barred, ""
         )
 
+    async def order(self, link: Link, keys: Keys) -> None:
+        """Order something, or take it back."""
+        name = self._draw.choice(["pause", "drain:a", "drain:b", "hold:b", "hold:c"])
+        until = self._draw.choice([None, None, 0.0, 10.0**10])
+        value = b"" if until is None else msgspec.json.encode(Directive("t", until=until))
+        here = self.fake.order(name, until)
+        there = await link.script(
+            load("control"), [keys.of("control"), keys.of("events")], [name, value]
+        )
+        assert here == there
+
     def _pick(self) -> tuple[Token, Token]:
         never = Token(0, 0, "x", "x1")
         return self._draw.choice(self._tokens[-3:] or [(never, never)])
 
 
 async def test_the_fake_answers_as_the_scripts_do(
-    store: LeaseStore, raw: redis.Redis, keys: Keys
+    store: LeaseStore, raw: redis.Redis, link: Link, keys: Keys
 ) -> None:
     """What is proved with the simulation's server holds for the real one: the same questions, the same answers."""
     draw = random.Random(1)
     twins = Twins(store, draw)
-    for _ in range(400):
-        match draw.choice(["acquire", "acquire", "acquire", "renew", "release", "forget"]):
+    steps = ["acquire"] * 6 + ["renew", "release", "forget"] * 2 + ["order"]
+    for _ in range(800):
+        match draw.choice(steps):
             case "acquire":
                 await twins.acquire()
             case "renew":
                 await twins.renew()
             case "release":
                 await twins.release()
+            case "order":
+                await twins.order(link, keys)
             case _:
                 twins.fake.forget()
                 raw.delete(keys.of("lease"))
+    assert twins.refusals >= {"HELD", "PAUSED", "DRAINED", "HOLD", "WAIT", "HANDOFF", "VETO"}
 
 
 Run = Callable[[str, Callable[[Term], Awaitable[None]]], Awaitable[Elector]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hachat.core.errors import StoreUnavailable
-from hachat.store.masters import Answer, FailingOver, Master, choose, read_answer
+from hachat.store.masters import Answer, Behind, FailingOver, Master, choose, read_answer
 
 OLD, NEW = Master("10.0.0.1", 6379, 3), Master("10.0.0.2", 6379, 4)
 STRAY = Master("10.0.0.9", 6379, 3)
@@ -31,6 +31,13 @@ def test_master_about_to_be_replaced_is_none() -> None:
     """What it still acknowledges would be lost, whoever else takes it for the master."""
     with pytest.raises(FailingOver, match="mymaster"):
         choose("mymaster", [Answer("a", OLD), Answer("b", None, "busy", failover_epoch=3)])
+
+
+def test_what_was_said_before_a_known_failover_is_not_believed() -> None:
+    """The only Sentinel that answers may be the one that was away."""
+    assert choose("mymaster", [Answer("a", NEW), Answer("b", OLD)], known=4) == NEW
+    with pytest.raises(Behind, match=r"config epoch 3, known is 4"):
+        choose("mymaster", [Answer("a", None, "no answer"), Answer("b", OLD)], known=4)
 
 
 def test_no_master_is_explained() -> None:

@@ -245,7 +245,7 @@ async def test_beats_need_no_queue(link: Link, keys: Keys, client: Client) -> No
 async def test_looking_for_who_is_missed_by_nobody_costs_little(
     link: Link, keys: Keys, own_server: Server
 ) -> None:
-    """Of all commands of a beat, a look adds one for each lane, once in so many beats."""
+    """Of all commands of a beat, a look adds one, and one for each lane, once in so many beats."""
     client = make_client(1.0, host=own_server.host, port=own_server.port)
     mine = members(link, keys, member())
 
@@ -261,7 +261,22 @@ async def test_looking_for_who_is_missed_by_nobody_costs_little(
     client.close()
 
     evaluations_with_time_and_two_of_nodes = 4 * 3 * LOOK_BEATS
-    assert spent == evaluations_with_time_and_two_of_nodes + 3 * len(LANES)
+    assert spent == evaluations_with_time_and_two_of_nodes + 3 * (len(LANES) + 1)
+
+
+async def test_a_redis_that_has_forgotten_a_node_is_told_again(
+    link: Link, keys: Keys, client: Client
+) -> None:
+    """A node that lives is in the list of members again after a few beats, as it was."""
+    mine = members(link, keys, member())
+    await mine.join()
+    before = await link.command("HGETALL", keys.of("members"))
+    await link.command("DEL", keys.of("members"), keys.of("nodes"))
+
+    for _ in range(LOOK_BEATS):
+        await beat(mine, client)
+
+    assert await link.command("HGETALL", keys.of("members")) == before
 
 
 async def test_a_beat_that_is_lost_is_no_look(link: Link, keys: Keys, client: Client) -> None:

@@ -61,3 +61,14 @@ def test_a_script_that_is_not_there_is_missed_at_once() -> None:
     """A misspelt name fails on import and not in production."""
     with pytest.raises(FileNotFoundError):
         load("no_such_script")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_script_is_known_to_write_or_only_to_read(name: str, link: Link) -> None:
+    """Replicas confirm what a script writes; one that reads waits for none, so it must not write at all."""
+    script = load(name)
+    commands = sorted(set(re.findall(r"redis\.p?call\('(\w+)'", script.text)))
+
+    found = await link.command("COMMAND", "INFO", *commands)
+
+    assert script.reads == (not any(b"write" in flags for _, _, flags, *_ in found))

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
+from hachat.store import sentinel
 from hachat.store.link import Link
 from hachat.store.masters import Master
 from hachat.store.sentinel import Sentinels
@@ -50,20 +51,42 @@ async def test_discovery(cluster: Cluster) -> None:
     assert int(epoch) == source.config_epoch == 0
 
 
-async def test_frozen_sentinel_costs_little(cluster: Cluster) -> None:
-    """One that hangs is waited for 150 ms; a client that asks one after the other can hang for a minute."""
+@pytest.mark.parametrize("number", [0, 1, 2])
+async def test_frozen_sentinel_costs_little(cluster: Cluster, number: int) -> None:
+    """Whichever hangs is waited for 150 ms; a client that asks one after the other can hang for a minute."""
     source = make(cluster)
     await source.open(2.0)
-    frozen = cluster.sentinels[0].process
+    frozen = cluster.sentinels[number].process
     frozen.send_signal(signal.SIGSTOP)
     try:
-        source._fresh_until = -1.0
-        began = trio.current_time()
-        await source.open(2.0)
-        # 0.15 s by design; the rest is for machines busier than this one.
-        assert trio.current_time() - began < 1.0
+        waits = []
+        for _ in range(5):
+            source._fresh_until = -1.0
+            began = trio.current_time()
+            await source.open(2.0)
+            waits.append(trio.current_time() - began)
+        assert (
+            min(waits) <= 0.3
+        )  # 0.15 by design; the best of five, for machines busier than this one
     finally:
         frozen.send_signal(signal.SIGCONT)
+
+
+async def test_answer_from_before_a_known_failover_is_not_believed(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sentinels that were away do not lead back to a deposed master; those that were set up anew are believed in the end."""
+    source = make(cluster)
+    await source.open(2.0)
+    source._config_epoch = 1
+    source._fresh_until = -1.0
+    with pytest.raises(StoreUnavailable, match="from before a failover"):
+        await source.open(2.0)
+    assert source.config_epoch == 1
+
+    monkeypatch.setattr(sentinel, "_BELIEVE", 0.0)
+    source._fresh_until = -1.0
+    assert await ask(source, "PING") == b"PONG"
 
 
 async def test_connections_opened_together_ask_once(
@@ -119,8 +142,8 @@ async def test_server_that_is_no_master_is_not_written_to(cluster: Cluster) -> N
 async def test_no_sentinel_at_all(cluster: Cluster) -> None:
     """All frozen: a clear error, soon."""
     source = make(cluster)
-    for sentinel in cluster.sentinels:
-        sentinel.process.send_signal(signal.SIGSTOP)
+    for each in cluster.sentinels:
+        each.process.send_signal(signal.SIGSTOP)
     try:
         with (
             trio.fail_after(2.0),
@@ -128,8 +151,29 @@ async def test_no_sentinel_at_all(cluster: Cluster) -> None:
         ):
             await source.open(2.0)
     finally:
-        for sentinel in cluster.sentinels:
-            sentinel.process.send_signal(signal.SIGCONT)
+        for each in cluster.sentinels:
+            each.process.send_signal(signal.SIGCONT)
+
+
+async def test_one_sentinel_of_three_is_enough_to_find_the_master(tmp_path: Path) -> None:
+    """Two that died cannot fail over any more, but one still knows; when the master dies too it names none."""
+    with run_cluster(tmp_path) as cluster:
+        source = Sentinels(cluster.addresses, SERVICE)
+        for dead in cluster.sentinels[:2]:
+            dead.process.kill()
+            dead.process.wait()
+        assert await ask(source, "PING") == b"PONG"
+        cluster.servers[0].process.kill()
+
+        async def names_none() -> bool:
+            source._fresh_until = -1.0
+            try:
+                await source.open(2.0)
+            except StoreUnavailable as error:
+                return "s_down" in str(error)
+            return False
+
+        await until(names_none)
 
 
 # Failovers
@@ -157,8 +201,11 @@ class Writer:
 
     async def find_lost(self) -> set[int]:
         """Return the acknowledged numbers that Redis no longer knows."""
+        acknowledged = set(
+            self.acknowledged
+        )  # what comes to it while Redis answers is not in the answer
         stored = {int(member) for member in await self._link.command("SMEMBERS", "numbers")}
-        return set(self.acknowledged) - stored
+        return acknowledged - stored
 
 
 async def _read(link: Link, ended: trio.Event) -> None:

@@ -17,8 +17,8 @@ from hachat.store.commits import Commit
 from hachat.store.inbound import Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
-from hachat.store.members import Member
-from hachat.store.status import MISSED, NodeStatus, QueueStatus, Status, read_status, read_version
+from hachat.store.members import MISSED, Member
+from hachat.store.status import NodeStatus, QueueStatus, Status, read_status, read_version
 
 NOTHING = QueueStatus(0, None)
 

@@ -315,6 +315,22 @@ async def test_a_long_trail_is_looked_through_in_parts(
     assert (await trace(link, keys, "m1")).steps == []
 
 
+async def test_what_came_more_than_once_is_told_from_its_first_coming(
+    link: Link, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other tries come in anew, and a retried letter may; each is told of, however much lies between them."""
+    monkeypatch.setattr(module, "PAGE", 3)
+    for step in ("in", "in", "dead", "retried", "in", "finished"):
+        await note(link, keys, step, "m1\tt/ops")
+        for number in range(7):
+            await note(link, keys, "sent", f"m9{number}/ping/1")
+
+    found = await trace(link, keys, "m1")
+
+    assert [step.what for step in found.steps] == ["in", "in", "dead", "retried", "in", "finished"]
+    assert found.kept_since == found.steps[0].at
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -204,7 +204,7 @@ class InboundWalk(Ground):
         if head is None or draft.look:
             return Commit(token, give_way=draft.give_way)
         replies = [
-            Reply(f"{head.id}/h/{number}", room, "said", about=head.id)
+            Reply(f"{head.id}/h/{number}", room, "said", about=head.id, origin=_origin(token))
             for number, room in zip(range(draft.replies), _rooms_from(draft.room), strict=False)
         ]
         why = "given up" if draft.give_up else ""
@@ -229,6 +229,7 @@ class InboundWalk(Ground):
         before = len(self.inbound.owners)
         for commit, answer in zip(commits, answers, strict=True):
             self._compare(name, commit, answer, heard=heard)
+        self.lists.write_notes(self._broken())
         room = 0 if most is None else max(0, most + before - len(self.inbound.owners))
         assert len(taken) <= room
         for token, head in taken:
@@ -270,6 +271,7 @@ class InboundWalk(Ground):
             self._excuse(commit, error)
             return
         assert told.held is self.inbound.progress(_plan(commit), aside, name)
+        self.lists.write_notes(self._broken())
         self.outbound.ring()
         if not heard or token.entry not in held:
             return
@@ -279,6 +281,10 @@ class InboundWalk(Ground):
             held[token.entry] = (token, None)
         elif aside:
             held[token.entry] = (Token(token.lane, token.entry, aside), head)
+
+    def _broken(self) -> set[str]:
+        """Return the rooms in the place of whose outbox something else stands."""
+        return {room for room in ROOMS if self.keys.outbox(room) in self.planted}
 
     def _excuse(self, commit: Commit, error: HachatError) -> None:
         rooms = [commit.token.conversation, *(reply.room for reply in commit.replies)]
@@ -311,4 +317,9 @@ def _plan(commit: Commit) -> Plan:
         give_way=commit.give_way,
         give_up=bool(commit.give_up),
         later=[later.id for later in commit.later],
+        origin=_origin(commit.token),
     )
+
+
+def _origin(token: Token) -> str:
+    return token.conversation.rstrip("#")

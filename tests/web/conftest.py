@@ -92,6 +92,47 @@ class FakeLetters:
             raise self.error
 
 
+class FakeOrder(msgspec.Struct):
+    """As little of an order as a test needs."""
+
+    by: str
+    reason: str
+    seconds: float | None = None
+    force: bool = False
+
+
+class FakeOrders:
+    """Orders that are kept; a test may set an error to be raised."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, FakeOrder] = {}
+        self.error: Exception | None = None
+
+    async def pause(self, *, by: str, reason: str = "", seconds: float | None = None) -> FakeOrder:
+        """Keep it."""
+        return self._keep("pause", FakeOrder(by, reason, seconds))
+
+    async def resume(self) -> bool:
+        """Forget it."""
+        return self.given.pop("pause", None) is not None
+
+    async def drain(
+        self, node: str, *, by: str, reason: str = "", force: bool = False
+    ) -> FakeOrder:
+        """Keep it."""
+        return self._keep(node, FakeOrder(by, reason, force=force))
+
+    async def undrain(self, node: str) -> bool:
+        """Forget it."""
+        return self.given.pop(node, None) is not None
+
+    def _keep(self, name: str, order: FakeOrder) -> FakeOrder:
+        if self.error is not None:
+            raise self.error
+        self.given[name] = order
+        return order
+
+
 class FakeNode:
     """A node that queues in a list; a test turns its knobs."""
 
@@ -107,6 +148,8 @@ class FakeNode:
         self.master = "alpha"
         self.jobs = ["reminders/tea"]
         self.letters = FakeLetters()
+        self.orders = FakeOrders()
+        self.noted: list[str] = []
         self._ids = 0
         self.claim("Deploy.deployed", "POST", "/deployed")
         self.claim("Deploy.ship", "PUT", "/deploy/<app>/<int:build>")
@@ -125,6 +168,10 @@ class FakeNode:
     def readiness(self) -> list[str]:
         """As the test says."""
         return self.reasons
+
+    def notes(self) -> list[str]:
+        """As the test says."""
+        return self.noted
 
     async def status(self) -> FakeStatus:
         """Fail as the test says, or tell who is master."""

@@ -9,12 +9,15 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 
 import trio
 
+from hachat.cluster.candidates import find_candidates
 from hachat.cluster.stepdown import Succession, step_down
+from hachat.core.stepdown import Order
 from hachat.store.embedded import Server, run_child, run_server
 from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.lease import LeaseView
@@ -40,7 +43,7 @@ _MAIN = "from hachat.cli import main; main(prog_name='hachat')"
 class Daemon:
     """One node; `process` is the present one of its name, `program` what Python runs in it.
 
-    `release` is a folder with another release's code.
+    `release` is a folder with another release's code, `before` the command that runs its own.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Daemon:
     program: Sequence[str] = PROGRAM
     process: Popen[bytes] = field(init=False)
     release: Path | None = None
+    before: Sequence[str] = ()
 
     def start(self, children: ExitStack) -> None:
         """Start a process that ends with `children`, or with us."""
@@ -56,7 +60,7 @@ class Daemon:
         if self.release is not None:
             way = ["-c", f"import sys; sys.path.insert(0, {str(self.release)!r}); {_MAIN}"]
         self.runtime.mkdir(exist_ok=True)
-        place = ["env", f"RUNTIME_DIRECTORY={self.runtime}"]
+        place = [*self.before, "env", f"RUNTIME_DIRECTORY={self.runtime}"]
         command = [*place, sys.executable, *way, "run", "--config", str(self.file)]
         self.process = children.enter_context(run_child(command, output=self.log))
 
@@ -68,7 +72,7 @@ class Daemon:
     async def give_back(self) -> subprocess.CompletedProcess[bytes]:
         """Do what systemd does once it has ended."""
         return await trio.run_process(
-            [sys.executable, "-m", "hachat", "release", "--config", str(self.file)],
+            [*self.before, sys.executable, "-m", "hachat", "release"],
             env=os.environ | {"RUNTIME_DIRECTORY": str(self.runtime), "SERVICE_RESULT": "signal"},
             capture_stdout=True,
             capture_stderr=True,
@@ -124,7 +128,8 @@ class Cluster:
 
     async def hand_over(self) -> Succession:
         """Move the lease to another node."""
-        return await step_down(LeaseView(self.link, self.keys), list(await self.alive()))
+        find = partial(find_candidates, self.link, self.keys)
+        return await step_down(LeaseView(self.link, self.keys), find, Order())
 
     async def kill_master(self) -> str:
         """Kill the master and return its name."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import trio
 
@@ -56,6 +58,18 @@ class Count(Handler):
         await trio.sleep(order.seconds)
         for turn in range(1, order.times + 1):
             await ctx.say(order.room, f"{order.number}.{turn}")
+
+
+class Block(Handler):
+    """Blocks the loop of one node, as no handler should."""
+
+    @command(r"block (?P<node>[\w-]+) (?P<seconds>\d+)")
+    async def block(self, ctx: Context, node: str, seconds: int) -> None:
+        """block NODE SECONDS -- stand still for so long, on that node only"""
+        if ctx.bot.node == node:
+            ctx.log.info("blocking")
+            time.sleep(seconds)  # noqa: ASYNC251 - that is what it is for
+            ctx.log.info("blocked")
 
 
 class Census(Handler):

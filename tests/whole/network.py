@@ -23,17 +23,20 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True)
 class Spoken:
-    """Something the bot said; `at` is monotonic."""
+    """Something the bot said; `at` is monotonic, and so is `joined`, when the connection was made on which `nick` said it."""
 
     at: float
     room: str
     text: str
+    nick: str = ""
+    joined: float = 0.0
 
 
 class Network:
     """One server; `port` is where it listens once it runs, `record` what bots have said, in the order it came."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.port = 0
         self.record: list[Spoken] = []
         self._lines: dict[str, list[bytes]] = defaultdict(list)
@@ -42,7 +45,7 @@ class Network:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        listeners = await trio.open_tcp_listeners(0, host=self.host)
         self.port = listeners[0].socket.getsockname()[1]
         task_status.started()
         await trio.serve_listeners(self._receive, listeners)
@@ -56,9 +59,9 @@ class Network:
             if channel in guest.channels:
                 guest.tell(line.encode())
 
-    def note(self, channel: str, text: str) -> None:
+    def note(self, channel: str, text: str, nick: str, joined: float) -> None:
         """Record what a bot has said."""
-        self.record.append(Spoken(monotonic(), channel, text))
+        self.record.append(Spoken(monotonic(), channel, text, nick, joined))
 
     def recent(self, channel: str) -> list[bytes]:
         """Return what is played to who joins `channel`."""
@@ -85,6 +88,7 @@ class _Guest:
         self.channels: set[str] = set()
         self._network = network
         self._nick = "nobody"
+        self._since = monotonic()
         self._told, self._telling = trio.open_memory_channel[bytes](math.inf)
 
     def tell(self, line: bytes) -> None:
@@ -112,7 +116,7 @@ class _Guest:
     def _answer(self, command: str, arguments: list[str]) -> Iterator[bytes]:
         match command, arguments:
             case "PRIVMSG", [channel, text]:
-                self._network.note(channel, text)
+                self._network.note(channel, text, self._nick, self._since)
             case "PING", [token]:
                 yield f":torture PONG torture :{token}".encode()
             case "NICK", [nick]:

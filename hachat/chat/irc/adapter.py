@@ -6,11 +6,13 @@ while nobody is connected is lost.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import trio
 
-from hachat.chat.adapter import Facts, Ingest
+from hachat.chat.adapter import GOODBYE, Facts, Ingest
 from hachat.chat.irc.bucket import Bucket
 from hachat.chat.irc.presence import Presence
 from hachat.chat.irc.session import Session
@@ -21,6 +23,7 @@ from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
 from hachat.core.messages import Reply, User
 
 _RECONNECTING = 1.0  # seconds after which it is looked again whether we are connected
+_ARRIVING = 0.02  # the same, while only the channels are to be joined
 _PATTERN = frozenset("*?")  # would ask for more than one
 _SHORTEST = 40  # bytes of text beside a target; no real channel's name leaves less
 
@@ -34,6 +37,16 @@ class _Begun:
     presence: Presence
 
 
+class _Ahead:
+    """A connection that waits for `serve`; `stack` closes it, once it has been let go."""
+
+    def __init__(self, presence: Presence) -> None:
+        self.presence = presence
+        self.wanted = False
+        self.free = trio.Event()
+        self.stack: AsyncExitStack | None = None
+
+
 class IrcAdapter:
     """The bot on one IRC network.
 
@@ -41,7 +54,7 @@ class IrcAdapter:
         SettingsError: the bot has no nick that IRC could take.
     """
 
-    facts = Facts()
+    facts = Facts(overlap=True)
 
     def __init__(
         self, settings: IrcSettings, *, bot_name: str = "hachat", name: str = "irc"
@@ -55,6 +68,8 @@ class IrcAdapter:
             )
         self._bucket = Bucket(settings.burst, settings.interval)
         self._presence: Presence | None = None
+        self._ahead: _Ahead | None = None
+        self._arriving = False  # with a connection that was made ahead
         self._begun: dict[str, _Begun] = {}  # by room: a room has one reply on its way
 
     async def serve(
@@ -62,16 +77,51 @@ class IrcAdapter:
     ) -> None:
         """Register, join the channels and hear until the connection ends; when cancelled, quit.
 
+        It goes on with the connection that `warm` keeps, if there is one.
+
         Raises:
             OSError: no connection could be made, or it has ended.
         """
-        async with open_stream(self._settings) as stream:
-            session = Session(self._settings, self._nick, self.name)
-            self._presence = Presence(self._settings, session, stream)
+        async with self._connect() as presence:
+            self._presence = presence
             try:
-                await self._presence.run(ingest, task_status=task_status)
+                await presence.run(ingest, task_status=task_status)
             finally:
                 self._presence = None
+                self._arriving = False
+
+    async def warm(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Register under a spare nick, and stay out of the channels until `serve` takes the connection.
+
+        Raises:
+            OSError: no connection could be made, or it has ended.
+        """
+        async with AsyncExitStack() as stack:
+            stream = await stack.enter_async_context(open_stream(self._settings))
+            session = Session(self._settings, self._nick, self.name, waiting=True)
+            presence = Presence(self._settings, session, stream)
+            await presence.register()
+            self._ahead = ahead = _Ahead(presence)
+            self._arriving = True
+            task_status.started()
+            try:
+                await presence.stand_by()
+                if ahead.wanted:
+                    ahead.stack = stack.pop_all()
+            finally:
+                self._ahead = None
+                self._arriving = ahead.stack is not None
+                ahead.free.set()
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[Presence]:
+        ahead = self._ahead
+        if ahead is not None and (stack := await _take(ahead)) is not None:
+            async with stack:
+                yield ahead.presence
+            return
+        async with open_stream(self._settings) as stream:
+            yield Presence(self._settings, Session(self._settings, self._nick, self.name), stream)
 
     async def send(self, reply: Reply) -> None:
         """Return when the connection has taken all lines of `reply`.
@@ -128,7 +178,8 @@ class IrcAdapter:
 
     def _find_presence(self) -> Presence:
         if self._presence is None or not self._presence.usable:
-            raise NotSent(f"{self.name}: not connected", after=_RECONNECTING, scope="adapter")
+            after = _ARRIVING if self._arriving else _RECONNECTING
+            raise NotSent(f"{self.name}: not connected", after=after, scope="adapter")
         return self._presence
 
     async def _ask_who(self, mask: str, presence: Presence) -> list[User]:
@@ -165,3 +216,13 @@ class IrcAdapter:
             raise Undeliverable(f"{reply.room}: not a channel or a nick")
         pieces = split_text(reply.text, limit, encoding)
         return [format_line("PRIVMSG", target, piece, encoding=encoding) for piece in pieces]
+
+
+async def _take(ahead: _Ahead) -> AsyncExitStack | None:
+    """Return what closes the connection, now ours; None if it has ended meanwhile."""
+    ahead.wanted = True
+    ahead.presence.take()
+    with trio.move_on_after(GOODBYE, shield=True):
+        await ahead.free.wait()
+    ahead.wanted = False
+    return ahead.stack

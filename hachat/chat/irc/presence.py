@@ -46,6 +46,8 @@ class Presence:
         self._joined_by = -math.inf
         self._questions = trio.Lock()  # answers to two at once could not be told apart
         self._listed: trio.MemorySendChannel[Listed] | None = None
+        self._taken = False
+        self._reading = trio.CancelScope()
 
     @property
     def joining(self) -> bool:
@@ -57,18 +59,54 @@ class Presence:
         """Whether lines written now may reach someone."""
         return self._registered.is_set() and not self._stream.broken
 
-    async def run(self, ingest: Ingest, *, task_status: trio.TaskStatus[None]) -> None:
-        """Register, then hear until the connection ends; when cancelled, quit.
+    async def register(self) -> None:
+        """Register, and go nowhere yet.
 
         Raises:
             OSError: the connection has ended.
         """
         await self._stream.write(self.session.open())
+        while not self.session.nick:
+            await self._answer(await self._next_lines())
+
+    async def stand_by(self) -> None:
+        """Answer the server, and hear nothing, until `take` is called; when cancelled, quit.
+
+        Raises:
+            OSError: the connection has ended.
+        """
+        try:
+            while not self._taken:
+                lines: list[bytes] = []
+                with self._reading:
+                    lines = await self._next_lines()
+                self._reading = trio.CancelScope()
+                await self._answer(lines)
+        except trio.Cancelled:
+            await self._quit()
+            raise
+
+    def take(self) -> None:
+        """End `stand_by`: `run` goes on from there."""
+        self._taken = True
+        self._reading.cancel()
+
+    async def run(self, ingest: Ingest, *, task_status: trio.TaskStatus[None]) -> None:
+        """Register, unless that is done, then hear until the connection ends; when cancelled, quit.
+
+        Raises:
+            OSError: the connection has ended.
+        """
+        ahead = bool(self.session.nick)
+        if not ahead:
+            await self._stream.write(self.session.open())
         send, receive = trio.open_memory_channel[Message](_AHEAD)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(deliver, receive, ingest)
             nursery.start_soon(self._keep_restoring)
             try:
+                if ahead:
+                    await self._arrive(task_status)
                 await self._read(send, task_status)
             except trio.Cancelled:
                 await self._quit()
@@ -78,12 +116,13 @@ class Presence:
                     self._listed.close()
 
     async def write(self, lines: list[bytes]) -> None:
-        """Send `lines`.
+        """Send `lines`; return once the server's machine has them.
 
         Raises:
             ConnectionError: the connection has ended; some of it may have been sent.
         """
         await self._stream.write(lines)
+        await self._stream.settle()
 
     async def ask_who(self, mask: str) -> list[User]:
         """Return who is in the channel `mask`, or has that nick; the caller sets the deadline.
@@ -133,14 +172,29 @@ class Presence:
                 if self._listed is not None:  # else to a question that was given up
                     self._listed.send_nowait(event)
             case Registered():
-                await self._stream.write(self.session.restore())
-                self._joined_by = trio.current_time() + _JOINING
-                self._registered.set()
-                task_status.started()
+                await self._arrive(task_status)
             case Refused(reason):
                 log.warning("IRC server refused", reason=reason)
             case Ended(reason):
                 raise ConnectionError(reason)
+
+    async def _arrive(self, task_status: trio.TaskStatus[None]) -> None:
+        await self._stream.write(self.session.restore())
+        self._joined_by = trio.current_time() + _JOINING
+        self._registered.set()
+        task_status.started()
+
+    async def _answer(self, lines: list[bytes]) -> None:
+        """Do what the server must have answered."""
+        for line in lines:
+            for event in self.session.receive(line):
+                match event:
+                    case Write(answer):
+                        await self._stream.write([answer])
+                    case Ended(reason):
+                        raise ConnectionError(reason)
+                    case _:
+                        pass
 
     async def _pass_on(self, message: Message, heard: trio.MemorySendChannel[Message]) -> None:
         while True:

@@ -24,6 +24,7 @@ from hachat.chat.irc.wire import (
     join_lines,
     read_line,
     read_text,
+    spare_nick,
 )
 from hachat.core.messages import Room, User
 
@@ -81,11 +82,17 @@ Event: TypeAlias = Write | Registered | Heard | Listed | Refused | Ended
 
 
 class Session:
-    """The state of one connection: our nick, our channels, how the server compares names."""
+    """The state of one connection: our nick, our channels, how the server compares names.
 
-    def __init__(self, settings: IrcSettings, nick: str, name: str = "irc") -> None:
+    One that is `waiting` begins under a spare nick, because another connection of ours has the real one.
+    """
+
+    def __init__(
+        self, settings: IrcSettings, nick: str, name: str = "irc", *, waiting: bool = False
+    ) -> None:
         self._settings = settings
         self._wanted = nick
+        self._waiting = waiting
         self._name = name
         self._server = Server(name)
         self._refusals = 0
@@ -106,16 +113,17 @@ class Session:
         user, realname = settings.user or self._wanted, settings.realname or self._wanted
         return [
             *lines,
-            self._line("NICK", self._wanted),
+            self._line("NICK", self._find_nick(0)),
             self._line("USER", user, "0", "*", realname),
         ]
 
     def restore(self) -> list[bytes]:
-        """Return the lines that ask for what we should have and have not: the channels, our own nick."""
+        """Return the lines that ask for what we should have and have not: our own nick, the channels."""
         lines = list(
             join_lines(filter(self._is_missing, self._settings.channels), self._settings.encoding)
         )
-        return lines if self._is_me(self._wanted) else [*lines, self._line("NICK", self._wanted)]
+        # The nick first, so that a channel sees who it knows come in.
+        return lines if self._is_me(self._wanted) else [self._line("NICK", self._wanted), *lines]
 
     def assure(self) -> bytes:
         """Return the line that answers a PING that we may not have read yet."""
@@ -185,7 +193,11 @@ class Session:
         if self._refusals > _NICKS:
             yield Ended(f"no nick is free: {line.params[-1]}")
         else:
-            yield Write(self._line("NICK", alternate_nick(self._wanted, self._refusals)))
+            yield Write(self._line("NICK", self._find_nick(self._refusals)))
+
+    def _find_nick(self, refusals: int) -> str:
+        find, first = (spare_nick, 1) if self._waiting else (alternate_nick, 0)
+        return find(self._wanted, first + refusals)
 
     def _on_cap(self, line: Line) -> Iterator[Event]:
         verb, partial = line.params[1].upper(), line.params[2] == "*"

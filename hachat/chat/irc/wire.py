@@ -99,6 +99,12 @@ def join_lines(channels: Iterable[str], encoding: str = "utf-8") -> Iterator[byt
         yield format_line("JOIN", names, *([keys] if keys else []), encoding=encoding)
 
 
+def spare_nick(nick: str, turn: int) -> str:
+    """Return the nick under which to wait until `nick` is free, the first or a later one; it fits into 9 characters."""
+    ending = f"-{turn}"
+    return nick[: 9 - len(ending)] + ending
+
+
 def alternate_nick(nick: str, turn: int) -> str:
-    """Return the nick to try after `nick` was refused `turn` times; it fits where 9 characters are the limit."""
-    return nick[: max(1, 9 - turn)] + "_" * turn
+    """Return the nick to try after `nick` was refused `turn` times; an alternate fits where 9 characters are the limit."""
+    return nick[: max(1, 9 - turn)] + "_" * turn if turn else nick

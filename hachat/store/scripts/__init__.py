@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+_READING = frozenset(("position", "queue", "status", "trail"))
+"""Scripts that never write; no replica has to confirm their answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script as the server knows it: by the SHA-1 of its text."""
+    """A script as the server knows it, by the SHA-1 of its text; `reads` tells that it changes nothing."""
 
     name: str
     text: str
     sha: str
+    reads: bool = False
 
 
 def read(name: str) -> str:
@@ -25,4 +29,5 @@ def load(name: str) -> Script:
     from hashlib import sha1  # noqa: PLC0415 - OpenSSL takes longer to load than `hachat release` has for it
 
     text = read(name)
-    return Script(name, text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+    sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
+    return Script(name, text, sha, reads=name in _READING)

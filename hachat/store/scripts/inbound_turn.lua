@@ -17,14 +17,16 @@
 --       and for each conversation taken: token, conversation, head or '' if that is yet to be looked at
 --
 -- The expected head makes a repeated turn harmless: without it the next message would be popped.  A reply that was queued
--- before, early or in another attempt, is not queued again; what is to be tried again keeps the list of them.  A new job
+-- before, early or in another attempt, is not queued again; what is to be tried again keeps the list of them.  Of a reply
+-- that finds its outbox full and names another room as its origin, that one gets a note, if it has a place.  A new job
 -- beyond the limit becomes a dead letter, except another try of the message itself, which takes that one's place.
 
 local ready, counters, outready, bell, deaths, dead, said, detached, jobs, jobdata = unpack(KEYS)
 local group, consumer, lane = ARGV[1], ARGV[2], ARGV[3]
 local outbox_limit, mailboxes, outboxes, most_jobs = tonumber(ARGV[4]), ARGV[5], ARGV[6], tonumber(ARGV[8])
 local given_back, finished = {}, {}
-local queued, due, mine = 0, {}, {}
+local queued, due, mine, notes = 0, {}, {}, {}
+local FULL = 'the outbox of the room is full'
 local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, finished = {}, taken = {}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -39,18 +41,44 @@ end
 
 local function name(item) return string.match(item, '^[^|]*') end
 
+-- What tells the room a reply came from that there was no place for it; a note about a note tells nobody.
+local function make_note(room, id, item)
+  local fine, reply = pcall(cjson.decode, string.sub(item, #id + 2))
+  local origin = fine and type(reply) == 'table' and type(reply.origin) == 'string' and reply.origin or ''
+  if origin == '' or origin == room or string.sub(id, -5) == '/note' then return end
+  local said = type(reply.text) == 'string' and reply.text or ''
+  if #said > 200 then said = string.gsub(string.sub(said, 1, 200), '[\192-\255][\128-\191]*$', '') .. '…' end
+  local text = 'This could not be said in ' .. room .. ' (' .. FULL .. '): ' .. said
+  local note = {id = id .. '/note', room = origin, text = text, about = type(reply.about) == 'string' and reply.about or ''}
+  notes[#notes + 1] = {origin, note.id, note.id .. '|' .. cjson.encode(note)}
+end
+
 local function queue_reply(room, id, envelope)
   local outbox = outboxes .. room
   local length = redis.call('RPUSH', outbox, envelope)
   if length > outbox_limit then
     redis.call('RPOP', outbox)
-    redis.call('XADD', dead, '*', 'kind', 'reply', 'origin', room, 'data', envelope, 'reason', 'the outbox of the room is full')
-    tell('dead', id, 'the outbox of the room is full')
+    redis.call('XADD', dead, '*', 'kind', 'reply', 'origin', room, 'data', envelope, 'reason', FULL)
+    tell('dead', id, FULL)
+    make_note(room, id, envelope)
     return
   end
   queued = queued + 1
   tell('reply', id, room)
   if length == 1 then
+    due[#due + 1] = written_now
+    due[#due + 1] = room
+  end
+end
+
+-- Notes come after all replies, so that none takes the place of one; what cannot be written is not worth an error.
+local function write_note(room, id, item)
+  local length = redis.pcall('LLEN', outboxes .. room)
+  if type(length) ~= 'number' or length >= outbox_limit then return end
+  redis.call('RPUSH', outboxes .. room, item)
+  queued = queued + 1
+  tell('reply', id, room)
+  if length == 0 then
     due[#due + 1] = written_now
     due[#due + 1] = room
   end
@@ -186,6 +214,7 @@ if room > 0 then
   end
 end
 
+for _, note in ipairs(notes) do write_note(unpack(note)) end
 if #finished > 0 then
   redis.call('HDEL', deaths, unpack(finished))
   redis.call('HINCRBY', counters, 'waiting:' .. lane, -#finished)

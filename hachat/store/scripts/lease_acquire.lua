@@ -1,20 +1,24 @@
 -- Take the lease, if nobody can be leading any more.
 --
--- KEYS  1 lease (string)  2 meta (hash)  3 events (stream)  4 history (stream)
+-- KEYS  1 lease (string)  2 meta (hash)  3 events (stream)  4 history (stream)  5 control (hash)
 -- ARGV  1 node  2 boot  3 ttl ms  4 lock delay ms  5 config epoch  6 floor (highest epoch the node knows of)
 --       7 last event id seen  8 identity seen  9 ms since that id changed  10 ms since that identity changed
 --
 -- =>    {kind, ...}:
 -- OK token             it is yours
 -- CHANGED id identity  you have not watched what is here now: the last event id and the identity of this server
--- HELD ms              somebody's key lives, for so long
+-- HELD ms              somebody's key is there, and whoever set it may still be leading for so long
+-- PAUSED ms            elections are paused, and you are neither the last holder's node nor named as successor
+-- DRAINED ms           your node is drained
+-- HOLD ms              your node may not become master before a time
 -- WAIT ms              the holder, or one that this server has forgotten, may still be leading for so long
 -- STALE_VIEW ms        as WAIT, and you know of fewer Redis failovers than the record does
 -- HANDOFF ms           it is being handed over to another node, for so long
 -- VETO ms              you gave it away yourself and are barred for so long
 --
 -- Because a question must name the last event, one that was delayed in the network finds CHANGED and does nothing.
--- Redis's own clock serves courtesy only (HANDOFF, VETO) and to keep epochs rising; safety is in the caller's times.
+-- An order (PAUSED, DRAINED, HOLD) that is taken back is an event; its ms are when to ask again at the latest.
+-- Redis's own clock serves courtesy only (orders, HANDOFF, VETO) and to keep epochs rising; safety is in the caller's times.
 
 local node, boot, ttl, delay = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local config, floor = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -31,27 +35,50 @@ local last = newest and newest[1] or '0-0'
 local identity = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') .. '@' .. ARGV[5]
 if last ~= ARGV[7] or identity ~= ARGV[8] then return {'CHANGED', last, identity} end
 
-local lease = redis.call('GET', KEYS[1])
-if is_another(lease) then
-  local left = redis.call('PTTL', KEYS[1])
-  return {'HELD', left < 0 and ttl or left}  -- below 0: somebody set the key by hand, without a life
-end
-
 local meta, fields = {}, redis.call('HGETALL', KEYS[2])
 for i = 1, #fields, 2 do meta[fields[i]] = fields[i + 1] end
+
+-- The key's own end is a time of day that replicas copy: where a clock was set back, a dead holder's key lives for an hour.  So
+-- silence decides, as it does for a holder whose key is gone.
+local lease, quiet = redis.call('GET', KEYS[1]), math.max(ttl, tonumber(meta.ttl or 0)) - silence
+if is_another(lease) and quiet > 0 then return {'HELD', quiet} end
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local AGAIN = 5000
+
+-- Milliseconds until to ask again, as long as an order stands; what cannot be read stands until it is taken back.
+local function ordered(field)
+  local text = redis.call('HGET', KEYS[5], field)
+  if not text then return nil end
+  local fine, directive = pcall(cjson.decode, text)
+  local ends = fine and type(directive) == 'table' and tonumber(directive['until'])
+  if not ends then return AGAIN end
+  local left = math.ceil(ends * 1000) - now
+  return left > 0 and math.min(left, AGAIN) or nil
+end
+
+local drained, held = ordered('drain:' .. node), ordered('hold:' .. node)
+if drained then return {'DRAINED', drained} end
+if held then return {'HOLD', held} end
+local paused = ordered('pause')
+if paused then
+  local named = meta.state == 'released' and meta.heir == node and tonumber(meta.heir_until) > now
+  local last = meta.holder and string.find(meta.holder, node .. '/', 1, true) == 1
+  if not named and not last then return {'PAUSED', paused} end
+end
+
 local wait = 0
 if meta.identity ~= identity and (meta.holder or floor > 0) then
   wait = math.max(delay, tonumber(meta.lock_delay or 0)) - age
 end
 if meta.state == 'held' and is_another(meta.holder) then
-  wait = math.max(wait, math.max(ttl, tonumber(meta.ttl)) - silence)
+  wait = math.max(wait, quiet)
 end
 if wait > 0 then
   return {tonumber(meta.config or 0) > config and 'STALE_VIEW' or 'WAIT', wait}
 end
 
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if meta.state == 'released' and meta.heir ~= node then
   local kept, barred = tonumber(meta.heir_until) - now, tonumber(meta.barred_until) - now
   if meta.heir ~= '' and kept > 0 then return {'HANDOFF', kept} end

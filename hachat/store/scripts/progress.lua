@@ -13,6 +13,7 @@
 --       said before: ids of replies and routes begun, each between line feeds
 --
 -- After a move the token stands for the conversation the message was moved to, and the one it came from has another.
+-- Of a reply that finds its outbox full and names another room as its origin, that one gets a note, if it has a place.
 -- The trail, beside the counters, gets one entry for all that was done.
 
 local ready, counters, outready, bell, dead, said, detached = unpack(KEYS)
@@ -29,7 +30,8 @@ if aside ~= '' then redis.call('LLEN', mailboxes .. aside) end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ids, queued, ring = before .. begun, 0, false
+local ids, queued, ring, notes = before .. begun, 0, false, {}
+local FULL = 'the outbox of the room is full'
 local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, aside = {}}
 
 -- What is told is noted in the trail: the id of a reply or of the message, and where it waits from now on or why.
@@ -38,17 +40,43 @@ local function tell(what, id, note)
   list[#list + 1] = id .. '\t' .. string.gsub(string.sub(note, 1, 200), '%c', ' ')
 end
 
+-- What tells the room a reply came from that there was no place for it; a note about a note tells nobody.
+local function make_note(room, id, item)
+  local fine, reply = pcall(cjson.decode, string.sub(item, #id + 2))
+  local origin = fine and type(reply) == 'table' and type(reply.origin) == 'string' and reply.origin or ''
+  if origin == '' or origin == room or string.sub(id, -5) == '/note' then return end
+  local said = type(reply.text) == 'string' and reply.text or ''
+  if #said > 200 then said = string.gsub(string.sub(said, 1, 200), '[\192-\255][\128-\191]*$', '') .. '…' end
+  local text = 'This could not be said in ' .. room .. ' (' .. FULL .. '): ' .. said
+  local note = {id = id .. '/note', room = origin, text = text, about = type(reply.about) == 'string' and reply.about or ''}
+  notes[#notes + 1] = {origin, note.id, note.id .. '|' .. cjson.encode(note)}
+end
+
 local function queue_reply(room, reply, envelope)
   local length = redis.call('RPUSH', outboxes .. room, envelope)
   if length > outbox_limit then
     redis.call('RPOP', outboxes .. room)
-    redis.call('XADD', dead, '*', 'kind', 'reply', 'origin', room, 'data', envelope, 'reason', 'the outbox of the room is full')
-    tell('dead', reply, 'the outbox of the room is full')
+    redis.call('XADD', dead, '*', 'kind', 'reply', 'origin', room, 'data', envelope, 'reason', FULL)
+    tell('dead', reply, FULL)
+    make_note(room, reply, envelope)
     return
   end
   queued = queued + 1
   tell('reply', reply, room)
   if length == 1 then
+    redis.call('ZADD', outready, 'NX', now, room)
+    ring = true
+  end
+end
+
+-- Notes come after all replies, so that none takes the place of one; what cannot be written is not worth an error.
+local function write_note(room, id, item)
+  local length = redis.pcall('LLEN', outboxes .. room)
+  if type(length) ~= 'number' or length >= outbox_limit then return end
+  redis.call('RPUSH', outboxes .. room, item)
+  queued = queued + 1
+  tell('reply', id, room)
+  if length == 0 then
     redis.call('ZADD', outready, 'NX', now, room)
     ring = true
   end
@@ -80,6 +108,7 @@ for i = 11, #ARGV, 2 do
   end
 end
 if ids ~= before then redis.call('HSET', said, id, ids) end
+for _, note in ipairs(notes) do write_note(unpack(note)) end
 if queued > 0 then redis.call('HINCRBY', counters, 'outgoing', queued) end
 if ring and redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
 local state = aside == '' and 'HELD' or move_aside()

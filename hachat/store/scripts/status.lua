@@ -1,10 +1,10 @@
 -- Everything there is to see of a cluster, at one moment; changes nothing.
 --
 -- KEYS  1 lease  2 meta  3 members  4 nodes  5 gone  6 counters  7 outready  8 dead  9 detached  10 refused
---       11.. ready of each lane
+--       11 control  12.. ready of each lane
 -- ARGV  1 group  2 prefix of mailbox keys  3 prefix of outbox keys
 -- =>    {now ms, lease, ms left, meta, members, nodes, gone, counters, dead letters, {the newest of them}, refused,
---        head of the room that is due first, for each lane: conversations in hand, head of the conversation that waits longest}
+--        head of the room that is due first, control, for each lane: conversations in hand, head of the conversation that waits longest}
 
 local time = redis.call('TIME')
 local first = redis.call('ZRANGE', KEYS[7], 0, 0)[1]
@@ -21,8 +21,9 @@ local status = {
   redis.call('XREVRANGE', KEYS[8], '+', '-', 'COUNT', 1),
   redis.call('HGETALL', KEYS[10]),
   first and redis.call('LINDEX', ARGV[3] .. first, 0) or '',
+  redis.call('HGETALL', KEYS[11]),
 }
-for i = 11, #KEYS do
+for i = 12, #KEYS do
   local grouped = redis.call('EXISTS', KEYS[i]) == 1 and #redis.call('XINFO', 'GROUPS', KEYS[i]) > 0
   local oldest = redis.call('XRANGE', KEYS[i], '-', '+', 'COUNT', 1)[1]
   status[#status + 1] = grouped and redis.call('XPENDING', KEYS[i], ARGV[1])[1] or 0

@@ -177,7 +177,7 @@ def test_nick_is_taken_back() -> None:
     assert feed(session, ":irc 433 hachat_ hachat :Nickname already in use") == []
     assert feed(session, ":ada!~x@host QUIT :bye") == []
 
-    assert session.restore()[-1] == b"NICK hachat\r\n"
+    assert session.restore()[0] == b"NICK hachat\r\n"
     feed(session, ":hachat_!~hachat@127.0.0.1 NICK :hachat")
     assert session.nick == "hachat"
     assert b"NICK hachat\r\n" not in session.restore()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 import trio.testing
@@ -87,3 +91,73 @@ async def test_nobody_there() -> None:
     with trio.fail_after(10), pytest.raises(OSError, match="connect"):
         async with open_stream(IrcSettings(host="127.0.0.1", port=1)):
             pass
+
+
+@asynccontextmanager
+async def deaf_peer() -> AsyncIterator[tuple[LineStream, trio.SocketStream]]:
+    """A connection to a machine that takes little before somebody reads there, and its end."""
+    async with trio.open_nursery() as nursery:
+        send, receive = trio.open_memory_channel[trio.SocketStream](1)
+        listener = trio.socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+
+        async def take(stream: trio.SocketStream) -> None:
+            await send.send(stream)
+            await trio.sleep_forever()
+
+        nursery.start_soon(trio.serve_listeners, take, [trio.SocketListener(listener)])
+        settings = IrcSettings(host="127.0.0.1", port=listener.getsockname()[1], tls=False)
+        async with open_stream(settings) as stream:
+            yield stream, await receive.receive()
+        nursery.cancel_scope.cancel()
+
+
+async def hear_out(peer: trio.SocketStream) -> int:
+    """Return how many bytes come before the connection is reset."""
+    heard = 0
+    try:
+        while data := await peer.receive_some(4096):
+            heard += len(data)
+    except trio.BrokenResourceError:
+        return heard
+    pytest.fail("the connection ended as if all had been said")
+
+
+FLOOD = [b"x" * 98 + b"\r\n"] * 150
+"""More than a deaf peer's machine takes, and less than the kernel here keeps."""
+
+
+async def test_a_line_counts_when_the_other_machine_has_it() -> None:
+    """What only our own kernel has taken is not sent yet."""
+    async with deaf_peer() as (stream, peer):
+        await stream.write([b"one\r\n"])
+        await stream.settle()
+
+        await stream.write(FLOOD)
+        settled = trio.Event()
+
+        async def settle() -> None:
+            await stream.settle()
+            settled.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(settle)
+            missing = len(b"one\r\n") + sum(map(len, FLOOD))
+            while missing:
+                missing -= len(await peer.receive_some(4096))
+                assert not settled.is_set() or missing < 9_000
+            await settled.wait()
+
+
+async def test_what_was_not_taken_in_time_never_comes() -> None:
+    """Whoever is cancelled, as a term's end does it, says nothing afterwards, and the connection is of no further use."""
+    async with deaf_peer() as (stream, peer):
+        await stream.write(FLOOD)
+        with trio.move_on_after(0.1) as scope:
+            await stream.settle()
+        assert scope.cancelled_caught
+        assert stream.broken
+
+        assert await hear_out(peer) < sum(map(len, FLOOD))

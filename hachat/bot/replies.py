@@ -1,0 +1,67 @@
+"""What handlers have said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from hachat.core.messages import Reply
+from hachat.core.wire import clean_text, encode
+
+MAX_REPLIES = 200
+"""Replies one route may make to one message; they are all committed at once."""
+
+
+class Replies:
+    """What one route has said about one message, in order; nothing can be added once it is closed.
+
+    The ids of all begin with `stem`, if it is not that of the message.
+
+    A handler in a thread may outlive its deadline, so adding and closing take a lock.  `hear`, if it is set, is called
+    after each reply, in whichever thread made it.
+    """
+
+    def __init__(self, about: str, route: str, stem: str = "") -> None:
+        self.about = about
+        self.route = route
+        self._stem = stem or about
+        self._lock = threading.Lock()
+        self._made: list[Reply] = []
+        self._closed = False
+        self.hear: Callable[[], None] | None = None
+
+    def __iter__(self) -> Iterator[Reply]:
+        return iter(self._made)
+
+    def add(self, room: str, text: str, thread: str = "", origin: str = "") -> None:
+        """Record a reply; the room `origin` is told if it can never be delivered.
+
+        Raises:
+            ValueError: the text is blank; no chat service would take it.
+            RuntimeError: the handler has ended, so nobody would send it, or it has said too much.
+            WireError: the reply is too large to be queued.
+        """
+        if not text.strip():
+            raise ValueError(f"{self.route}: the reply is empty; say something or nothing at all")
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(
+                    f"{self.route} has ended, so this reply would be lost; reply before the handler returns"
+                )
+            if len(self._made) == MAX_REPLIES:
+                raise RuntimeError(
+                    f"{self.route} has replied {MAX_REPLIES} times; put more lines into one reply"
+                )
+            id_ = f"{self._stem}/{self.route}/{len(self._made) + 1}"
+            reply = Reply(
+                id_, room, clean_text(text), thread=thread, about=self.about, origin=origin
+            )
+            encode(reply)  # what cannot be queued fails here, where its author can see why
+            self._made.append(reply)
+        if self.hear is not None:
+            self.hear()
+
+    def close(self) -> None:
+        """Refuse whatever is said from now on."""
+        with self._lock:
+            self._closed = True

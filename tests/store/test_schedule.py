@@ -1,0 +1,135 @@
+"""A step-down that waits for its time, on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from hachat.core.errors import StepDownRefused, StoreError
+from hachat.core.lease import Timing, Token
+from hachat.core.stepdown import Order
+from hachat.store.keys import Keys
+from hachat.store.lease import open_lease
+from hachat.store.link import Link
+from hachat.store.schedule import (
+    LATE,
+    Scheduled,
+    cancel,
+    look,
+    read_scheduled,
+    read_time,
+    schedule,
+)
+from tests.store.test_lease import take
+
+ORDER = Order(to="b", reason="kernel", by="ada", hold=60.0, force=True)
+
+
+@pytest.fixture
+async def master(link: Link, keys: Keys) -> AsyncIterator[Token]:
+    """The token of a master."""
+    async with open_lease(link, keys, Timing()) as store:
+        yield await take(store, "a")
+
+
+async def asked(link: Link, keys: Keys) -> list[dict[bytes, bytes]]:
+    """Return the requests to step down that stand in the stream of events."""
+    entries = await link.command("XRANGE", keys.of("events"), "-", "+")
+    all_fields = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat in entries]
+    return [fields for fields in all_fields if fields[b"event"] == b"step-down"]
+
+
+async def test_it_is_asked_for_when_its_time_has_come_and_once(
+    link: Link, keys: Keys, master: Token
+) -> None:
+    """Before that the master is told how long it is; afterwards there is nothing more to do."""
+    assert (await look(link, keys, master)).kind == "NONE"
+    now = await read_time(link)
+    await schedule(link, keys, "r1", now + 100, ORDER)
+    early = await look(link, keys, master)
+    assert early.kind == "WAIT"
+    assert 90 < early.wait <= 100
+    await cancel(link, keys)
+
+    await schedule(link, keys, "r2", now, ORDER)
+    assert [(await look(link, keys, master)).kind for _ in range(2)] == ["ASKED", "NONE"]
+
+    assert await asked(link, keys) == [
+        {
+            b"event": b"step-down",
+            b"token": str(master).encode(),
+            b"to": b"b",
+            b"reason": b"kernel",
+            b"by": b"ada",
+            b"request": b"r2",
+            b"hold": b"60.000",
+            b"force": b"1",
+        }
+    ]
+
+
+async def test_only_the_master_carries_it_out(link: Link, keys: Keys, master: Token) -> None:
+    """One who is no master any more leaves it to the present one."""
+    await schedule(link, keys, "r1", await read_time(link), ORDER)
+    assert (await look(link, keys, Token(0, 1, "z", "z1"))).kind == "LOST"
+    assert await asked(link, keys) == []
+    assert (await look(link, keys, master)).kind == "ASKED"
+
+
+async def test_one_that_was_missed_is_dropped(link: Link, keys: Keys, master: Token) -> None:
+    """More than a minute late it does nothing, and is told with all that was ordered."""
+    await schedule(link, keys, "r1", await read_time(link) - LATE - 1, ORDER)
+    missed = await look(link, keys, master)
+    assert missed.kind == "MISSED"
+    assert msgspec.json.decode(missed.order, type=Scheduled).by == "ada"
+    assert await asked(link, keys) == []
+    assert await read_scheduled(link, keys) is None
+
+
+@pytest.mark.parametrize(("leaver", "kind"), [("a", "ASKED"), ("b", "CHANGED"), ("", "ASKED")])
+async def test_it_may_be_meant_for_one_master(
+    leaver: str, kind: str, link: Link, keys: Keys, master: Token
+) -> None:
+    """If another is master when its time comes, it is dropped."""
+    await schedule(link, keys, "r1", await read_time(link), ORDER, leaver=leaver)
+    assert (await look(link, keys, master)).kind == kind
+    assert len(await asked(link, keys)) == (kind == "ASKED")
+    assert await read_scheduled(link, keys) is None
+
+
+async def test_there_is_one_at_a_time(link: Link, keys: Keys) -> None:
+    """The same may be asked for twice; another one only after it was taken back."""
+    first = await schedule(link, keys, "r1", 2e9, ORDER)
+    assert await schedule(link, keys, "r1", 2e9, ORDER) == first
+    with pytest.raises(StepDownRefused, match="scheduled already") as caught:
+        await schedule(link, keys, "r2", 2e9, ORDER)
+    assert caught.value.code == "pending"
+    assert await read_scheduled(link, keys) == first
+    assert [await cancel(link, keys) for _ in range(2)] == [True, False]
+    assert (await schedule(link, keys, "r2", 2e9, ORDER)).id == "r2"
+
+
+@pytest.mark.parametrize("rubbish", ["", "nonsense", "[]", '{"due":"soon"}'])
+async def test_what_cannot_be_read_is_dropped(
+    rubbish: str, link: Link, keys: Keys, master: Token
+) -> None:
+    """It neither moves the lease nor stands in the way of what comes later."""
+    await link.command("HSET", keys.of("control"), "step-down", rubbish)
+    assert (await look(link, keys, master)).kind == "MISSED"
+    assert await read_scheduled(link, keys) is None
+
+
+async def test_what_redis_refuses_leaves_nothing_half_done(
+    link: Link, keys: Keys, master: Token
+) -> None:
+    """Where the request cannot be written the order stays."""
+    await schedule(link, keys, "r1", await read_time(link), ORDER)
+    await link.command("RENAME", keys.of("events"), keys.of("aside"))
+    await link.command("SET", keys.of("events"), "in the way")
+    with pytest.raises(StoreError, match="WRONGTYPE"):
+        await look(link, keys, master)
+    assert await read_scheduled(link, keys) is not None
+    await link.command("RENAME", keys.of("aside"), keys.of("events"))
+    assert (await look(link, keys, master)).kind == "ASKED"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
+from tests.simulation.redis import Redis
+
 if TYPE_CHECKING:
     from tests.simulation.world import Cluster
 
@@ -89,9 +91,7 @@ class Chaos:
         """A node reaches some Sentinels no more, or none."""
         node, seconds = self._draw.choice(self._cluster.nodes), self._last(12.0)
         some = self._draw.sample(self._cluster.sentinels, self._draw.randint(1, 3))
-        self._note(
-            f"cut {node.name} | {', '.join(s.host.name for s in some)} for {seconds:.2f}"
-        )
+        self._note(f"cut {node.name} | {', '.join(s.host.name for s in some)} for {seconds:.2f}")
         for sentinel in some:
             self._cluster.network.cut(node.host, sentinel.host, seconds)
 
@@ -208,7 +208,7 @@ class Chaos:
         self._note(f"the clock of {server.host.name} jumps by {seconds:+.0f}")
         server.set_clock(seconds)
 
-    def _pick_server(self):  # type: ignore[no-untyped-def]
+    def _pick_server(self) -> Redis:
         return self._draw.choice([self._cluster.find_primary(), *self._cluster.servers])
 
 

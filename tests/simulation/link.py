@@ -12,14 +12,15 @@ The choice among the Sentinels' answers is the real one, `hachat.store.masters.c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Protocol
 
 from hachat.core.errors import StoreUnavailable
-from hachat.store.masters import Answer, FailingOver, choose
+from hachat.store.masters import Answer, Behind, FailingOver, Master
 from tests.simulation.network import Host, Network
-from tests.simulation.redis import Operation, Redis, Reply
+from tests.simulation.redis import Operation, Redis
+from tests.simulation.replication import Reply
 from tests.simulation.sentinel import Sentinel
 from tests.simulation.timeline import Action, Timeline
 
@@ -27,7 +28,9 @@ _PATIENCE = 0.15
 _FRESH = 0.25
 _POLL = 3.0
 
-Choose = Callable[[str, list[Answer]], object]
+_BELIEVE = 10.0
+
+Choose = Callable[[str, Sequence[Answer], int], Master]
 
 
 class Place(Protocol):
@@ -48,16 +51,19 @@ class Link:
         place: Place,
         timeline: Timeline,
         network: Network,
+        *,
         servers: dict[str, Redis],
         sentinels: list[Sentinel],
-        chooser: Callable[..., object] = choose,
+        choose: Choose,
     ) -> None:
         self.master: Redis | None = None
         self.config_epoch = 0
         self.closed = False
         self.on_switch: Action = lambda: None
         self._place, self._timeline, self._network = place, timeline, network
-        self._servers, self._sentinels, self._choose = servers, sentinels, chooser
+        self._servers, self._sentinels, self._choose = servers, sentinels, choose
+        self._trouble: StoreUnavailable | None = None
+        self._behind_since = inf
         self._fresh_until = -inf
         self._look_number = 0
         self._looking = False
@@ -98,8 +104,8 @@ class Link:
 
     def _connect(self, line: str, question: Callable[[Redis, Reply], None], reply: Reply) -> None:
         server = self.master
-        if server is None:
-            reply(StoreUnavailable("no Sentinel names a master"))
+        if server is None or self._trouble is not None:
+            reply(self._trouble or StoreUnavailable("no Sentinel was asked yet"))
             return
         self._send(line, server, 0, question, reply)
 
@@ -127,7 +133,7 @@ class Link:
             elif run not in (0, server.run):
                 back(StoreUnavailable("connection reset"))
             else:
-                server.when_awake(lambda: enter())
+                server.when_awake(enter)
 
         def enter() -> None:
             if run == 0 and server.upstream is not None:
@@ -163,7 +169,8 @@ class Link:
         if self._looking or self.closed:
             return
         self._looking = True
-        self._answers = answers = []
+        answers: list[Answer] = []
+        self._answers = answers
         self._look_number = number = self._look_number + 1
         for sentinel in self._sentinels:
             self._question(sentinel, answers, number)
@@ -192,16 +199,27 @@ class Link:
         self._looking = False
         self._fresh_until = self._timeline.now + _FRESH
         try:
-            found = self._choose("bot", list(self._answers))
-        except FailingOver:
-            self._follow(None, self.config_epoch)
-        except StoreUnavailable:
-            pass
-        else:
-            self._follow(self._servers[found.host], found.config_epoch)  # type: ignore[attr-defined]
+            found, self._trouble = self._believe(), None
+            self._follow(self._servers[found.host], found.config_epoch)
+        except StoreUnavailable as trouble:
+            self._trouble = trouble
+            if isinstance(trouble, FailingOver):
+                self._follow(None, self.config_epoch)
         waiting, self._waiting = self._waiting, []
         for action in waiting:
             action()
+
+    def _believe(self) -> Master:
+        now = self._timeline.now
+        try:
+            found = self._choose("bot", self._answers, self.config_epoch)
+        except Behind:
+            self._behind_since = min(self._behind_since, now)
+            if now - self._behind_since < _BELIEVE:
+                raise
+            found = self._choose("bot", self._answers, 0)
+        self._behind_since = inf
+        return found
 
     def _follow(self, master: Redis | None, config_epoch: int) -> None:
         if (master, config_epoch) == (self.master, self.config_epoch):

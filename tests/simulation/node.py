@@ -124,4 +124,3 @@ class Node:
     async def _release_the_dead(self, token: Token) -> None:
         await trio.sleep(self.world.random.uniform(0.005, 0.05))
         self.world.release_the_dead(self, token)
-

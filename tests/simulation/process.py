@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import trio
 
 from hachat.cluster.elector import Elector, Term
-from hachat.core.errors import StoreUnavailable
-from hachat.core.lease import Answer, Ask, Cause, Event, Sight, Timing, Token
+from hachat.core.errors import StepDownCode, StoreUnavailable
+from hachat.core.lease import Answer, Ask, Cause, Event, EventKind, Timing, Token
 from tests.cluster.fake_lease import FakeServer
 from tests.simulation.link import Link
+from tests.simulation.listener import Listener
 from tests.simulation.network import Host, Network
-from tests.simulation.redis import Redis, by_age
+from tests.simulation.redis import Redis
 from tests.simulation.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ T = TypeVar("T")
 
 TIMING = Timing(margin=0.1)
 """As by default, but with no more margin than it takes, so that a broken rule is not hidden by it."""
-
-_HEARTBEAT = 2.4
-"""Seconds after which a reader whose connection is dead notices it."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +80,8 @@ class Process:
         self.held: Token | None = None
         self.scope = trio.CancelScope()
         self.link = world.make_link(node)
-        self.link.on_switch = self._reset
-        self._inbox: deque[Event | None] = deque()
-        self._news = trio.Event()
-        self._connection = 0
-        self._heard_at = 0.0
-        self._reader: _Reader | None = None
+        self._listener = Listener(self, world.timeline, world.network, world.random)
+        self.link.on_switch = self._listener.reset
         self.elector = world.elector(
             self,
             node.name,
@@ -140,9 +133,27 @@ class Process:
             lambda server: self.world.oracle.watch_release(server, token, heir, barred, reason), 0
         )
 
-    async def refuse(self, request: str, reason: str) -> None:
-        """Fail: nobody is refused here."""
-        raise AssertionError("every node is eligible here")
+    async def refuse(self, request: str, reason: str, code: StepDownCode) -> None:
+        """Announce that this node cannot, or does not."""
+        await self._announce("refused", request=request, reason=reason, code=code)
+
+    async def prepare(self, token: Token, heir: str, request: str) -> None:
+        """Announce that a successor is to get ready."""
+        await self._announce("prepare", token, to=heir, request=request)
+
+    async def ready(self, request: str) -> None:
+        """Announce that this node is."""
+        await self._announce("ready", request=request)
+
+    async def hold(self, node: str, seconds: float, *, by: str, reason: str) -> None:
+        """Fail: nobody is held here."""
+        raise AssertionError("nobody is held here")
+
+    async def _announce(self, kind: EventKind, token: Token | None = None, **fields: str) -> None:
+        def operation(server: FakeServer) -> None:
+            server.announce(kind, token, **fields)
+
+        await self._call(operation, 0)
 
     async def _call(self, operation: Callable[[FakeServer], T], replicas: int) -> T:
         if self.dead:
@@ -171,74 +182,8 @@ class Process:
         self.node.when_awake(lambda: None if self.dead else action())
 
     async def follow(self, hear: Callable[[Event], Awaitable[None]]) -> None:
-        """Listen to the master's events, as `hachat.store.lease.LeaseView.follow`."""
-        after = ""
-        while True:
-            self._connection += 1
-            self._inbox.clear()
-            self._subscribe(self._connection, after)
-            while True:
-                while not self._inbox:
-                    self._news = trio.Event()
-                    await self._news.wait()
-                event = self._inbox.popleft()
-                if event is None:
-                    break
-                after = event.sight.event
-                run_id = event.sight.identity
-                sight = Sight(after, f"{run_id}@{self.link.config_epoch}")
-                await hear(replace(event, sight=sight))
-            await trio.sleep(self.world.random.uniform(0.1, 0.3))
-
-    def _reset(self) -> None:
-        self._put(self._connection, None)
-
-    def _subscribe(self, number: int, after: str) -> None:
-        self._heard_at = self.world.timeline.now
-        self._reader = None
-        self._watch_silence(number)
-
-        def question(server: Redis, reply: Callable[[Any], None]) -> None:
-            if server.upstream is not None:
-                reply(StoreUnavailable("READONLY"))
-                return
-            scripts, run_id = server.scripts, server.scripts.run_id
-            newest = scripts.newest
-            start = min(after or newest, newest, key=by_age)
-            first = Event("connected", Sight(newest, run_id))
-            missed = [e for e in scripts.state.events if by_age(e.sight.event) > by_age(start)]
-            reader = self._reader = _Reader(self, number, server)
-            server.followers.append(reader)
-            reader.send(server, first)
-            for event in missed:
-                reader.push(server, event)
-
-        def reply(answer: Any) -> None:
-            if isinstance(answer, StoreUnavailable):
-                self._put(number, None)
-
-        self.link.drop("events")
-        self.link.ask("events", question, reply)
-
-    def _watch_silence(self, number: int) -> None:
-        def look() -> None:
-            if number == self._connection and not self.dead:
-                now = self.world.timeline.now
-                if self._reader is not None and self._reader.is_well():
-                    self._heard_at = now  # a blocked read that ends without an event shows that the server lives
-                if now - self._heard_at >= _HEARTBEAT:
-                    self._put(number, None)
-                else:
-                    self.world.timeline.after(_HEARTBEAT / 2, lambda: self.node.when_awake(look))
-
-        self.world.timeline.after(_HEARTBEAT, lambda: self.node.when_awake(look))
-
-    def _put(self, number: int, event: Event | None) -> None:
-        if number == self._connection and not self.dead:
-            self._heard_at = self.world.timeline.now
-            self._inbox.append(event)
-            self.world.timeline.woken = True
-            self._news.set()
+        """Listen to the master's events."""
+        await self._listener.follow(hear)
 
     # What masters do.
 
@@ -271,43 +216,6 @@ class Process:
                 oracle.acknowledge(datum)
 
         self.link.ask("pump", question, reply)
-
-
-class _Reader:
-    """A connection that waits for events."""
-
-    def __init__(self, process: Process, number: int, server: Redis) -> None:
-        self.process, self.number = process, number
-        self.host = process.host
-        self._server = server
-        self._broken = False
-
-    def is_well(self) -> bool:
-        """Return whether the server would answer on it."""
-        server = self._server
-        is_open = self.process.world.network.is_open(server.host, self.host)
-        return not self._broken and is_open and server.awake and self in server.followers
-
-    def send(self, redis: Redis, event: Event | None) -> None:
-        """Send one event on its way; where that fails, the connection hangs for good."""
-        process = self.process
-        if self._broken or process.dead:
-            return
-        self._broken = not process.world.network.stream(
-            self,
-            redis.host,
-            self.host,
-            lambda: process.node.when_awake(lambda: process._put(self.number, event)),
-        )
-
-    def push(self, redis: Redis, event: Event) -> None:
-        """Send an event on its way."""
-        run_id = redis.scripts.run_id
-        self.send(redis, replace(event, sight=Sight(event.sight.event, run_id)))
-
-    def hang_up(self, redis: Redis) -> None:
-        """Send the end of the connection on its way."""
-        self.send(redis, None)
 
 
 def scopes_within(scope: trio.CancelScope) -> Iterator[trio.CancelScope]:

@@ -4,61 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
 from math import inf
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from hachat.core.errors import StoreUnavailable
-from hachat.core.lease import Event, Token
+from hachat.core.lease import Token
 from tests.cluster.fake_lease import FakeServer, State
 from tests.simulation.network import Host, Network
+from tests.simulation.replication import Copy, Follower, Reply, Waits, by_age
 from tests.simulation.timeline import Action, Timeline
 
-Reply = Callable[[Any], None]
 Operation = Callable[[FakeServer], Any]
 
 MAX_LAG = 2.0
 """Seconds for which a replica that says nothing still counts for `min-replicas-to-write`."""
 
-WAIT_TIME = 0.2
-"""Seconds a WAIT lasts at most."""
-
 _BEAT = 1.0
 _DECADE = 3e8
 """Where the servers' clocks stand at the beginning, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """All of a server's data at one moment.  Replication sends it whole; the order of the copies is what matters."""
-
-    history: int
-    offset: int
-    state: State
-    written: int
-
-
-@dataclass(slots=True)
-class _Wait:
-    offset: int
-    replicas: int
-    answer: Any
-    reply: Reply
-
-
-class Follower(Protocol):
-    """A connection that waits for events."""
-
-    host: Host
-
-    def push(self, redis: Redis, event: Event) -> None:
-        """Send an event on its way."""
-        ...
-
-    def hang_up(self, redis: Redis) -> None:
-        """Send the end of the connection on its way."""
-        ...
 
 
 class Redis:
@@ -70,6 +34,7 @@ class Redis:
         timeline: Timeline,
         network: Network,
         draw: Random,
+        *,
         make_scripts: Callable[..., FakeServer],
         min_replicas: int,
     ) -> None:
@@ -87,7 +52,7 @@ class Redis:
         self._make_scripts = make_scripts
         self._min_replicas = min_replicas
         self._shift = _DECADE + draw.uniform(-1.0, 1.0)
-        self._waits: list[_Wait] = []
+        self._waits = Waits(timeline, self.when_awake)
         self._shipped: dict[Redis, float] = {}
         self.history = draw.getrandbits(60)
         self.run = 0
@@ -133,7 +98,7 @@ class Redis:
             answer = operation(self.scripts)
             if self.scripts.past:
                 self._publish()
-                self._wait(answer, replicas, reply)
+                self._waits.add(self.offset, replicas, reply, answer=answer)
             else:
                 reply(answer)
 
@@ -142,7 +107,7 @@ class Redis:
         if self.upstream is None and self._has_replicas() and self.scripts.accepts(token):
             self.written |= 1 << bit
             self._publish()
-            self._wait(True, replicas, reply)
+            self._waits.add(self.offset, replicas, reply, answer=True)
         else:
             reply(StoreUnavailable("FENCED"))
 
@@ -160,26 +125,11 @@ class Redis:
         fresh = self._timeline.now - MAX_LAG
         return sum(at >= fresh for _, at in self.acknowledged.values()) >= self._min_replicas
 
-    def _wait(self, answer: Any, replicas: int, reply: Reply) -> None:
-        if not replicas:
-            reply(answer)
-            return
-        wait = _Wait(self.offset, replicas, answer, reply)
-        self._waits.append(wait)
-        self._timeline.after(WAIT_TIME, lambda: self._give_up(wait))
-
-    def _give_up(self, wait: _Wait) -> None:
-        if wait in self._waits:
-            self._waits.remove(wait)
-            self.when_awake(lambda: wait.reply(StoreUnavailable("too few replicas")))
-
     def _drop_clients(self) -> None:
-        waits, self._waits = self._waits, []
-        for wait in waits:
-            wait.reply(StoreUnavailable("the connection was closed"))
+        self._waits.drop()
         followers, self.followers = self.followers, []
         for follower in followers:
-            follower.hang_up(self)
+            follower.hang_up()
 
     # What replicas see.
 
@@ -195,7 +145,7 @@ class Redis:
             for event in events[-2:]:
                 if by_age(event.sight.event) > by_age(self._newest or "0-0"):
                     for follower in list(self.followers):
-                        follower.push(self, event)
+                        follower.push(event)
             self._newest = events[-1].sight.event
 
     def _copy(self) -> Copy:
@@ -252,11 +202,7 @@ class Redis:
         self.acknowledged[replica] = known, self._timeline.now
         if known < self.offset and self._shipped.get(replica, -inf) < self._timeline.now - 0.3:
             self._ship(replica, self._copy())
-        for wait in list(self._waits):
-            have = sum(known >= wait.offset for known, _ in self.acknowledged.values())
-            if have >= wait.replicas:
-                self._waits.remove(wait)
-                wait.reply(wait.answer)
+        self._waits.settle([known for known, _ in self.acknowledged.values()])
 
     def _beat(self) -> None:
         self._timeline.after(_BEAT, self._beat)
@@ -310,9 +256,3 @@ class Redis:
     def freeze(self, seconds: float) -> None:
         """Stop the process for so long."""
         self.thaws_at = max(self.thaws_at, self._timeline.now + seconds)
-
-
-def by_age(event: str) -> tuple[int, int]:
-    """Return the id of an event as what its order follows from."""
-    milliseconds, _, sequence = event.partition("-")
-    return int(milliseconds), int(sequence)

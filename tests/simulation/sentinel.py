@@ -31,6 +31,7 @@ class Sentinel:
         timeline: Timeline,
         network: Network,
         draw: Random,
+        *,
         servers: Sequence[Redis],
         tell: Callable[[Sentinel], None],
     ) -> None:
@@ -102,6 +103,10 @@ class Sentinel:
             wait = 2 * FAILOVER_TIMEOUT + self._random.uniform(0, 1)
             self._not_before = self._timeline.now + wait
         return True
+
+    def hear(self, epoch: int) -> None:
+        """Take note of the highest epoch another has counted up to: the next is above it."""
+        self._epoch = max(self._epoch, epoch)
 
     def learn(self, master: Redis, config_epoch: int) -> None:
         """Take over a newer view of who is master."""
@@ -193,6 +198,7 @@ class Sentinel:
         # Sentinels hear of each other through the servers they share.
         for peer in self.peers:
             if peer.awake and any(self._reaches(r) and peer._reaches(r) for r in self._servers):
+                peer.hear(self._epoch)
                 peer.learn(self.master, self.config_epoch)
 
     def _correct(self) -> None:

@@ -26,7 +26,7 @@ from hachat.core.lease import Lease, Token
 from hachat.store.masters import choose
 from tests.cluster.fake_lease import FakeServer, Rules
 from tests.simulation.chaos import CHAOS, Chaos, Fate
-from tests.simulation.link import Link
+from tests.simulation.link import Choose, Link
 from tests.simulation.network import Network
 from tests.simulation.node import Node
 from tests.simulation.oracle import Oracle, Report
@@ -55,7 +55,7 @@ class Variant:
     lease: type[Lease] = Lease
     term: type[Term] = Term
     server: type[FakeServer] = FakeServer
-    choose: Callable[..., object] = choose
+    choose: Choose = choose
 
 
 SOUND = Variant()
@@ -77,13 +77,20 @@ class Cluster:
         self._data = 0
         scripts = partial(variant.server, rules=variant.rules)
         self.servers = [
-            Redis(box, timeline, self.network, draw, scripts, self.fate.min_replicas)
+            Redis(
+                box,
+                timeline,
+                self.network,
+                draw,
+                make_scripts=scripts,
+                min_replicas=self.fate.min_replicas,
+            )
             for box in range(3)
         ]
         for replica in self.servers[1:]:
             replica.follow(self.servers[0])
         self.sentinels = [
-            Sentinel(box, timeline, self.network, draw, self.servers, self._tell)
+            Sentinel(box, timeline, self.network, draw, servers=self.servers, tell=self._tell)
             for box in range(3)
         ]
         for sentinel in self.sentinels:
@@ -95,7 +102,14 @@ class Cluster:
     def make_link(self, node: Node) -> Link:
         """Return a way to Redis for a process of `node`."""
         servers = {server.host.name: server for server in self.servers}
-        return Link(node, self.timeline, self.network, servers, self.sentinels, self._choose)
+        return Link(
+            node,
+            self.timeline,
+            self.network,
+            servers=servers,
+            sentinels=self.sentinels,
+            choose=self._choose,
+        )
 
     def _tell(self, sentinel: Sentinel) -> None:
         """Let everybody hear of a Sentinel's event."""
@@ -177,8 +191,9 @@ class Cluster:
     async def _wait(self, seconds: float, ready: Callable[[], bool]) -> bool:
         """Wait so long, or until `ready`; return whether all is well."""
         end = self.timeline.now + seconds
-        while self.timeline.now < end and not self.oracle.failed and not ready():
-            await trio.sleep(min(0.5, end - self.timeline.now))
+        while (left := end - self.timeline.now) > 0 and not self.oracle.failed and not ready():
+            step = min(0.5, left)
+            await trio.sleep(step)
         return not self.oracle.failed
 
     def _mend(self) -> None:

@@ -187,10 +187,15 @@ class Chaos:
         server.freeze(seconds)
 
     def fail_over(self) -> None:
-        """An operator asks for a failover of Redis."""
-        sentinel = self._draw.choice(self._cluster.sentinels)
-        self._note(f"SENTINEL FAILOVER at {sentinel.host.name}")
-        sentinel.fail_over(force=True)
+        """An operator asks for a failover of Redis, at Sentinels that agree and are not at it already.
+
+        A Sentinel that is out of touch would count it as another counted one before, and real ones never agree after that.
+        """
+        sentinels = self._cluster.sentinels
+        sentinel = self._draw.choice(sentinels)
+        if sentinel.sees_all() and len({each.config_epoch for each in sentinels}) == 1:
+            self._note(f"SENTINEL FAILOVER at {sentinel.host.name}")
+            sentinel.fail_over(force=True)
 
     def freeze_sentinels(self) -> None:
         """One Sentinel stands still, or so many that there is no quorum."""

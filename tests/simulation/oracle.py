@@ -178,6 +178,11 @@ class Oracle:
         self._inspect(server)
         return answer
 
+    def forget(self, run_id: str) -> None:
+        """Take note that a replica becomes master: with what it was sent, be that older than what it had once."""
+        self._highest.pop(run_id, None)
+        self._released.pop(run_id, None)
+
     def _compare_release(self, left: _Release | None, token: Token, server: FakeServer) -> None:
         now = self._timeline.now
         if left is None or abs(server.clock() - now - left.shift) > 1e-3:

@@ -40,6 +40,7 @@ class Redis:
     ) -> None:
         self.host = Host(f"r{box}", box)
         self.upstream: Redis | None = None
+        self.on_promote: Callable[[str], object] = lambda _: None
         self.alive = True
         self.thaws_at = -inf
         self.followers: list[Follower] = []
@@ -214,6 +215,7 @@ class Redis:
     def promote(self) -> None:
         """Be a master: its history is its own from here."""
         if self.upstream is not None:
+            self.on_promote(self.scripts.run_id)
             self.upstream.acknowledged.pop(self, None)
             self.upstream = None
             self.history = self._random.getrandbits(60)

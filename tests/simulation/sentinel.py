@@ -18,6 +18,9 @@ FAILOVER_TIMEOUT = 6.0
 DEMOTE_AFTER = 8.0
 """Seconds for which a server that follows the wrong master, or none, is left alone."""
 
+LOST_AFTER = DOWN_AFTER + 20.0
+"""Seconds after which a master that says it is a replica counts as down."""
+
 _TICK = 0.2
 _HELLO = 2.0
 
@@ -52,7 +55,8 @@ class Sentinel:
         self._timeline, self._network, self._random = timeline, network, draw
         self._servers, self._tell = servers, tell
         self._answered = dict.fromkeys(servers, 0.0)
-        self._strange: dict[Redis, float] = {}
+        self._strange: dict[Redis, tuple[Redis | None, float]] = {}
+        self._replica_since = inf
         self._hello_at = draw.uniform(0, _HELLO)
         timeline.after(draw.uniform(0, _TICK), self._tick)
 
@@ -73,6 +77,10 @@ class Sentinel:
         if self._is_down(self.master):
             return Answer(name, None, "s_down")
         return Answer(name, Master(self.master.host.name, 6379, self.config_epoch))
+
+    def sees_all(self) -> bool:
+        """Return whether it sees all others, and none leads a failover."""
+        return all(self._sees(p) and p._failing_over is None for p in self.peers)
 
     def fail_over(self, *, force: bool = False) -> None:
         """Begin a failover: with a majority's votes, or, if an operator forces it, without."""
@@ -117,6 +125,7 @@ class Sentinel:
             if master is not self.master:
                 self.master = master
                 self._answered[master] = self._timeline.now
+                self._replica_since = inf
             self._strange.clear()
             self._tell(self)
 
@@ -125,7 +134,9 @@ class Sentinel:
         return self.awake and self.master is master and self._is_down(master)
 
     def _is_down(self, server: Redis) -> bool:
-        return self._timeline.now - self._answered[server] > DOWN_AFTER
+        now = self._timeline.now
+        lost = server is self.master and now - self._replica_since > LOST_AFTER
+        return lost or now - self._answered[server] > DOWN_AFTER
 
     def _reaches(self, server: Redis) -> bool:
         return server.awake and self._network.is_open(self.host, server.host)
@@ -138,9 +149,7 @@ class Sentinel:
         if not self.awake:
             return
         now = self._timeline.now
-        for server in self._servers:
-            if self._reaches(server):
-                self._answered[server] = now
+        self._ping(now)
         if now >= self._hello_at:
             self._hello_at = now + _HELLO
             self._say_hello()
@@ -152,6 +161,15 @@ class Sentinel:
                 self._not_before = now + self._random.uniform(0.5, 1.0)
                 self._timeline.after(self._random.uniform(0, 0.4), self._elect)
         self._correct()
+
+    def _ping(self, now: float) -> None:
+        for server in self._servers:
+            if self._reaches(server):
+                self._answered[server] = now
+        if self.master.upstream is None:
+            self._replica_since = inf
+        elif self._reaches(self.master):
+            self._replica_since = min(self._replica_since, now)
 
     def _elect(self) -> None:
         if self.awake and self._is_down(self.master):
@@ -211,6 +229,10 @@ class Sentinel:
             wrong = server is not self.master and server.upstream is not self.master
             if not wrong or not self._reaches(server):
                 self._strange.pop(server, None)
-            elif now - self._strange.setdefault(server, now) > DEMOTE_AFTER:
+                continue
+            upstream, since = self._strange.get(server, (server, now))
+            if upstream is not server.upstream:
+                self._strange[server] = server.upstream, now
+            elif now - since > DEMOTE_AFTER:
                 del self._strange[server]
                 server.follow(self.master)

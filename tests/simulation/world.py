@@ -87,6 +87,8 @@ class Cluster:
             )
             for box in range(3)
         ]
+        for server in self.servers:
+            server.on_promote = self.oracle.forget
         for replica in self.servers[1:]:
             replica.follow(self.servers[0])
         self.sentinels = [

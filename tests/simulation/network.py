@@ -12,7 +12,7 @@ RETRANSMIT = 0.2
 """Seconds after which TCP sends again what was lost on the way."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Host:
     """Something with an address: `n1`, `r1` and `s1` are what box 1 carries."""
 

@@ -75,6 +75,8 @@ class Node:
             self._suspended += seconds * self._rate
         if process is None:
             return
+        if process.held is not None and not world.ways.only_the_dead:
+            world.release_the_dead(self, process.held)
         for scope in scopes_within(process.scope):
             if suspended and scope.deadline < inf:
                 scope.deadline += seconds

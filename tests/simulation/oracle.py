@@ -3,7 +3,7 @@
 `I1` and so on are the invariants of the election's specification.  Looked at here, in virtual time:
 
 * I1: no two act at once.  A send lasts until it ends, though its process be frozen meanwhile; a process that is frozen
-  starts nothing, and one whose machine was suspended has until its next renewal to let its duty fall, but starts no send.
+  starts nothing, and one whose machine was suspended has until it looks at the clock, five times a second, to let its duty fall, but starts no send.
 * I2, I3: tokens rise from term to term, and at the sink.
 * I7: when all is mended and the Sentinels agree, there is soon a master, who stays (`world.py`).
 * I8: a lease that is given to an heir is nobody else's while it is kept, nor the leaver's while it is barred.
@@ -27,7 +27,7 @@ from tests.cluster.fake_lease import FakeServer
 from tests.simulation.process import TIMING, Process
 from tests.simulation.timeline import Timeline
 
-_NOTICED = TIMING.renew * 1.1 + TIMING.send_timeout + 0.05
+_NOTICED = 0.2 + TIMING.send_timeout + 0.05
 """Seconds after a suspension within which a term that has ended has fallen, and the send within it ended."""
 
 

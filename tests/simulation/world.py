@@ -10,7 +10,7 @@ deposed server confirms none.  They need clean partitions (`chaos.Fate`); in the
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ import trio
 
 from hachat.cluster import elector as production
 from hachat.cluster.elector import Elector, Term
-from hachat.core.lease import Lease, Token
+from hachat.core.lease import Lease, Token, Watch
 from hachat.store.masters import choose
 from tests.cluster.fake_lease import FakeServer, Rules
 from tests.simulation.chaos import CHAOS, Chaos, Fate
@@ -54,6 +54,8 @@ class Variant:
     elector: type[Elector] = Elector
     lease: type[Lease] = Lease
     term: type[Term] = Term
+    watch: type[Watch] = Watch
+    guard: Callable[[Term], Awaitable[None]] = production._guard
     server: type[FakeServer] = FakeServer
     choose: Choose = choose
 
@@ -252,5 +254,11 @@ def _determinism(seed: int) -> Iterator[None]:
 @contextmanager
 def _installed(variant: Variant) -> Iterator[None]:
     """Let electors work with the variant's classes."""
-    with patch.multiple(production, Lease=variant.lease, Term=variant.term):
+    with patch.multiple(
+        production,
+        Lease=variant.lease,
+        Term=variant.term,
+        Watch=variant.watch,
+        _guard=variant.guard,
+    ):
         yield

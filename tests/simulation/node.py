@@ -61,7 +61,8 @@ class Node:
         """Take note that a message is about to leave."""
         if self._freeze_next:
             seconds, self._freeze_next = self._freeze_next, 0.0
-            self.frozen_until = self.world.timeline.now + seconds  # nothing leaves any more
+            # Nothing leaves any more.
+            self.frozen_until = max(self.frozen_until, self.world.timeline.now + seconds)
             self.world.timeline.after(0.0, lambda: self.freeze(seconds))
 
     def freeze(self, seconds: float, *, suspended: bool = False) -> None:
@@ -69,10 +70,12 @@ class Node:
         world, process = self.world, self.process
         world.timeline.woken = True
         now = world.timeline.now
-        self.frozen_until = max(self.frozen_until, now + seconds)
         if suspended:
-            self.suspended_until = self.frozen_until
+            # A machine that sleeps already only wakes later.
+            seconds = max(0.0, now + seconds - max(now, self.suspended_until))
+            self.suspended_until = max(now, self.suspended_until) + seconds
             self._suspended += seconds * self._rate
+        self.frozen_until = max(self.frozen_until, self.suspended_until, now + seconds)
         if process is None:
             return
         if process.held is not None and not world.ways.only_the_dead:
@@ -99,8 +102,11 @@ class Node:
             self.world.nursery.start_soon(self._resign, process, to)
 
     async def _resign(self, process: Process, to: str) -> None:
-        with trio.move_on_after(5.0):
-            await process.elector.resign(to)
+        try:
+            with trio.move_on_after(5.0):
+                await process.elector.resign(to)
+        except Killed:
+            return
         process.die()
 
     async def run(self) -> None:

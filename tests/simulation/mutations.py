@@ -33,14 +33,6 @@ class LeaseWithoutMargin(Lease):
         self.until = sent + TIMING.ttl
 
 
-class LeaseThatReturns(Lease):
-    """Goes on when Redis confirms a term that has ended on its own clock."""
-
-    def confirm(self, sent: float, now: float, jitter: float) -> None:
-        """Take any answer."""
-        self._prolong(sent, jitter)
-
-
 class TermWithoutDeadline(Term):
     """Goes on until Redis says that the lease is lost."""
 
@@ -137,7 +129,6 @@ def choose_first(service: str, answers: Sequence[Answer], known: int = 0) -> Mas
 BROKEN: Mapping[str, tuple[int, Variant]] = {
     "the deadline counts from the answer": (0, Variant(lease=LeaseFromAnswer)),
     "the lease has no margin and no drift": (0, Variant(lease=LeaseWithoutMargin)),
-    "a term that has ended goes on when it is confirmed": (0, Variant(lease=LeaseThatReturns)),
     "the scope has no deadline": (0, Variant(term=TermWithoutDeadline)),
     "the clock stands still while the machine is suspended": (
         0,

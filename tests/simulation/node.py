@@ -8,6 +8,7 @@ import trio
 
 from hachat.core.lease import Token
 from tests.simulation.network import Host
+from tests.simulation.oracle import NOTICED
 from tests.simulation.process import Killed, Process, World, scopes_within
 from tests.simulation.timeline import Action
 
@@ -78,6 +79,9 @@ class Node:
         self.frozen_until = max(self.frozen_until, self.suspended_until, now + seconds)
         if process is None:
             return
+        if suspended:
+            oracle = world.oracle
+            world.timeline.at(self.suspended_until + NOTICED, lambda: oracle.look(process))
         if process.held is not None and not world.ways.only_the_dead:
             world.release_the_dead(self, process.held)
         for scope in scopes_within(process.scope):

@@ -3,7 +3,7 @@
 `I1` and so on are the invariants of the election's specification.  Looked at here, in virtual time:
 
 * I1: no two act at once.  A send lasts until it ends, though its process be frozen meanwhile; a process that is frozen
-  starts nothing, and one whose machine was suspended has until it looks at the clock, five times a second, to let its duty fall, but starts no send.
+  starts nothing, and one whose machine was suspended has a quarter of a second to let its duty fall, but starts no send.
 * I2, I3: tokens rise from term to term, and at the sink.
 * I7: when all is mended and the Sentinels agree, there is soon a master, who stays (`world.py`).
 * I8: a lease that is given to an heir is nobody else's while it is kept, nor the leaver's while it is barred.
@@ -27,8 +27,8 @@ from tests.cluster.fake_lease import FakeServer
 from tests.simulation.process import TIMING, Process
 from tests.simulation.timeline import Timeline
 
-_NOTICED = 0.2 + TIMING.send_timeout + 0.05
-"""Seconds after a suspension within which a term that has ended has fallen, and the send within it ended."""
+NOTICED = 0.25
+"""Seconds after a suspension within which a term that has ended has fallen, but for a send that had begun."""
 
 
 @dataclass
@@ -114,6 +114,12 @@ class Oracle:
         if self._sending[1] is process:
             self._sending = (None, None, 0.0)
 
+    def look(self, process: Process) -> None:
+        """See that a process whose machine was suspended does nothing more, if its term was over meanwhile."""
+        token, latest = self._acting.get(process), self.report.terms[-1:]
+        if token is not None and [token] != latest and not self._is_excused(process):
+            self._overlap(f"{token} still acts after {latest[0]} has begun, though it is awake")
+
     def send(self, token: Token, process: Process, seconds: float) -> None:
         """Note that something is sent to the outside, for so long."""
         self.report.sent += 1
@@ -140,7 +146,8 @@ class Oracle:
 
     def _is_excused(self, process: Process) -> bool:
         node, now = process.node, self._timeline.now
-        return node.frozen or 0 < now - node.suspended_until < _NOTICED
+        awake = now - node.suspended_until
+        return node.frozen or 0 < awake < (TIMING.send_timeout if process.sending else 0) + NOTICED
 
     # What the lease's server does.
 
@@ -152,9 +159,11 @@ class Oracle:
             token = answer.token
             self.note(f"{token} granted by {server.run_id}")
             self._compare_release(self._released.pop(server.run_id, None), token, server)
-            if forgot and self.report.terms and ask.floor < self.report.terms[-1].epoch:
+            if forgot and self.report.terms:
                 # A Redis that has forgotten all, with its clock set back, and a node that has never heard better.
-                self._ignorant.add(token)
+                latest = self.report.terms[-1].epoch
+                if max(ask.floor, server.clock() * 1000) < latest:
+                    self._ignorant.add(token)
         self._inspect(server)
         return answer
 

@@ -77,6 +77,7 @@ class Process:
         self.node = node
         self.host: Host = node.host
         self.dead = False
+        self.sending = False
         self.held: Token | None = None
         self.scope = trio.CancelScope()
         self.link = world.make_link(node)
@@ -197,8 +198,10 @@ class Process:
                     world.oracle.send(token, self, seconds)
                     self._write(token)
                     # What has begun cannot be taken back: a cancelled term waits for it.
+                    self.sending = True
                     with trio.CancelScope(shield=True):
                         await trio.sleep(seconds)
+                    self.sending = False
                 with trio.move_on_after(world.random.uniform(0.05, 1.0)):
                     await term.leaving.wait()
 

@@ -70,7 +70,7 @@ class Node:
         """Stop the process for so long; with its machine suspended, trio's clock stands still as well."""
         world, process = self.world, self.process
         world.timeline.woken = True
-        now = world.timeline.now
+        now, before = world.timeline.now, self.frozen_until
         if suspended:
             # A machine that sleeps already only wakes later.
             seconds = max(0.0, now + seconds - max(now, self.suspended_until))
@@ -85,10 +85,9 @@ class Node:
         if process.held is not None and not world.ways.only_the_dead:
             world.release_the_dead(self, process.held)
         for scope in scopes_within(process.scope):
-            if suspended and scope.deadline < inf:
+            if suspended and before < scope.deadline < inf:
                 scope.deadline += seconds
-            elif scope.deadline < self.frozen_until:
-                scope.deadline = self.frozen_until
+            scope.deadline = max(scope.deadline, self.frozen_until)
 
     def crash(self) -> None:
         """Kill the process: it says goodbye to nobody."""

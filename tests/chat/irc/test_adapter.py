@@ -400,9 +400,8 @@ async def test_a_connection_made_ahead_goes_unseen_until_it_is_taken(ngircd: Ngi
                 names = await anna.expect(" 352 ")
                 assert "hachat-1" not in names + await anna.expect(" 315 ")
                 await anna.say("hachat-1", "are you there?")
-                with pytest.raises(NotSent) as caught:
+                with pytest.raises(NotSent):
                     await new.send(say("#ops", "too early"))
-                assert caught.value.after < 0.1
 
                 leading.cancel_scope.cancel()
                 with trio.fail_after(5):

@@ -87,6 +87,20 @@ class Chaos:
         self._note(f"cut {node.name} | {server.host.name} for {seconds:.2f}")
         self._cluster.network.cut(node.host, server.host, seconds)
 
+    def slow_then_cut(self) -> None:
+        """Answers to the master are ever later, and then there are none."""
+        node, server = self._cluster.find_master_node(), self._cluster.find_primary()
+        self._note(f"{node.name} | {server.host.name} is slow")
+        network, seconds = self._cluster.network, self._draw.uniform(1.0, 3.0)
+        network.lag(server.host, node.host, seconds)
+
+        def cut() -> None:
+            if not self._cluster.calm:
+                self._note(f"cut {node.name} | {server.host.name}")
+                network.cut(node.host, server.host, self._last(12.0))
+
+        self._cluster.timeline.after(seconds, cut)
+
     def cut_node_and_sentinels(self) -> None:
         """A node reaches some Sentinels no more, or none."""
         node, seconds = self._draw.choice(self._cluster.nodes), self._last(12.0)
@@ -221,6 +235,7 @@ Fault = Callable[[Chaos], None]
 
 _SOUND: dict[Fault, int] = {
     Chaos.cut_node_and_redis: 2,
+    Chaos.slow_then_cut: 2,
     Chaos.cut_node_and_sentinels: 1,
     Chaos.cut_sentinels: 1,
     Chaos.cut_off_box: 2,

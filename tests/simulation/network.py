@@ -29,6 +29,7 @@ class Network:
     losing: float = 0.02
     slow: float = 0.1
     _cut: dict[tuple[Host, Host], float] = field(default_factory=dict)
+    _lagging: dict[tuple[Host, Host], float] = field(default_factory=dict)
     _apart: list[float] = field(default_factory=lambda: [-inf] * 3)
     _busy: dict[tuple[object, Host, Host], float] = field(default_factory=dict)
 
@@ -47,15 +48,22 @@ class Network:
         """Let nothing into or out of a box for so long."""
         self._apart[box] = self.timeline.now + seconds
 
+    def lag(self, source: Host, target: Host, seconds: float) -> None:
+        """Let everything from `source` to `target` take long for so long, but not so long that it is given up."""
+        self._lagging[source, target] = self.timeline.now + seconds
+
     def heal(self) -> None:
         """Mend everything, for good."""
         self._cut.clear()
+        self._lagging.clear()
         self._apart = [-inf] * 3
         self.losing = self.slow = 0.0
 
     def send(self, source: Host, target: Host, deliver: Action) -> None:
         """Let a message be on its way; one that is lost may still come, when the way is mended."""
         delay, draw = self._delay(), self.random
+        if self._lagging.get((source, target), -inf) > self.timeline.now:
+            delay = draw.uniform(0.25, 0.38)
         if self.is_open(source, target) and draw.random() >= self.losing:
             self.timeline.after(delay, lambda: self._arrive(source, target, deliver))
         elif draw.random() < 0.5:

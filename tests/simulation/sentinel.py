@@ -159,7 +159,8 @@ class Sentinel:
             agreed = 1 + sum(p.is_down(self.master) for p in self.peers if self._sees(p))
             if agreed >= QUORUM:
                 self._not_before = now + self._random.uniform(0.5, 1.0)
-                self._timeline.after(self._random.uniform(0, 0.4), self._elect)
+                voted = self._voted
+                self._timeline.after(self._random.uniform(0, 0.4), lambda: self._elect(voted))
         self._correct()
 
     def _ping(self, now: float) -> None:
@@ -171,8 +172,9 @@ class Sentinel:
         elif self._reaches(self.master):
             self._replica_since = min(self._replica_since, now)
 
-    def _elect(self) -> None:
-        if self.awake and self._is_down(self.master):
+    def _elect(self, voted: int) -> None:
+        # Who has voted for another meanwhile leaves it to that one.
+        if self.awake and self._is_down(self.master) and self._voted == voted:
             self.fail_over()
 
     def _choose(self) -> Redis | None:

@@ -38,6 +38,9 @@ from tests.simulation.timeline import Timeline
 SETTLE = 45.0
 """Seconds after the chaos within which the Sentinels agree on a master that two replicas follow."""
 
+QUIET = 10.0
+"""Seconds after the chaos in which leases that nobody could renew run out, and step-downs that were asked for end."""
+
 SOON = 15.0
 """Seconds after that within which a node is master: the lock delay, a ttl, and what it takes to connect."""
 
@@ -179,6 +182,7 @@ class Cluster:
             self.oracle.fail("the Sentinels do not agree")
             return
         self.oracle.note("settled")
+        await self._wait(CHAOS + QUIET - self.timeline.now, lambda: False)
         await self._wait(SOON, lambda: self.find_master() is not None)
         master = self.find_master()
         if master is None:

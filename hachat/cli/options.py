@@ -51,6 +51,8 @@ INTERRUPTED = 130
 REACH = 2.5
 """Seconds a command waits for Redis before it says that Redis is away."""
 
+_AGAIN = 0.1
+
 
 def read_span(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
     """Return an option's span of time, such as `90`, `30s`, `15m`, `2h`, `3d`, in seconds: a callback for click.
@@ -80,8 +82,8 @@ def read_settings(config: Path | None) -> Settings:
 
 
 @asynccontextmanager
-async def open_link(settings: Settings) -> AsyncIterator[Link]:
-    """Open a link to the cluster's Redis, which has answered once.
+async def open_link(settings: Settings, *, insist: bool = False) -> AsyncIterator[Link]:
+    """Open a link to the cluster's Redis, which has answered once; with `insist` it may fail over meanwhile.
 
     Raises:
         StoreError: Redis cannot be reached (in a group).
@@ -89,7 +91,19 @@ async def open_link(settings: Settings) -> AsyncIterator[Link]:
     link = make_link(settings.redis, min(settings.redis.timeout, REACH))
     async with running(link.run):
         with trio.move_on_after(REACH) as waiting:
-            await link.command("PING")
+            await _ping(link, insist=insist)
         if waiting.cancelled_caught:
             raise StoreUnavailable(f"Redis has not answered within {REACH:g} s")
         yield link
+
+
+async def _ping(link: Link, *, insist: bool) -> None:
+    while True:
+        try:
+            await link.command("PING")
+        except StoreUnavailable:
+            if not insist:
+                raise
+        else:
+            return
+        await trio.sleep(_AGAIN)

@@ -122,19 +122,19 @@ def step_down(
 
 async def _move(settings: Settings, order: Order, *, leaver: str, patience: float) -> Succession:
     keys = Keys(settings.cluster)
-    async with open_link(settings) as link:
+    async with open_link(settings, insist=True) as link:
         find = partial(find_candidates, link, keys)
         view = LeaseView(link, keys)
         return await move(view, find, order, leaver=leaver, patience=patience)
 
 
 async def _schedule(settings: Settings, order: Order, leaver: str, moment: Moment) -> Scheduled:
-    async with open_link(settings) as link:
+    async with open_link(settings, insist=True) as link:
         return await order_for(link, Keys(settings.cluster), order, moment, leaver=leaver)
 
 
 async def _cancel(settings: Settings) -> bool:
-    async with open_link(settings) as link:
+    async with open_link(settings, insist=True) as link:
         return await cancel(link, Keys(settings.cluster))
 
 

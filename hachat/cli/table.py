@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from hachat.cli.health import SILENT, Health
 from hachat.core.plain import show
+from hachat.store.schedule import Scheduled
 from hachat.store.status import NodeStatus, QueueStatus, Status
 
 _COLOURS = {"healthy": "green", "degraded": "yellow", "no master": "red", "two masters": "red"}
@@ -24,6 +26,7 @@ def render(health: Health) -> RenderableType:
     return Group(
         Text.assemble(f"cluster {status.cluster}: ", state),
         _describe_master(status),
+        *(Text(line) for line in _describe_scheduled(health.scheduled)),
         _tabulate(health),
         Text(_describe_queues(status)),
         *(Text(f"! {show(reason)}", style=_COLOURS[health.state]) for reason in health.reasons),
@@ -56,6 +59,14 @@ def _describe_master(status: Status) -> str:
         return f"no master, last epoch {status.epoch}"
     held = format_span(status.at - (status.since or status.at))
     return f"master {status.master} for {held}, epoch {status.epoch}, lease {status.lease_left:.1f} s left"
+
+
+def _describe_scheduled(scheduled: Scheduled | None) -> Iterator[str]:
+    if scheduled is not None:
+        due = datetime.fromtimestamp(scheduled.due, UTC)
+        to = f" to {scheduled.to}" if scheduled.to else ""
+        words = f"{scheduled.by}: {scheduled.reason}"
+        yield f"step-down{to} at {due:%Y-%m-%d %H:%M:%S} UTC, ordered by {show(words)}"
 
 
 def _tabulate(health: Health) -> Table:

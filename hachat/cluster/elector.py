@@ -90,12 +90,19 @@ class Term:
         self.reason = "stopped"
         self.cause: Cause = "stopped"
         self.by = ""
+        self.wanted = trio.Event()
+        self.confirmed = trio.Event()
         self._clock = clock
         self.follow_clock()
 
     def remaining(self) -> float:
         """Return for how many seconds the lease surely lasts; 0 once the term is over."""
         return self.lease.remaining(self._clock())
+
+    async def confirm(self) -> None:
+        """Have the lease renewed now, and return once it is."""
+        self.wanted.set()
+        await self.confirmed.wait()
 
     def follow_clock(self) -> None:
         """Move the scope's deadline to the lease's: trio's clock stands still while the machine is suspended."""
@@ -207,6 +214,9 @@ class Elector:
         if (term := self._term) is not None:
             if not term.leaving.is_set():
                 heir = await self._successors.find_soon(term.lease.token, to)
+                if heir:
+                    with trio.move_on_after(self._timing.op_timeout):
+                        await term.confirm()
                 term.leave(heir, self._timing.bar, reason, "shutdown")
             await term.over.wait()
 
@@ -285,13 +295,17 @@ class Elector:
         """Renew until the lease is lost, and let the scope fall with it."""
         lease = term.lease
         while term.remaining():
-            await trio.sleep(max(_TICK, lease.due - self._clock()))
+            with trio.move_on_after(max(_TICK, lease.due - self._clock())):
+                await term.wanted.wait()
+            term.wanted = trio.Event()
             sent = self._clock()
             match await self._answer(self._store.renew(lease.token)):
                 case None:
                     lease.doubt(self._clock())
                 case True:
                     lease.confirm(sent, self._clock(), self._random())
+                    term.confirmed.set()
+                    term.confirmed = trio.Event()
                 case False:
                     lease.lose(self._clock())
             term.follow_clock()

@@ -176,22 +176,28 @@ class Heir:
 
     async def _get_ready(self) -> None:
         log.info("getting ready to become master")
-        ready = False
+        answered = trio.Event()
         with trio.move_on_after(PREPARE) as scope:
             async with trio.open_nursery() as nursery:
-                await nursery.start(self._stay_ready, scope)
-                ready = True
+                await nursery.start(self._stay_ready, answered, scope)
                 while True:
                     scope.deadline = trio.current_time() + WARM
                     await self._answer(self._store.ready)
+                    answered.set()
                     await self._asked.wait()
-        if not ready:
+        if not answered.is_set():
             await self._refuse(f"its chat services took longer than {PREPARE:g} s")
 
     async def _stay_ready(
-        self, scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]
+        self,
+        answered: trio.Event,
+        scope: trio.CancelScope,
+        *,
+        task_status: trio.TaskStatus[None],
     ) -> None:
         await self._warm(task_status=task_status)
+        # Used up, or there was nothing to keep: who asked next is answered anew, but who asked now is answered first.
+        await answered.wait()
         scope.cancel()
 
     async def _refuse(self, reason: str) -> None:

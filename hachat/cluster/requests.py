@@ -34,6 +34,10 @@ class Term(Protocol):
         """Set once it ends."""
         ...
 
+    async def confirm(self) -> None:
+        """Have the lease renewed now, and return once it is."""
+        ...
+
     def leave(self, heir: str, barred: float, reason: str, cause: Cause, by: str = "") -> None:
         """End it in order."""
         ...
@@ -83,6 +87,7 @@ class Requests:
         """End the term once a successor is ready; return whether it ends."""
         try:
             heir = await self._find_heir(event)
+            await self._confirm()
             if event.hold:
                 await self._store.hold(
                     self._token.node, event.hold, by=event.by, reason=event.reason
@@ -95,6 +100,13 @@ class Requests:
             self._term.leave(heir, self._timing.bar, event.reason, "step-down", event.by)
             return True
         return False
+
+    async def _confirm(self) -> None:
+        """Renew once more: at a Redis that has just failed over a successor would have to wait out the lock delay."""
+        with trio.move_on_after(PREPARE):
+            await self._term.confirm()
+            return
+        raise StepDownRefused("Redis does not confirm the lease; ask again", "failed")
 
     async def _find_heir(self, event: Event) -> str:
         try:

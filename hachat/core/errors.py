@@ -72,7 +72,7 @@ class StepDownRefused(UsageError):
     """The lease does not move as asked; `code` is why, for programs."""
 
     def __init__(self, reason: str, code: StepDownCode) -> None:
-        self.code = code
+        self.code: StepDownCode = code
         super().__init__(reason)
 
 

@@ -24,7 +24,6 @@ from typing import Literal
 
 import structlog
 import trio
-from msgspec.structs import replace
 
 from hachat import __version__
 from hachat.bot.recovery import Recovery
@@ -32,31 +31,28 @@ from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute
 from hachat.bot.scheduler import Scheduler
 from hachat.bot.worker import Worker
-from hachat.chat.adapter import Adapter, Connection
-from hachat.chat.drain import Drain
-from hachat.chat.ingest import Ingest
-from hachat.chat.warmup import warm_up
+from hachat.chat.adapter import Adapter
 from hachat.cluster.candidates import find_candidates
-from hachat.cluster.elector import Duty, Elector, Term
+from hachat.cluster.elector import Duty, Elector
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.orders import Orders
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.cluster.roster import Roster
-from hachat.cluster.schedule import ScheduleKeeper
 from hachat.core import wire
 from hachat.core.errors import UsageError
 from hachat.core.ids import make_id
-from hachat.core.messages import Message, Webhook, choose_key
+from hachat.core.messages import Webhook
 from hachat.core.settings import QueueSettings, Settings
+from hachat.core.stepdown import Order
 from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.duty import MasterDuty
 from hachat.daemon.examiner import Examiner
 from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
-from hachat.daemon.letters import LetterKeeper
+from hachat.daemon.stepdown import Moved, move, move_later
 from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
-from hachat.store.commits import Queued
 from hachat.store.dead import DeadLetters
 from hachat.store.history import History, read_history
 from hachat.store.inbound import Inbound
@@ -65,9 +61,9 @@ from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
 from hachat.store.members import Member, Members, check_layout, read_newest_schema
-from hachat.store.outbound import Outbound
 from hachat.store.peers import read_peers
 from hachat.store.retry import retry
+from hachat.store.schedule import Scheduled, cancel
 from hachat.store.status import Status, read_status
 from hachat.tasks.services import finish_unless, running
 from hachat.web.server import make_app, serve
@@ -116,6 +112,17 @@ class Node:
         """The cluster's dead letters."""
         self.orders = Orders(link, self._keys)
         """What operators may order of the cluster."""
+        self._duty = MasterDuty(
+            settings,
+            link,
+            self._keys,
+            self._adapters,
+            inbound=self._inbound,
+            letters=self.letters,
+            floor=self._floor,
+            notifier=notifier,
+            newest=self._newest,
+        )
         self._jobs = Jobs(link, self._keys)
         self._scheduler = Scheduler(self._jobs, robot.jobs)
         self._workforce = Workforce(self._roster, self._make_workers, settings.worker.grace)
@@ -187,6 +194,18 @@ class Node:
         log.info("a job was cancelled", job=job_id, found=found)
         return found
 
+    async def step_down(self, order: Order, *, leaver: str = "", patience: float = 10.0) -> Moved:
+        """Have the master step down, whoever it is."""
+        return await move(self._link, self._keys, order, leaver, patience)
+
+    async def schedule_step_down(self, order: Order, at: str, *, leaver: str = "") -> Scheduled:
+        """Have the master of that time step down."""
+        return await move_later(self._link, self._keys, order, leaver, at)
+
+    async def cancel_step_down(self) -> bool:
+        """Take back a step-down that waits for its time."""
+        return await cancel(self._link, self._keys)
+
     @staticmethod
     def new_id() -> str:
         """Return an identifier that nothing else has."""
@@ -229,7 +248,7 @@ class Node:
                     self._membership(members) as chat_states,
                     limited(stop, longest_work(self._settings), overdue),
                 ):
-                    await self._work(members, stop, partial(self._lead, chat_states))
+                    await self._work(members, stop, partial(self._duty.run, chat_states))
 
     async def _join(self, members: Members) -> None:
         await retry(partial(check_layout, self._link, self._keys))
@@ -348,40 +367,4 @@ class Node:
         """Prepare for becoming master: the elector's part of a successor."""
         if self._leaving:
             raise UsageError("it is leaving itself")
-        await warm_up(self._adapters.values(), task_status=task_status)
-
-    async def _lead(self, chat_states: ChatStates, term: Term) -> None:
-        """Do what a master does for as long as the term lasts: the elector's duty."""
-        await self._floor.keep(term.epoch)
-        self._notifier.status(f"master, epoch {term.epoch}")
-        outbound = Outbound(self._link, self._keys, term.token, self._limits)
-        drain = Drain(
-            outbound,
-            self._link,
-            self._adapters,
-            term,
-            send_timeout=self._settings.lease.send_timeout,
-            newest=self._newest,
-            on_doubt=self._settings.queue.on_doubt,
-        )
-        connections = [
-            Connection(adapter, on_change=chat_states.changed)
-            for adapter in self._adapters.values()
-        ]
-        try:
-            async with trio.open_nursery() as chat:
-                chat.start_soon(chat_states.show, connections)
-                chat.start_soon(LetterKeeper(self.letters).run)
-                chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
-                for connection in connections:
-                    chat.start_soon(connection.run, Ingest(self._enqueue_messages))
-                await drain.run()
-                chat.cancel_scope.cancel()
-        finally:
-            self._notifier.status("standby")
-
-    async def _enqueue_messages(self, messages: Sequence[Message]) -> list[Queued]:
-        order = self._inbound.limits.order
-        if order != "room":
-            messages = [replace(message, key=choose_key(message, order)) for message in messages]
-        return await self._inbound.enqueue_all(messages, "chat")
+        await self._duty.get_ready(task_status=task_status)

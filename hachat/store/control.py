@@ -6,6 +6,7 @@ field           content
 pause           nobody takes the lease by itself
 drain:<node>    the node never becomes master and takes no new work
 hold:<node>     the node may not become master until a time
+step-down       a step-down that waits for its time; it is `schedule.py`'s, and of another form
 ==============  ==========================================================================================
 
 Each is JSON with `by`, `reason`, `at` and, if it ends by itself, `until` (Unix seconds by Redis's clock).  That clock serves

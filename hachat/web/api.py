@@ -12,6 +12,7 @@ from hachat.web.login import require_token
 from hachat.web.node import Node
 from hachat.web.orders import add_orders
 from hachat.web.responses import Answer, answer
+from hachat.web.stepdown import add_step_down
 
 
 def make_api(node: Node, token: str = "") -> Blueprint:
@@ -19,6 +20,7 @@ def make_api(node: Node, token: str = "") -> Blueprint:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     require_token(api, token)
     add_letters(api, node)
+    add_step_down(api, node)
     add_orders(api, node)
 
     @api.get("/status")

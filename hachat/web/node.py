@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from hachat.core.messages import Webhook
+from hachat.core.stepdown import Order
 from hachat.store.letter import Letter, Page, Query
 
 
@@ -168,6 +169,37 @@ class Node(Protocol):
 
     async def cancel(self, job_id: str) -> bool:
         """Take back a job; False when none waits under that id.
+
+        Raises:
+            StoreError: Redis cannot be asked.
+        """
+        ...
+
+    async def step_down(
+        self, order: Order, *, leaver: str = "", patience: float = 10.0
+    ) -> msgspec.Struct:
+        """Move the lease as `order` says, if `leaver` has it, where that is named; tell how once it is moved.
+
+        Raises:
+            StepDownRefused: it is not moved, or not in so many seconds.
+            StoreError: Redis cannot be asked.
+        """
+        ...
+
+    async def schedule_step_down(
+        self, order: Order, at: str, *, leaver: str = ""
+    ) -> msgspec.Struct:
+        """Have that done at a time, and tell what waits then.
+
+        Raises:
+            UsageError: that is no time, or it has gone by.
+            StepDownRefused: another waits, or it could not be done now.
+            StoreError: Redis cannot be asked.
+        """
+        ...
+
+    async def cancel_step_down(self) -> bool:
+        """Take back what waits; False when nothing does.
 
         Raises:
             StoreError: Redis cannot be asked.

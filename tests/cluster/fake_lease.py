@@ -9,11 +9,10 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 
-from hachat.core.errors import StoreUnavailable
 from hachat.core.lease import (
     HAND_OVER,
     Answer,
@@ -26,8 +25,6 @@ from hachat.core.lease import (
     Sight,
     Token,
 )
-
-T = TypeVar("T")
 
 _KEPT = 50
 
@@ -44,7 +41,6 @@ class Rules:
     sight: bool = True
     renew_compares_token: bool = True
     renew_reads_record: bool = True
-    acknowledged: bool = True
     fence_is_equality: bool = True
 
 
@@ -80,25 +76,8 @@ class FakeServer:
     skew: float = 0.0
     state: State = field(default_factory=State)
     rules: Rules = field(default_factory=Rules)
-    primary: bool = True
-    dead: bool = False
     past: list[tuple[float, State]] = field(default_factory=list)
     news: trio.Event = field(default_factory=trio.Event)
-
-    def confirm(self, answer: T) -> T:
-        """Return the answer to what only counts when replicas have it: a server that was replaced has none.
-
-        Raises:
-            StoreUnavailable: too few replicas have it.
-        """
-        if self.rules.acknowledged and not self.primary:
-            raise StoreUnavailable("0 of 1 replicas have confirmed the lease in time")
-        return answer
-
-    def recall(self, age: float) -> State:
-        """Return the state of `age` seconds ago: what a lagging replica has."""
-        known = [state for at, state in self.past if at <= self.clock() - age]
-        return copy(known[-1]) if known else State()
 
     @property
     def identity(self) -> str:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import trio
 
+from hachat.core.stepdown import Order
 from hachat.store.letter import Letter, Page, Query, check_entry
 from hachat.web.server import make_app
 
@@ -148,6 +149,8 @@ class FakeNode:
         self.master = "alpha"
         self.jobs = ["reminders/tea"]
         self.letters = FakeLetters()
+        self.moves: list[tuple[Order, str, float | str]] = []
+        self.scheduled = False
         self.orders = FakeOrders()
         self.noted: list[str] = []
         self._ids = 0
@@ -195,6 +198,28 @@ class FakeNode:
         """Take the job out of the list."""
         found = job_id in self.jobs
         self.jobs = [job for job in self.jobs if job != job_id]
+        return found
+
+    async def step_down(
+        self, order: Order, *, leaver: str = "", patience: float = 10.0
+    ) -> FakeStatus:
+        """Keep the order, and fail as the test says."""
+        self.moves.append((order, leaver, patience))
+        if self.error is not None:
+            raise self.error
+        return FakeStatus("beta")
+
+    async def schedule_step_down(self, order: Order, at: str, *, leaver: str = "") -> FakeStatus:
+        """Keep the order, and fail as the test says."""
+        self.moves.append((order, leaver, at))
+        if self.error is not None:
+            raise self.error
+        self.scheduled = True
+        return FakeStatus("alpha")
+
+    async def cancel_step_down(self) -> bool:
+        """Take back what is scheduled."""
+        found, self.scheduled = self.scheduled, False
         return found
 
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:

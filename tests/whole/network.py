@@ -23,7 +23,7 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True)
 class Spoken:
-    """Something the bot said; `at` is monotonic, and so is `joined`, when the connection was made on which `nick` said it."""
+    """Something the bot said; `at` is monotonic, and so is `joined`, when `nick` had come to the first channel."""
 
     at: float
     room: str
@@ -131,6 +131,10 @@ class _Guest:
                     yield from self._join(channel)
 
     def _join(self, channel: str) -> Iterator[bytes]:
+        if not self.channels:
+            self._since = (
+                monotonic()
+            )  # a connection made ahead stays out of the channels until its term begins
         yield f":{self._nick}!bot@torture JOIN {channel}".encode()
         yield f":torture 366 {self._nick} {channel} :end".encode()
         if channel not in self.channels:

@@ -118,7 +118,7 @@ async def test_a_channel_sees_its_bot_leave_and_come_back_at_once(tmp_path: Path
         assert turns == sorted(turns)
     assert seen == ["QUIT", "JOIN"]
     pause = longest_pause([at for at, _ in heard])
-    print(f"IRC: {pause * 1000:.0f} ms silent, {(done.gap or 0) * 1000:.0f} ms without a master")
+    assert done.gap is not None
     assert pause < GAP * LOOSE
 
 
@@ -161,10 +161,7 @@ async def test_a_console_goes_on_at_once(tmp_path: Path) -> None:
 
     before, after = around(times, released_at)
     pause = after - before
-    print(f"console: {pause * 1000:.0f} ms silent, {(done.gap or 0) * 1000:.0f} ms without")
-    print(
-        f"{(released_at - before) * 1000:.0f} before the release, longest {longest_pause(times) * 1000:.0f}"
-    )
+    assert done.gap is not None
     assert pause < GAP * LOOSE
 
 

@@ -6,6 +6,7 @@ while nobody is connected is lost.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
 from hachat.core.messages import Reply, User
 
 _RECONNECTING = 1.0  # seconds after which it is looked again whether we are connected
-_ARRIVING = 0.02  # the same, while only the channels are to be joined
+_CONNECTING = 1.0  # seconds for which a connection that is just being made is waited for
 _PATTERN = frozenset("*?")  # would ask for more than one
 _SHORTEST = 40  # bytes of text beside a target; no real channel's name leaves less
 
@@ -69,7 +70,8 @@ class IrcAdapter:
         self._bucket = Bucket(settings.burst, settings.interval)
         self._presence: Presence | None = None
         self._ahead: _Ahead | None = None
-        self._arriving = False  # with a connection that was made ahead
+        self._connected = trio.Event()
+        self._patient_until = -math.inf
         self._begun: dict[str, _Begun] = {}  # by room: a room has one reply on its way
 
     async def serve(
@@ -82,13 +84,15 @@ class IrcAdapter:
         Raises:
             OSError: no connection could be made, or it has ended.
         """
+        self._connected = trio.Event()
+        self._patient_until = trio.current_time() + _CONNECTING
         async with self._connect() as presence:
             self._presence = presence
+            self._connected.set()
             try:
                 await presence.run(ingest, task_status=task_status)
             finally:
                 self._presence = None
-                self._arriving = False
 
     async def warm(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Register under a spare nick, and stay out of the channels until `serve` takes the connection.
@@ -102,7 +106,6 @@ class IrcAdapter:
             presence = Presence(self._settings, session, stream)
             await presence.register()
             self._ahead = ahead = _Ahead(presence)
-            self._arriving = True
             task_status.started()
             try:
                 await presence.stand_by()
@@ -110,7 +113,6 @@ class IrcAdapter:
                     ahead.stack = stack.pop_all()
             finally:
                 self._ahead = None
-                self._arriving = ahead.stack is not None
                 ahead.free.set()
 
     @asynccontextmanager
@@ -136,7 +138,7 @@ class IrcAdapter:
         """
         if reply.op != "say":
             return
-        presence = self._find_presence()
+        presence = await self._find_presence()
         lines = self._lines_left(reply, presence)
         now = trio.current_time()
         if ready := self._bucket.take(len(lines), now):
@@ -154,7 +156,7 @@ class IrcAdapter:
             NotSent: not connected, or it would come too fast.
             Undeliverable: we are not in that channel.
         """
-        presence = self._find_presence()
+        presence = await self._find_presence()
         session = presence.session
         # Just after connecting the server is asked behind the JOIN, and answers behind it.
         joining = presence.joining and session.is_ours(channel)
@@ -168,7 +170,7 @@ class IrcAdapter:
         Raises:
             NotSent: not connected, or it would come too fast.
         """
-        presence = self._find_presence()
+        presence = await self._find_presence()
         nick, is_mask, _ = user.partition("!")
         nick = nick if is_mask else presence.session.find_nick(user)
         if not nick:
@@ -176,11 +178,19 @@ class IrcAdapter:
         found = await self._ask_who(nick, presence)
         return next((one for one in found if one.id == user), None)
 
-    def _find_presence(self) -> Presence:
+    async def _find_presence(self) -> Presence:
         if self._presence is None or not self._presence.usable:
-            after = _ARRIVING if self._arriving else _RECONNECTING
-            raise NotSent(f"{self.name}: not connected", after=after, scope="adapter")
+            await self._wait_connected()
+        if self._presence is None or not self._presence.usable:
+            raise NotSent(f"{self.name}: not connected", after=_RECONNECTING, scope="adapter")
         return self._presence
+
+    async def _wait_connected(self) -> None:
+        # At the beginning of a term replies wait already: to look again in a second would be a second of silence.
+        with trio.move_on_at(self._patient_until):
+            await self._connected.wait()
+            if self._presence is not None:
+                await self._presence.wait_usable()
 
     async def _ask_who(self, mask: str, presence: Presence) -> list[User]:
         if not is_target(mask) or not _PATTERN.isdisjoint(mask):

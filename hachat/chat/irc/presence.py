@@ -59,6 +59,10 @@ class Presence:
         """Whether lines written now may reach someone."""
         return self._registered.is_set() and not self._stream.broken
 
+    async def wait_usable(self) -> None:
+        """Return once lines may reach someone; it may have ended meanwhile."""
+        await self._registered.wait()
+
     async def register(self) -> None:
         """Register, and go nowhere yet.
 

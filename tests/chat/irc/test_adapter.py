@@ -340,6 +340,20 @@ async def test_roster(ngircd: Ngircd) -> None:
     assert caught.value.scope == "adapter"
 
 
+async def test_a_reply_waits_for_a_connection_that_is_being_made(ngircd: Ngircd) -> None:
+    """As a term begins replies are there before the connection is; they go out as soon as it stands."""
+    adapter = make(ngircd)
+    async with visit(ngircd, "ada") as ada:
+        await ada.send("JOIN #ops")
+        await ada.expect(" JOIN ")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(adapter.serve, Heard())
+            await trio.testing.wait_all_tasks_blocked()  # it connects
+            await adapter.send(say("#ops", "at once"))
+            await ada.expect("at once")
+            nursery.cancel_scope.cancel()
+
+
 async def test_lookup(ngircd: Ngircd) -> None:
     """An id leads to whoever has it now; the same nick from elsewhere is somebody else."""
     adapter = make(ngircd)
@@ -361,3 +375,88 @@ async def test_questions_are_under_flood_control(ngircd: Ngircd) -> None:
         with pytest.raises(NotSent, match="flood control") as caught:
             await adapter.roster("ada")
     assert 9.0 < caught.value.after <= 10.0
+
+
+@asynccontextmanager
+async def warmed(adapter: IrcAdapter) -> AsyncIterator[None]:
+    """Keep `adapter` connected ahead until the block ends, or it is taken."""
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(10):
+            await nursery.start(adapter.warm)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_made_ahead_goes_unseen_until_it_is_taken(ngircd: Ngircd) -> None:
+    """It waits outside of the channels under a spare nick; taken, it is the bot, with nothing heard twice."""
+    old, new = make(ngircd), make(ngircd)
+    async with visit(ngircd, "anna") as anna:
+        await anna.join("#ops")
+        async with trio.open_nursery() as leading:
+            await leading.start(old.serve, Heard())
+            await anna.expect("JOIN :#ops")
+            async with warmed(new):
+                await anna.send("WHO #ops")
+                names = await anna.expect(" 352 ")
+                assert "hachat-1" not in names + await anna.expect(" 315 ")
+                await anna.say("hachat-1", "are you there?")
+                with pytest.raises(NotSent) as caught:
+                    await new.send(say("#ops", "too early"))
+                assert caught.value.after < 0.1
+
+                leading.cancel_scope.cancel()
+                with trio.fail_after(5):
+                    await anna.expect(":hachat!")
+                async with connected(new) as heard:
+                    assert (await anna.expect("JOIN")).startswith(":hachat!")
+                    await anna.say("#ops", "hello")
+                    assert (await heard.next()).text == "hello"
+                    await new.send(say("#ops", "here I am"))
+                    assert await anna.hear() == "here I am"
+        assert await anna.expect("QUIT")
+
+
+async def test_a_connection_made_ahead_that_is_not_taken_leaves(ngircd: Ngircd) -> None:
+    """Its nick is free again, and the adapter begins from nothing when it is its turn."""
+    adapter = make(ngircd)
+    async with warmed(adapter):
+        pass
+    async with visit(ngircd, "hachat-1"), connected(adapter):
+        await adapter.send(say("#ops", "cold"))
+
+
+async def test_a_connection_made_ahead_that_has_ended_is_not_taken(tmp_path: Path) -> None:
+    """Whoever kept it hears of the end; the next one is made anew."""
+    with run_ngircd(tmp_path) as server:
+        adapter = make(server)
+
+        async def lose() -> None:
+            async with warmed(adapter):
+                server.kill()
+                await trio.sleep_forever()
+
+        with pytest.raises(ExceptionGroup):
+            await lose()
+        server.start()
+        async with connected(adapter):
+            await adapter.send(say("#ops", "anew"))
+
+
+async def test_nobody_gets_ready_without_a_server(tmp_path: Path) -> None:
+    """A network that cannot be reached is told at once."""
+    with run_ngircd(tmp_path) as server:
+        adapter = make(server)
+    with pytest.raises(ExceptionGroup) as caught:
+        async with warmed(adapter):
+            pass
+    assert caught.group_contains(OSError)
+
+
+async def test_two_may_wait_at_once(ngircd: Ngircd) -> None:
+    """Each takes a spare nick of its own."""
+    one, other = make(ngircd), make(ngircd)
+    async with warmed(one), warmed(other), visit(ngircd, "anna") as anna:
+        await anna.send("WHOIS hachat-1")
+        await anna.expect(" 311 ")
+        await anna.send("WHOIS hachat-2")
+        await anna.expect(" 311 ")

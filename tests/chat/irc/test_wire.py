@@ -13,6 +13,7 @@ from hachat.chat.irc.wire import (
     join_lines,
     read_line,
     read_text,
+    spare_nick,
     split_text,
     text_limit,
 )
@@ -131,6 +132,13 @@ def test_joining() -> None:
 
     assert lines == [b"JOIN #b,#a,#c,#d,#e key\r\n", b"JOIN #f\r\n"]
     assert list(join_lines([])) == []
+
+
+def test_spare_nicks() -> None:
+    """They fit into nine characters, differ, and are no alternates, which are asked for in other cases."""
+    assert [spare_nick("hachat", turn) for turn in (1, 2)] == ["hachat-1", "hachat-2"]
+    assert [spare_nick("operations", turn) for turn in (1, 10)] == ["operati-1", "operat-10"]
+    assert alternate_nick("operations", 0) == "operations"
 
 
 def test_alternate_nicks() -> None:

@@ -74,7 +74,7 @@ class Asked(Event, frozen=True, kw_only=True):
 
 
 class Sent(Event, frozen=True, kw_only=True):
-    """The chat server has got something from a node, on the connection made at `joined`."""
+    """The chat server has got something from a node, on a connection that came to its first channel at `joined`."""
 
     node: str
     joined: float

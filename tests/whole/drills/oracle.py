@@ -139,7 +139,7 @@ def _check_sends(case: Case, terms: Sequence[Term], bounds: Bounds) -> Iterator[
 
 
 def _find_term(terms: Sequence[Term], sent: Sent) -> Term | None:
-    """Return the term in which the connection was made: it is made in a term, and none outlives it."""
+    """Return the term in which the connection came to its first channel: it does so in a term, and none outlives it."""
     own = [term for term in terms if term.node == sent.node and term.began <= sent.joined]
     return own[-1] if own else None
 

@@ -1,0 +1,99 @@
+"""The master's duty: the chat connections and the way out, for as long as a term lasts; and getting ready for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import trio
+from msgspec.structs import replace
+
+from hachat.chat.adapter import Adapter, Connection
+from hachat.chat.drain import Drain
+from hachat.chat.ingest import Ingest
+from hachat.chat.warmup import warm_up
+from hachat.cluster.elector import Term
+from hachat.cluster.pulse import Notifier
+from hachat.cluster.schedule import ScheduleKeeper
+from hachat.core.messages import Message, choose_key
+from hachat.core.settings import Settings
+from hachat.daemon.chat_states import ChatStates
+from hachat.daemon.floor import FloorKeeper
+from hachat.daemon.letters import LetterKeeper
+from hachat.store.commits import Queued
+from hachat.store.dead import DeadLetters
+from hachat.store.inbound import Inbound
+from hachat.store.keys import Keys
+from hachat.store.link import Link
+from hachat.store.members import Newest
+from hachat.store.outbound import Outbound
+
+
+class MasterDuty:
+    """What this node does while it is master; `run` is given to the elector."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        link: Link,
+        keys: Keys,
+        adapters: Mapping[str, Adapter],
+        *,
+        inbound: Inbound,
+        letters: DeadLetters,
+        floor: FloorKeeper,
+        notifier: Notifier,
+        newest: Newest,
+    ) -> None:
+        self._settings = settings
+        self._link = link
+        self._keys = keys
+        self._adapters = adapters
+        self._inbound = inbound
+        self._letters = letters
+        self._floor = floor
+        self._notifier = notifier
+        self._newest = newest
+
+    async def get_ready(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Do whatever can be done of it before the lease is ours, and keep that until cancelled."""
+        await warm_up(self._adapters.values(), task_status=task_status)
+
+    async def run(self, chat_states: ChatStates, term: Term) -> None:
+        """Hear, and send what is outbound, until the term is to end and what was under way has been reported.
+
+        Raises:
+            Fenced: the lease is not ours any more (in a group).
+        """
+        await self._floor.keep(term.epoch)
+        self._notifier.status(f"master, epoch {term.epoch}")
+        outbound = Outbound(self._link, self._keys, term.token, lambda: self._inbound.limits)
+        drain = Drain(
+            outbound,
+            self._link,
+            self._adapters,
+            term,
+            send_timeout=self._settings.lease.send_timeout,
+            newest=self._newest,
+            on_doubt=self._settings.queue.on_doubt,
+        )
+        connections = [
+            Connection(adapter, on_change=chat_states.changed)
+            for adapter in self._adapters.values()
+        ]
+        try:
+            async with trio.open_nursery() as chat:
+                chat.start_soon(chat_states.show, connections)
+                chat.start_soon(LetterKeeper(self._letters).run)
+                chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
+                for connection in connections:
+                    chat.start_soon(connection.run, Ingest(self._enqueue))
+                await drain.run()
+                chat.cancel_scope.cancel()
+        finally:
+            self._notifier.status("standby")
+
+    async def _enqueue(self, messages: Sequence[Message]) -> list[Queued]:
+        order = self._inbound.limits.order
+        if order != "room":
+            messages = [replace(message, key=choose_key(message, order)) for message in messages]
+        return await self._inbound.enqueue_all(messages, "chat")

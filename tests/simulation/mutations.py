@@ -1,0 +1,160 @@
+"""The rules of the lease, each taken away, and a seed that shows what comes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import inf
+
+import trio
+
+from hachat.cluster.elector import Duty, Elector, Term
+from hachat.core.errors import StoreUnavailable
+from hachat.core.lease import Ask, Lease, Refused, Token, Watch
+from hachat.store.masters import Answer, Master
+from tests.cluster.fake_lease import FakeServer, Rules
+from tests.simulation.process import TIMING, Ways
+from tests.simulation.world import Variant
+
+
+class LeaseFromAnswer(Lease):
+    """Counts the lease from the moment the answer came."""
+
+    def confirm(self, sent: float, now: float, jitter: float) -> None:
+        """Forget when the question was sent."""
+        super().confirm(now, now, jitter)
+
+
+class LeaseWithoutMargin(Lease):
+    """Trusts that all clocks run alike, and that stopping takes no time."""
+
+    def _prolong(self, sent: float, jitter: float) -> None:
+        super()._prolong(sent, jitter)
+        self.until = sent + TIMING.ttl
+
+
+class TermWithoutDeadline(Term):
+    """Goes on until Redis says that the lease is lost."""
+
+    def follow_clock(self) -> None:
+        """Let the scope stand."""
+        self.scope.deadline = inf
+
+
+class HastyElector(Elector):
+    """Gives the lease back when asked to leave, while the duty still drains."""
+
+    async def _act(self, term: Term, duty: Duty) -> bool:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._leave, term)
+            fine = await super()._act(term, duty)
+            nursery.cancel_scope.cancel()
+        return fine
+
+    async def _leave(self, term: Term) -> None:
+        await term.leaving.wait()
+        await self._say_goodbye(term)
+
+
+async def unguarded(term: Term) -> None:
+    """Look at no clock between two renewals."""
+    await trio.sleep_forever()
+
+
+class FearlessWatch(Watch):
+    """Takes a change of the server for no reason to wait."""
+
+    def ask(self, now: float) -> Ask:
+        """Say that this server has been there for ever."""
+        ask = super().ask(now)
+        return Ask(ask.node, ask.boot, ask.timing, ask.floor, ask.sight, ask.silence, inf)
+
+
+class ServerWithoutHeir(FakeServer):
+    """Gives the lease to whoever comes first, whomever it was left to."""
+
+    def _keep_for_heir(self, ask: Ask) -> Refused | None:
+        refused = super()._keep_for_heir(ask)
+        return None if refused is not None and refused.kind == "HANDOFF" else refused
+
+
+class ServerWithoutBar(FakeServer):
+    """Gives the lease to who has just given it away."""
+
+    def _keep_for_heir(self, ask: Ask) -> Refused | None:
+        refused = super()._keep_for_heir(ask)
+        return None if refused is not None and refused.kind == "VETO" else refused
+
+
+class ServerWithoutEpochs(FakeServer):
+    """Counts no Redis failovers: the same run of the same server is the same, whoever was master meanwhile."""
+
+    @property
+    def identity(self) -> str:
+        """The id of the server's run alone."""
+        return self.run_id
+
+    def _grant(self, ask: Ask) -> Token:
+        self.config_epoch = 0
+        return super()._grant(ask)
+
+
+class ServerWithoutTime(FakeServer):
+    """Counts terms from what it remembers and what the asker knows, whatever the clock says."""
+
+    def _grant(self, ask: Ask) -> Token:
+        before, self.skew = self.skew, -1e12
+        try:
+            return super()._grant(ask)
+        finally:
+            self.skew = before
+
+
+def choose_majority(service: str, answers: Sequence[Answer], known: int = 0) -> Master:
+    """Return the master that is named most often, old or new."""
+    named = Counter(answer.master for answer in answers if answer.master is not None)
+    if not named:
+        raise StoreUnavailable("nobody names a master")
+    return named.most_common(1)[0][0]
+
+
+def choose_first(service: str, answers: Sequence[Answer], known: int = 0) -> Master:
+    """Return the master that is named first, old or new."""
+    for answer in answers:
+        if answer.master is not None:
+            return answer.master
+    raise StoreUnavailable("nobody names a master")
+
+
+BROKEN: Mapping[str, tuple[int, Variant]] = {
+    "the deadline counts from the answer": (3, Variant(lease=LeaseFromAnswer)),
+    "the lease has no margin and no drift": (184, Variant(lease=LeaseWithoutMargin)),
+    "the scope has no deadline": (152, Variant(term=TermWithoutDeadline)),
+    "the clock stands still while the machine is suspended": (
+        72,
+        Variant(ways=Ways(boottime=False)),
+    ),
+    "nobody looks at the clock between renewals": (20, Variant(guard=unguarded)),
+    "the lease is released before the nursery has closed": (4, Variant(elector=HastyElector)),
+    "a process that stands still counts as dead": (3, Variant(ways=Ways(only_the_dead=False))),
+    "a candidate does not wait for silence": (0, Variant(rules=Rules(silence=False))),
+    "a candidate does not wait out a new Redis": (63, Variant(rules=Rules(identity=False))),
+    "the lock delay is none": (63, Variant(watch=FearlessWatch)),
+    "a candidate need not have seen the last event": (3, Variant(rules=Rules(sight=False))),
+    "a renewal does not compare the token": (36, Variant(rules=Rules(renew_compares_token=False))),
+    "a late renewal brings back a released lease": (
+        102,
+        Variant(rules=Rules(renew_reads_record=False)),
+    ),
+    "the fence lets later tokens pass": (4, Variant(rules=Rules(fence_is_equality=False))),
+    "a lease counts without a replica": (326, Variant(ways=Ways(wait_on_acquire=False))),
+    "a renewal counts without a replica": (512, Variant(ways=Ways(wait_on_renew=False))),
+    "most Sentinels are believed, not the newest": (0, Variant(choose=choose_majority)),
+    "any Sentinel is believed": (0, Variant(choose=choose_first)),
+    "Redis failovers are not counted": (94, Variant(server=ServerWithoutEpochs)),
+    "the floor is forgotten": (0, Variant(ways=Ways(floor=False))),
+    "terms are not counted by the clock": (0, Variant(server=ServerWithoutTime)),
+    "an heir is not waited for": (4, Variant(server=ServerWithoutHeir)),
+    "who gave the lease away takes it back": (36, Variant(server=ServerWithoutBar)),
+}
+"""Each rule, broken, and a seed that shows it."""

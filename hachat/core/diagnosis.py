@@ -60,6 +60,9 @@ def _judge_persistence(server: Server) -> Finding:
             return Finding("persistence", "warning", found, advice)
         fsync = f", appendfsync {server.fsync}" if server.fsync else ""
         return Finding("persistence", "ok", f"appendonly yes{fsync}")
+    if server.append_only is None:
+        advice = "see that appendonly is yes on every server"
+        return Finding("persistence", "unknown", "Redis does not tell of appendonly", advice)
     verdict: Verdict = "UNSAFE" if server.replicas else "warning"
     found = (
         "appendonly no: a master that restarts is empty, and its replicas follow it"
@@ -73,6 +76,9 @@ def _judge_persistence(server: Server) -> Finding:
 def _judge_memory(server: Server) -> Iterator[Finding]:
     if server.policy == "noeviction":
         yield Finding("eviction", "ok", "maxmemory-policy noeviction")
+    elif not server.policy:
+        advice = "see that it is noeviction on every server"
+        yield Finding("eviction", "unknown", "Redis does not tell its maxmemory-policy", advice)
     else:
         yield Finding(
             "eviction",

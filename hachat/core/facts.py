@@ -39,7 +39,7 @@ class Replica(Struct, frozen=True):
 
 
 class Server(Struct, frozen=True):
-    """A Redis as it describes itself; what it does not tell is None, or of `fsync` empty.
+    """A Redis as it describes itself; what it does not tell is None, or of `policy` and `fsync` empty.
 
     `clock` is how many seconds its clock is ahead of ours; `used` and `limit` are bytes, a limit of 0 is none.  A replica
     of `priority` 0 is never promoted; a master has none of its own.
@@ -50,7 +50,7 @@ class Server(Struct, frozen=True):
     replicas: Sequence[Replica]
     min_replicas: int | None
     max_lag: int | None
-    append_only: bool
+    append_only: bool | None
     policy: str
     used: int
     limit: int

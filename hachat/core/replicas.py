@@ -14,7 +14,8 @@ def judge_replicas(server: Server, redis: RedisSettings) -> Iterator[Finding]:
     """Return whether enough replicas have what the master acknowledges, and whether it stops without them."""
     fit = [each for each in server.replicas if each.online and each.lag <= _LAG]
     found = f"{len(fit)} of {len(server.replicas)} replicas are connected and in step"
-    if not server.replicas and not redis.sentinels and not redis.replicas:
+    needed = max(redis.replicas, server.min_replicas or 0)
+    if not server.replicas and not redis.sentinels and not needed:
         yield Finding(
             "replicas",
             "warning",
@@ -22,11 +23,14 @@ def judge_replicas(server: Server, redis: RedisSettings) -> Iterator[Finding]:
             "run replicas and three Sentinels, see docs/operating.md",
         )
         return
-    if len(fit) < max(1, redis.replicas):
+    if len(fit) < max(1, needed):
         advice = "start or repair a replica: without it nothing is acknowledged, or nothing survives its master"
         yield Finding("replicas", "UNSAFE", found, advice)
     elif len(fit) < len(server.replicas):
         yield Finding("replicas", "warning", found, "repair those that are not")
+    elif len(fit) == max(1, needed):
+        advice = "run one more: while one is away, nothing is acknowledged"
+        yield Finding("replicas", "warning", f"{found}, with none to spare", advice)
     else:
         yield Finding("replicas", "ok", found)
     yield _judge_old_master(server)
@@ -75,10 +79,29 @@ def judge_successors(server: Server, redis: RedisSettings) -> Iterator[Finding]:
         yield Finding("successors", "unknown", found, "see that they are those of the master")
     elif asked:
         yield Finding("successors", "ok", f"{', '.join(asked)} would be as safe as master")
-    if redis.sentinels and server.replicas and not eligible:
+    if redis.sentinels:
+        yield from _judge_promotion(server.replicas, max(1, redis.replicas))
+
+
+def _judge_promotion(replicas: Sequence[Replica], confirming: int) -> Iterator[Finding]:
+    """Judge whether what `confirming` replicas have is on one that Sentinel prefers; it asks for priorities first."""
+    priorities = {each.address: each.itself.priority for each in replicas if each.itself}
+    eligible = [priority for priority in priorities.values() if priority]
+    if priorities and not eligible and len(priorities) == len(replicas):
         found = "replica-priority is 0 on every replica: if the master dies, none is promoted"
         advice = "on one replica at least: CONFIG SET replica-priority 100, CONFIG REWRITE"
         yield Finding("promotion", "UNSAFE", found, advice)
+    elif eligible:
+        passed_over = [each for each in priorities.values() if each != min(eligible)]
+        if len(passed_over) >= confirming:
+            told = ", ".join(f"{address} {priority}" for address, priority in priorities.items())
+            found = f"replica-priority differs ({told}): a failover may pass over the only replica that has a write"
+            more = len(passed_over) + 1
+            advice = (
+                "on every server: CONFIG SET replica-priority 100, CONFIG REWRITE;"
+                f" or redis.replicas = {more} on every node"
+            )
+            yield Finding("promotion", "UNSAFE", found, advice)
 
 
 def _judge_settings(replicas: Sequence[Replica]) -> Iterator[Finding]:
@@ -113,8 +136,8 @@ def _find_wrong(replica: Server) -> dict[str, str]:
         wrong["min-replicas-to-write 0"] = "min-replicas-to-write 1"
     if replica.max_lag is not None and replica.max_lag < 1:
         wrong["min-replicas-max-lag 0"] = f"min-replicas-max-lag {_LAG}"
-    if not replica.append_only:
+    if replica.append_only is False:
         wrong["appendonly no"] = "appendonly yes"
-    if replica.limit and replica.policy != "noeviction":
+    if replica.limit and replica.policy not in {"", "noeviction"}:
         wrong[f"maxmemory-policy {replica.policy}"] = "maxmemory-policy noeviction"
     return wrong

@@ -10,6 +10,9 @@ from hachat.core.settings import FAILOVER_REST, LeaseSettings
 _FEW_SENTINELS = 3
 _LONG_FAILOVER = 60.0
 
+_NO_QUORUM = "NOQUORUM"
+"""The first word of the answer to CKQUORUM that means no; any other error means that it was not answered."""
+
 
 def judge_sentinels(sentinels: Sequence[Sentinel]) -> Iterator[Finding]:
     """Return whether enough of them answer, agree, and may decide; nothing where there are none."""
@@ -51,29 +54,33 @@ def _judge_agreement(well: Sequence[Sentinel]) -> Iterator[Finding]:
 
 
 def _judge_quorum(well: Sequence[Sentinel]) -> Iterator[Finding]:
-    for each in well:
-        if each.no_quorum:
-            yield Finding(
-                "quorum",
-                "UNSAFE",
-                f"{each.address} could not fail over: {each.no_quorum}",
-                "start the missing Sentinels, or forget those of old with SENTINEL RESET",
-            )
-            return
-    if not well:
-        return
+    lacking = [each for each in well if _NO_QUORUM in each.no_quorum]
+    if lacking:
+        yield Finding(
+            "quorum",
+            "UNSAFE",
+            f"{lacking[0].address} could not fail over: {lacking[0].no_quorum}",
+            "start the missing Sentinels, or forget those of old with SENTINEL RESET",
+        )
+    elif well:
+        yield _judge_votes(well)
+
+
+def _judge_votes(well: Sequence[Sentinel]) -> Finding:
+    check = "quorum"
     known = max(each.known for each in well)
     quorum, majority = min(each.quorum for each in well), known // 2 + 1
     found = f"quorum {quorum} of {known} Sentinels"
     if known < _FEW_SENTINELS:
-        yield Finding(
-            "quorum", "UNSAFE", found, "run three: with fewer the death of one stops them"
-        )
-    elif quorum < majority:
+        return Finding(check, "UNSAFE", found, "run three: with fewer the death of one stops them")
+    if quorum < majority:
         advice = f"on each Sentinel: SENTINEL SET <service> quorum {majority}"
-        yield Finding("quorum", "warning", f"{found} is no majority", advice)
-    else:
-        yield Finding("quorum", "ok", found)
+        return Finding(check, "warning", f"{found} is no majority", advice)
+    refused = [each.no_quorum for each in well if each.no_quorum]
+    if refused:
+        found = f"{found}; whether they reach each other is not known: {refused[0]}"
+        return Finding(check, "unknown", found, "ask on a Sentinel: SENTINEL CKQUORUM <service>")
+    return Finding(check, "ok", found)
 
 
 def judge_timing(sentinels: Sequence[Sentinel], lease: LeaseSettings) -> Iterator[Finding]:

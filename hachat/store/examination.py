@@ -29,6 +29,8 @@ _REPLICA = re.compile(
 _SETTINGS = ("min-replicas-*", "appendfsync")
 """What INFO does not tell; Redis before 7.0 takes one pattern at a time."""
 
+_APPEND_ONLY = {"1": True, "0": False}
+
 Ask = Callable[..., Awaitable[Any]]
 
 
@@ -106,8 +108,8 @@ def read_server(info: str, config: Mapping[str, str] | None, *, clock: float) ->
         replicas=list(_read_replicas(fields)),
         min_replicas=_read_min_replicas(fields, config),
         max_lag=None if config is None else int(config.get("min-replicas-max-lag", 0)),
-        append_only=fields.get("aof_enabled") == "1",
-        policy=fields.get("maxmemory_policy", "noeviction"),
+        append_only=_APPEND_ONLY.get(fields.get("aof_enabled", "")),
+        policy=fields.get("maxmemory_policy", ""),
         used=int(fields.get("used_memory", 0)),
         limit=int(fields.get("maxmemory", 0)),
         clock=clock,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import redis
 from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
 
 from hachat.cli.commands import main
 from hachat.store.embedded import Server, free_port, run_server
@@ -17,8 +19,9 @@ from tests.waiting import until_sync
 
 
 def run(folder: Path, *arguments: str) -> Result:
-    """Run the command with the settings in `folder`."""
-    return CliRunner().invoke(main, [*arguments, "--config", str(folder / "hachat.toml")])
+    """Run the command with the settings in `folder`, in this process, whose logging it leaves alone."""
+    with patch("hachat.daemon.logging.configure"), capture_logs():
+        return CliRunner().invoke(main, [*arguments, "--config", str(folder / "hachat.toml")])
 
 
 def write(folder: Path, redis_section: str) -> None:

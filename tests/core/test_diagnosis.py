@@ -105,6 +105,14 @@ FEW = replace(SENTINELS[0], known=2)
         (watch(*[replace(each, failover_timeout=180.0) for each in SENTINELS]), "failover-timeout", "warning", "180"),
         (replace(SAFE, peers=(Peer("a", "1", 5.0),)), "clocks", "warning", "a by +5.0 s"),
         (replace(SAFE, peers=(Peer("a", "1"), Peer("b", "2"))), "nodes", "warning", "1, 2"),
+        (watch(*SENTINELS[:2], replace(SENTINELS[2], no_quorum="NOPERM")), "quorum", "unknown", "CKQUORUM"),
+        (watch(FEW, replace(FEW, no_quorum="NOPERM")), "quorum", "UNSAFE", "run three"),
+        (serve(replicas=REPLICAS[:1]), "replicas", "warning", "none to spare"),
+        (serve(append_only=None), "persistence", "unknown", "appendonly"),
+        (serve(policy=""), "eviction", "unknown", "noeviction"),
+        (serve(replicas=set_up(policy="", append_only=None)), "successors", "ok", "as safe"),
+        (serve(replicas=set_up(priority=50)), "promotion", "UNSAFE", "r:1 100, r:2 50"),
+        (serve(replicas=set_up(priority=0)), "promotion", "UNSAFE", "r:1 100, r:2 0"),
         (replace(SAFE, rights=Rights(["GETEX"])), "rights", "UNSAFE", "+getex"),
         (replace(SAFE, rights=Rights(["&hachat:*"])), "rights", "UNSAFE", "<user> &hachat:*"),
         (replace(SAFE, rights=Rights(missing=["WAIT"])), "commands", "UNSAFE", "rename-command"),
@@ -147,9 +155,29 @@ def test_where_nobody_has_looked_nothing_is_said() -> None:
 
 
 def test_what_is_never_promoted_need_not_be_set_up_for_it() -> None:
-    """A replica of priority 0, for backups say, is no successor, and what it is set to does no harm."""
-    found = judge(serve(replicas=set_up(priority=0, append_only=False, min_replicas=0)))
+    """A replica of priority 0, for backups say, is no successor, and what it is set to does no harm.
+
+    Its word alone is not enough then, so more than one replica must confirm.
+    """
+    redis = RedisSettings(sentinels=REDIS.sentinels, replicas=2)
+    found = judge(serve(replicas=set_up(priority=0, append_only=False, min_replicas=0)), redis)
     assert (found["successors"].verdict, "promotion" in found) == ("ok", False)
+
+
+@pytest.mark.parametrize(("confirming", "checks"), [(1, {"promotion"}), (2, set[str]())])
+def test_priorities_may_differ_if_those_preferred_have_every_write(
+    confirming: int, checks: set[str]
+) -> None:
+    """With one of two replicas passed over, a write that both have is not lost."""
+    redis = RedisSettings(sentinels=REDIS.sentinels, replicas=confirming)
+    found = judge(serve(replicas=set_up(priority=50)), redis)
+    assert {each.check for each in found.values() if each.verdict == "UNSAFE"} == checks
+
+
+def test_a_single_server_that_wants_replicas_is_unsafe() -> None:
+    """With min-replicas-to-write 1 and no replica it takes no writes at all."""
+    alone = replace(serve(replicas=(), min_replicas=1), sentinels=())
+    assert judge(alone, RedisSettings())["replicas"].verdict == "UNSAFE"
 
 
 SECONDS = st.floats(0, 1e6)
@@ -160,8 +188,8 @@ SERVERS = st.builds(
     replicas=st.just(()),
     min_replicas=st.none() | st.integers(0, 3),
     max_lag=st.none() | st.integers(0, 20),
-    append_only=st.booleans(),
-    policy=st.sampled_from(["noeviction", "volatile-ttl"]),
+    append_only=st.none() | st.booleans(),
+    policy=st.sampled_from(["", "noeviction", "volatile-ttl"]),
     used=st.integers(0, 200),
     limit=st.sampled_from([0, 100]),
     clock=st.floats(-1e6, 1e6),
@@ -191,7 +219,7 @@ ANY_SENTINELS = st.lists(
         known=st.integers(1, 5),
         down_after=SECONDS,
         failover_timeout=SECONDS,
-        no_quorum=st.sampled_from(["", "NOQUORUM"]),
+        no_quorum=st.sampled_from(["", "NOQUORUM", "NOPERM"]),
     ),
     max_size=5,
 )

@@ -13,7 +13,9 @@ import pytest
 import redis
 import trio
 
+from hachat.core.diagnosis import diagnose
 from hachat.core.facts import Replica
+from hachat.core.settings import LeaseSettings, RedisSettings
 from hachat.store.embedded import Server, run_server
 from hachat.store.examination import examine, read_server
 from hachat.store.link import Direct, Link
@@ -201,3 +203,41 @@ def test_without_the_right_to_ask_info_tells_that_replicas_are_wanted() -> None:
     server = read_server(info, None, clock=0.0)
     assert server.min_replicas == 1
     assert server.replicas == [Replica("h:1", online=True, lag=1)]
+
+
+async def test_who_may_not_ask_for_the_quorum_does_not_cry_wolf(tmp_path: Path) -> None:
+    """A Sentinel that does not let us ask CKQUORUM may well have a quorum."""
+    with run_cluster(tmp_path, min_replicas=1) as cluster:
+        for sentinel in cluster.sentinels:
+            with closing(redis.Redis(port=sentinel.port)) as raw:
+                rights = ["on", ">pw", "&*", "+@all", "-sentinel|ckquorum"]
+                raw.execute_command("ACL", "SETUSER", "low", *rights)  # type: ignore[no-untyped-call]
+        source = Sentinels(
+            cluster.addresses, SERVICE, sentinel_username="low", sentinel_password="pw"
+        )
+        link = Link(source, timeout=5.0)
+        with trio.fail_after(20):
+            async with running(link.run):
+                facts = await examine(link)
+    found = {each.check: each for each in diagnose(facts, RedisSettings(), LeaseSettings())}
+    assert found["quorum"].verdict == "unknown"
+    assert "CKQUORUM" in found["quorum"].advice
+
+
+async def test_a_lag_of_0_protects_nothing(tmp_path: Path) -> None:
+    """What is said of it is what Redis does: it acknowledges, though there is no replica."""
+    options = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "0"]
+    with run_server(tmp_path, binary=find_redis(), options=options) as server:
+        link = Link(Direct(server.url))
+        async with running(link.run):
+            assert await link.command("SET", "x", "1") == b"OK"
+            facts = await examine(link)
+    settings = RedisSettings(replicas=1)
+    found = {each.check: each for each in diagnose(facts, settings, LeaseSettings())}
+    assert found["old master"].verdict == "UNSAFE"
+
+
+def test_what_is_not_told_is_not_taken_for_well() -> None:
+    """A managed Redis that leaves lines out of INFO gets no good marks for them."""
+    server = read_server("redis_version:7.0.15\n", None, clock=0.0)
+    assert (server.append_only, server.policy, server.fsync) == (None, "", "")

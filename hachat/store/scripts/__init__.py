@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-_READING = frozenset(("position", "queue", "status", "trail"))
+_READING = frozenset(("peers", "position", "queue", "status", "trail"))
 """Scripts that never write; no replica has to confirm their answers."""
 
 

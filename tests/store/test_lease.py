@@ -596,7 +596,7 @@ def start(link: Link, keys: Keys, nursery: trio.Nursery) -> Run:
 
 
 async def test_resigning_hands_over_at_once(start: Run) -> None:
-    """The successor is at work long before any ttl has passed."""
+    """The successor is at work before any ttl has passed, also when it has only just begun to listen."""
     send, receive = trio.open_memory_channel[str](0)
 
     async def duty(term: Term) -> None:
@@ -610,7 +610,7 @@ async def test_resigning_hands_over_at_once(start: Run) -> None:
         left = trio.current_time()
         await first.resign("b", "test")
         assert await receive.receive() == "b"
-    assert trio.current_time() - left < 0.5
+    assert trio.current_time() - left < QUICK.ttl
 
 
 async def test_a_master_that_vanishes_is_replaced_after_silence(

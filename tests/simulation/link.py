@@ -12,12 +12,12 @@ The choice among the Sentinels' answers is the real one, `hachat.store.masters.c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
 from hachat.core.errors import StoreUnavailable
-from hachat.store.masters import Answer, Behind, FailingOver, Master
+from hachat.store.masters import Answer, Behind, FailingOver, Master, choose
 from tests.simulation.network import Host, Network
 from tests.simulation.redis import Operation, Redis
 from tests.simulation.replication import Reply
@@ -29,8 +29,6 @@ _FRESH = 0.25
 _POLL = 3.0
 
 _BELIEVE = 10.0
-
-Choose = Callable[[str, Sequence[Answer], int], Master]
 
 
 class Place(Protocol):
@@ -54,14 +52,13 @@ class Link:
         *,
         servers: dict[str, Redis],
         sentinels: list[Sentinel],
-        choose: Choose,
     ) -> None:
         self.master: Redis | None = None
         self.config_epoch = 0
         self.closed = False
         self.on_switch: Action = lambda: None
         self._place, self._timeline, self._network = place, timeline, network
-        self._servers, self._sentinels, self._choose = servers, sentinels, choose
+        self._servers, self._sentinels = servers, sentinels
         self._trouble: StoreUnavailable | None = None
         self._behind_since = inf
         self._fresh_until = -inf
@@ -212,12 +209,12 @@ class Link:
     def _believe(self) -> Master:
         now = self._timeline.now
         try:
-            found = self._choose("bot", self._answers, self.config_epoch)
+            found = choose("bot", self._answers, self.config_epoch)
         except Behind:
             self._behind_since = min(self._behind_since, now)
             if now - self._behind_since < _BELIEVE:
                 raise
-            found = self._choose("bot", self._answers, 0)
+            found = choose("bot", self._answers)
         self._behind_since = inf
         return found
 

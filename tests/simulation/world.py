@@ -23,10 +23,9 @@ import trio
 from hachat.cluster import elector as production
 from hachat.cluster.elector import Elector, Term
 from hachat.core.lease import Lease, Token, Watch
-from hachat.store.masters import choose
 from tests.cluster.fake_lease import FakeServer, Rules
 from tests.simulation.chaos import CHAOS, Chaos, Fate
-from tests.simulation.link import Choose, Link
+from tests.simulation.link import Link
 from tests.simulation.network import Network
 from tests.simulation.node import Node
 from tests.simulation.oracle import Oracle, Report
@@ -60,7 +59,6 @@ class Variant:
     watch: type[Watch] = Watch
     guard: Callable[[Term], Awaitable[None]] = production._guard
     server: type[FakeServer] = FakeServer
-    choose: Choose = choose
 
 
 SOUND = Variant()
@@ -78,7 +76,6 @@ class Cluster:
         self.oracle.strict = self.fate.clean
         self.network = Network(timeline, draw)
         self.calm = False
-        self._choose = variant.choose
         self._data = 0
         scripts = partial(variant.server, rules=variant.rules)
         self.servers = [
@@ -115,7 +112,6 @@ class Cluster:
             self.network,
             servers=servers,
             sentinels=self.sentinels,
-            choose=self._choose,
         )
 
     def _tell(self, sentinel: Sentinel) -> None:

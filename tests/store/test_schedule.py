@@ -72,7 +72,7 @@ async def test_it_is_asked_for_when_its_time_has_come_and_once(
 
 async def test_only_the_master_carries_it_out(link: Link, keys: Keys, master: Token) -> None:
     """One who is no master any more leaves it to the present one."""
-    await schedule(link, keys, "r1", await read_time(link), ORDER)
+    await schedule(link, keys, "r1", await read_time(link) - 0.01, ORDER)
     assert (await look(link, keys, Token(0, 1, "z", "z1"))).kind == "LOST"
     assert await asked(link, keys) == []
     assert (await look(link, keys, master)).kind == "ASKED"
@@ -126,7 +126,7 @@ async def test_what_redis_refuses_leaves_nothing_half_done(
     link: Link, keys: Keys, master: Token
 ) -> None:
     """Where the request cannot be written the order stays."""
-    await schedule(link, keys, "r1", await read_time(link), ORDER)
+    await schedule(link, keys, "r1", await read_time(link) - 0.01, ORDER)
     await link.command("RENAME", keys.of("events"), keys.of("aside"))
     await link.command("SET", keys.of("events"), "in the way")
     with pytest.raises(StoreError, match="WRONGTYPE"):

@@ -11,9 +11,9 @@ from hachat.chat.adapter import Adapter, Connection
 from hachat.chat.drain import Drain
 from hachat.chat.ingest import Ingest
 from hachat.chat.warmup import warm_up
-from hachat.cluster.elector import Term
 from hachat.cluster.pulse import Notifier
 from hachat.cluster.schedule import ScheduleKeeper
+from hachat.cluster.term import Term
 from hachat.core.messages import Message, choose_key
 from hachat.core.settings import Settings
 from hachat.daemon.chat_states import ChatStates

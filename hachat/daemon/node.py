@@ -33,11 +33,12 @@ from hachat.bot.scheduler import Scheduler
 from hachat.bot.worker import Worker
 from hachat.chat.adapter import Adapter
 from hachat.cluster.candidates import find_candidates
-from hachat.cluster.elector import Duty, Elector
+from hachat.cluster.elector import Elector
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.orders import Orders
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.cluster.roster import Roster
+from hachat.cluster.term import Duty
 from hachat.core import wire
 from hachat.core.errors import UsageError
 from hachat.core.ids import make_id

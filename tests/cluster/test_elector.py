@@ -11,8 +11,9 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from hachat.cluster.elector import Elector, Term, read_clock
+from hachat.cluster.elector import Elector
 from hachat.cluster.handover import Choose, Warm, choose_anybody, keep_nothing
+from hachat.cluster.term import Term, read_clock
 from hachat.core.errors import Fenced, StepDownCode, StepDownRefused, StoreUnavailable
 from hachat.core.lease import Answer, Ask, Cause, Event, Lease, Sight, Timing, Token
 from tests.cluster.fake_lease import FakeServer

@@ -9,8 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hachat.cluster.elector import Elector, Term
+from hachat.cluster.elector import Elector
 from hachat.cluster.handover import PREPARE, Warm
+from hachat.cluster.term import Term
 from hachat.core.errors import StepDownCode, StepDownRefused, UsageError
 from hachat.core.lease import Event, Sight
 from tests.cluster.fake_lease import FakeServer

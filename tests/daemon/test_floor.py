@@ -10,7 +10,8 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from hachat.cluster.elector import Elector, Term
+from hachat.cluster.elector import Elector
+from hachat.cluster.term import Term
 from hachat.core.lease import Timing
 from hachat.daemon import floor
 from hachat.daemon.floor import FloorKeeper, locate, read, write

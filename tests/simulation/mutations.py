@@ -7,7 +7,8 @@ from math import inf
 
 import trio
 
-from hachat.cluster.elector import Duty, Elector, Term
+from hachat.cluster.elector import Elector
+from hachat.cluster.term import Duty, Term
 from hachat.core.lease import Ask, Lease, Refused, Token, Watch
 from tests.cluster.fake_lease import FakeServer, Rules
 from tests.simulation.process import TIMING, Ways

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import trio
 
-from hachat.cluster.elector import Elector, Term
+from hachat.cluster.elector import Elector
+from hachat.cluster.term import Term
 from hachat.core.errors import StepDownCode, StoreUnavailable
 from hachat.core.lease import Answer, Ask, Cause, Event, EventKind, Timing, Token
 from tests.cluster.fake_lease import FakeServer

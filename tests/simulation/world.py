@@ -21,7 +21,8 @@ from unittest.mock import patch
 import trio
 
 from hachat.cluster import elector as production
-from hachat.cluster.elector import Elector, Term
+from hachat.cluster.elector import Elector
+from hachat.cluster.term import Term
 from hachat.core.lease import Lease, Token, Watch
 from tests.cluster.fake_lease import FakeServer, Rules
 from tests.simulation.chaos import CHAOS, Chaos, Fate

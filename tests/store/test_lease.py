@@ -11,7 +11,8 @@ import pytest
 import redis
 import trio
 
-from hachat.cluster.elector import Elector, Term
+from hachat.cluster.elector import Elector
+from hachat.cluster.term import Term
 from hachat.core.errors import StoreUnavailable
 from hachat.core.lease import Answer, Ask, Changed, Event, Granted, Refused, Sight, Timing, Token
 from hachat.core.stepdown import Order

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from hachat.cluster.elector import read_clock
+from hachat.cluster.term import read_clock
 from hachat.core.errors import HachatError
 from hachat.store.history import History, read_history
 from tests.waiting import until

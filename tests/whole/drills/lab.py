@@ -14,8 +14,8 @@ from pathlib import Path
 import trio
 
 from hachat.cluster.candidates import find_candidates
-from hachat.cluster.elector import read_clock
 from hachat.cluster.stepdown import step_down
+from hachat.cluster.term import read_clock
 from hachat.core.errors import StoreError
 from hachat.core.stepdown import Order
 from hachat.store.keys import Keys

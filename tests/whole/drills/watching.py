@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
-from hachat.cluster.elector import read_clock
+from hachat.cluster.term import read_clock
 from tests.whole.drills.events import Any, Looked, Sampled
 
 PERIOD = 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from hachat.cluster.elector import read_clock
+from hachat.cluster.term import read_clock
 from hachat.core.stepdown import Order
 from hachat.store.lease import LeaseView
 from hachat.store.status import read_status

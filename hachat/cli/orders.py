@@ -89,7 +89,7 @@ def drain(
 @click.argument("node")
 @_json
 def undrain(config: Path | None, node: str, *, as_json: bool) -> None:
-    """Have NODE take work again, and be master if it comes to that."""
+    """Have NODE take work again, and be master if it comes to that; a hold of a step-down ends too."""
     done = _act(config, lambda orders: orders.undrain(node))
     words = f"{node} takes work again" if done else f"{node} was not drained"
     _tell({"node": node, "undrained": done}, words, as_json=as_json)

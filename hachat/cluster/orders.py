@@ -76,13 +76,14 @@ class Orders:
         return Drained(node, was_master=True, master=after)
 
     async def undrain(self, node: str) -> bool:
-        """Take a drain back; False if the node was not drained.
+        """Take back what keeps a node from working or being master, a drain or a hold; False if there was neither.
 
         Raises:
             UsageError: it is not known.
             StoreError: Redis did not answer, or said no.
         """
-        if await control.undrain(self._link, self._keys, node):
+        drained = await control.undrain(self._link, self._keys, node)
+        if await control.unhold(self._link, self._keys, node) or drained:
             return True
         await control.check_known(self._link, self._keys, node)
         return False

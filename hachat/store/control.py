@@ -46,6 +46,8 @@ class Directive(msgspec.Struct, frozen=True):
         words += [f"by {self.by}"] if self.by else []
         words += [f"until {_format(self.until)}"] if self.until is not None else []
         told = " ".join(words)
+        if not told:
+            return f"({self.reason})" if self.reason else ""
         return f"{told}: {self.reason}" if self.reason else told
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hachat.core.lease import Timing
-from hachat.store.control import Control, read_control
+from hachat.store.control import Control, hold, read_control
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
@@ -57,6 +57,28 @@ def test_a_node_is_drained_shown_and_undrained(place: Place) -> None:
     assert "standby, drained, never master" in shown.stdout
     assert ": disk" in shown.stdout
     assert [end.stdout for end in ended] == ["n2 takes work again\n", "n2 was not drained\n"]
+
+
+async def hold_back(link: Link, keys: Keys) -> None:
+    """Let n2 be held back, and a by something that nobody can read and that would never end."""
+    await populate(link, keys)
+    await hold(link, keys, "n2", seconds=3600, by="ada")
+    await link.command("HSET", keys.of("control"), "hold:a", "not json")
+
+
+@pytest.mark.parametrize("node", ["a", "n2"])
+def test_a_hold_is_taken_back_too(place: Place, node: str) -> None:
+    """Whoever held a node back for two hours and has mended it after one need not wait; rubbish need not stand for ever."""
+    place.do(hold_back)
+    shown = place.run("status")
+    ended = [place.run("undrain", node) for _ in range(2)]
+
+    assert "a may not become master, (what was ordered cannot be read)" in shown.stdout
+    assert [end.stdout for end in ended] == [
+        f"{node} takes work again\n",
+        f"{node} was not drained\n",
+    ]
+    assert node not in place.do(read_control).holds
 
 
 @pytest.mark.parametrize("command", ["drain", "undrain"])

@@ -27,19 +27,8 @@ from hachat.cluster.requests import Requests
 from hachat.cluster.term import Clock, Duty, Term, read_clock
 from hachat.core.backoff import backoff
 from hachat.core.errors import Fenced, StoreError
-from hachat.core.lease import (
-    RETRY,
-    Answer,
-    Ask,
-    Cause,
-    Event,
-    Granted,
-    Lease,
-    Sight,
-    Timing,
-    Token,
-    Watch,
-)
+from hachat.core.lease import RETRY, Answer, Ask, Cause, Event, Granted, Lease, Sight, Token, Watch
+from hachat.core.timing import Timing
 
 log = structlog.get_logger(__name__)
 

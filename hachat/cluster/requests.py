@@ -9,7 +9,8 @@ import trio
 
 from hachat.cluster.handover import PREPARE, Successors
 from hachat.core.errors import StepDownCode, StepDownRefused, StoreError, UsageError
-from hachat.core.lease import Cause, Event, Timing, Token
+from hachat.core.lease import Cause, Event, Token
+from hachat.core.timing import Timing
 
 log = structlog.get_logger(__name__)
 

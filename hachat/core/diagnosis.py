@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hachat.core.facts import Facts, Finding, Peer, Rights, Server, Verdict
+from hachat.core.redis_settings import RedisSettings
 from hachat.core.replicas import judge_replicas, judge_successors
 from hachat.core.sentinels import judge_sentinels, judge_timing
-from hachat.core.settings import LeaseSettings, RedisSettings
+from hachat.core.settings import LeaseSettings
 
 OLDEST = (6, 2)
 """The first release of Redis with every command that is used."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hachat.core.facts import Finding, Replica, Server
-from hachat.core.settings import RedisSettings
+from hachat.core.redis_settings import RedisSettings
 
 _LAG = 2
 

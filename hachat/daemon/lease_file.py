@@ -10,10 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from hachat.core.settings import RedisSettings, Settings
+from hachat.core.redis_settings import RedisSettings
+
+if TYPE_CHECKING:
+    from hachat.core.settings import Settings
 
 NAME = "lease"
 """The file's name in the service's runtime directory."""

@@ -13,14 +13,12 @@
 from __future__ import annotations
 
 import os
-import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import structlog
 import trio
@@ -28,44 +26,37 @@ import trio
 from hachat import __version__
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
-from hachat.bot.routes import HookRoute
 from hachat.bot.scheduler import Scheduler
 from hachat.bot.worker import Worker
 from hachat.chat.adapter import Adapter
 from hachat.cluster.candidates import find_candidates
 from hachat.cluster.elector import Elector
 from hachat.cluster.members import Heartbeat, join, leave
-from hachat.cluster.orders import Orders
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.cluster.roster import Roster
 from hachat.cluster.term import Duty
 from hachat.core import wire
 from hachat.core.errors import UsageError
-from hachat.core.ids import make_id
-from hachat.core.messages import Webhook
 from hachat.core.settings import QueueSettings, Settings
-from hachat.core.stepdown import Order
 from hachat.daemon.chat_states import ChatStates
 from hachat.daemon.duty import MasterDuty
 from hachat.daemon.examiner import Examiner
+from hachat.daemon.facade import Facade
 from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
-from hachat.daemon.stepdown import Moved, move, move_later
 from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
 from hachat.store.dead import DeadLetters
-from hachat.store.history import History, read_history
 from hachat.store.inbound import Inbound
-from hachat.store.jobs import Agenda, Jobs
+from hachat.store.jobs import Jobs
 from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
 from hachat.store.members import Member, Members, check_layout, read_newest_schema
 from hachat.store.peers import read_peers
 from hachat.store.retry import retry
-from hachat.store.schedule import Scheduled, cancel
-from hachat.store.status import Status, read_status
+from hachat.store.status import Status
 from hachat.tasks.services import finish_unless, running
 from hachat.web.server import make_app, serve
 
@@ -73,7 +64,7 @@ log = structlog.get_logger(__name__)
 
 
 class Node:
-    """A node of the cluster; `run` is its life, the rest is what the web asks of it."""
+    """A node of the cluster; `run` is its life."""
 
     def __init__(
         self,
@@ -109,35 +100,42 @@ class Node:
             self._obey,
         )
         self._newest = partial(read_newest_schema, link, self._keys)
-        self.letters = DeadLetters(link, self._keys, settings.queue)
-        """The cluster's dead letters."""
-        self.orders = Orders(link, self._keys)
-        """What operators may order of the cluster."""
+        self._letters = DeadLetters(link, self._keys, settings.queue)
         self._duty = MasterDuty(
             settings,
             link,
             self._keys,
             self._adapters,
             inbound=self._inbound,
-            letters=self.letters,
+            letters=self._letters,
             floor=self._floor,
             notifier=notifier,
             newest=self._newest,
         )
-        self._jobs = Jobs(link, self._keys)
-        self._scheduler = Scheduler(self._jobs, robot.jobs)
+        jobs = Jobs(link, self._keys)
+        self._scheduler = Scheduler(jobs, robot.jobs)
         self._workforce = Workforce(self._roster, self._make_workers, settings.worker.grace)
         self._recovery = Recovery(self._inbound, self._workforce.present)
+        self._facade = Facade(
+            self.name,
+            link,
+            self._keys,
+            hooks=robot.hooks,
+            inbound=self._inbound,
+            jobs=jobs,
+            letters=self._letters,
+            roster=self._roster,
+            examiner=self._examiner,
+            lease_left=self.lease_left,
+            readiness=self.readiness,
+        )
         self._heartbeat: Heartbeat | None = None
         self._elector: Elector | None = None
         self._leaving = False
 
-    # What the web asks of it.
-
-    @property
-    def hooks(self) -> Sequence[HookRoute]:
-        """Every webhook that this node's handlers take."""
-        return self._robot.hooks
+    async def status(self) -> Status:
+        """Return what there is to see of the cluster; raises as `Facade.status` does."""
+        return await self._facade.status()
 
     def lease_left(self) -> float:
         """Return the seconds this node surely stays master; 0.0 when it is not."""
@@ -159,72 +157,12 @@ class Node:
             return [f"Redis has not answered for {silence:.0f} s"]
         return []
 
-    def notes(self) -> list[str]:
-        """Return what is to be known of this node although it may take traffic."""
-        notes = list(self._examiner.unsafe)
-        if paused := self._roster.paused:
-            notes.append(f"elections are paused {paused.describe()}")
-        if drained := self._roster.drained:
-            notes.append(f"this node is drained {drained.describe()}")
-        return notes
-
-    async def status(self) -> Status:
-        """Return what there is to see of the cluster.
-
-        Raises:
-            StoreError: Redis cannot be asked.
-        """
-        status = await read_status(self._link, self._keys, self._inbound.limits)
-        return self._examiner.complete(status)
-
-    async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
-        """Queue a webhook; raises as `Inbound.enqueue` does."""
-        return "queued" if await self._inbound.enqueue(webhook, "work") else "duplicate"
-
-    async def agenda(self) -> Agenda:
-        """Return the jobs that wait, and the schedules; raises as `Jobs.agenda` does."""
-        return await self._jobs.agenda()
-
-    async def history(self) -> History:
-        """Return the terms of the masters; raises as `read_history` does."""
-        return await read_history(self._link, self._keys)
-
-    async def cancel(self, job_id: str) -> bool:
-        """Take back a job that waits; raises as `Jobs.cancel` does."""
-        found = await self._jobs.cancel(job_id)
-        log.info("a job was cancelled", job=job_id, found=found)
-        return found
-
-    async def step_down(self, order: Order, *, leaver: str = "", patience: float = 10.0) -> Moved:
-        """Have the master step down, whoever it is."""
-        return await move(self._link, self._keys, order, leaver, patience)
-
-    async def schedule_step_down(self, order: Order, at: str, *, leaver: str = "") -> Scheduled:
-        """Have the master of that time step down."""
-        return await move_later(self._link, self._keys, order, leaver, at)
-
-    async def cancel_step_down(self) -> bool:
-        """Take back a step-down that waits for its time."""
-        return await cancel(self._link, self._keys)
-
-    @staticmethod
-    def new_id() -> str:
-        """Return an identifier that nothing else has."""
-        return make_id(time.time(), random.getrandbits(80))
-
-    @staticmethod
-    def now() -> float:
-        """Return the time of day in Unix seconds."""
-        return time.time()
-
-    # Its life.
-
     def _limits(self) -> QueueSettings:
         return self._inbound.limits
 
     def configure(self, limits: QueueSettings) -> None:
         """Take over what may change while it runs."""
-        self._inbound.limits = self.letters.limits = limits
+        self._inbound.limits = self._letters.limits = limits
 
     async def run(self, stop: trio.Event) -> None:
         """Serve until `stop` is set, then leave in order.
@@ -233,7 +171,7 @@ class Node:
             NodeNameTaken: another living process runs under this node's name (in a group).
         """
         web = self._settings.web
-        app = make_app(self, body_limit=web.body_limit, token=web.token)
+        app = make_app(self._facade, body_limit=web.body_limit, token=web.token)
         async with (
             running(self._pulse.run),
             running(self._link.run),

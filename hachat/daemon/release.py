@@ -17,7 +17,7 @@ from time import monotonic, sleep
 from msgspec.structs import replace
 
 from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.core.settings import RedisSettings
+from hachat.core.redis_settings import RedisSettings
 from hachat.daemon.lease_file import Holding, lives, locate, read, read_place
 from hachat.store.errand import Address, Errand, find_master, make_context, read_url
 from hachat.store.keys import Keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hachat.core.settings import RedisSettings
+from hachat.core.redis_settings import RedisSettings
 from hachat.store.link import Link
 from hachat.store.sentinel import Sentinels
 from hachat.store.source import Direct, Source

@@ -24,9 +24,9 @@ from hachat.core.lease import (
     RefusalKind,
     Refused,
     Sight,
-    Timing,
     Token,
 )
+from hachat.core.timing import Timing
 from hachat.store.client import Argument
 from hachat.store.connections import Line, Reader
 from hachat.store.keys import Keys

@@ -7,7 +7,8 @@ import json
 from rich.console import Console
 
 from hachat.cli.history import render
-from hachat.core.lease import Timing, Token
+from hachat.core.lease import Token
+from hachat.core.timing import Timing
 from hachat.store.history import Ending, History, Returned, Term, Unseen
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hachat.core.lease import Timing
+from hachat.core.timing import Timing
 from hachat.store.control import Control, hold, read_control
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease

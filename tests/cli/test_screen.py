@@ -7,7 +7,8 @@ from rich.console import RenderableType
 
 from hachat.cli import screen
 from hachat.core.errors import StoreUnavailable
-from hachat.core.settings import RedisSettings, Settings
+from hachat.core.redis_settings import RedisSettings
+from hachat.core.settings import Settings
 from hachat.store.embedded import Server
 from hachat.store.link import Link
 

@@ -9,7 +9,8 @@ import pytest
 
 from hachat.cluster.stepdown import Succession
 from hachat.core.errors import StepDownCode, StepDownRefused
-from hachat.core.lease import Timing, Token
+from hachat.core.lease import Token
+from hachat.core.timing import Timing
 from hachat.store.control import drain
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease

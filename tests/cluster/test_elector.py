@@ -15,7 +15,8 @@ from hachat.cluster.elector import Elector
 from hachat.cluster.handover import Choose, Warm, choose_anybody, keep_nothing
 from hachat.cluster.term import Term, read_clock
 from hachat.core.errors import Fenced, StepDownCode, StepDownRefused, StoreUnavailable
-from hachat.core.lease import Answer, Ask, Cause, Event, Lease, Sight, Timing, Token
+from hachat.core.lease import Answer, Ask, Cause, Event, Lease, Sight, Token
+from hachat.core.timing import Timing
 from tests.cluster.fake_lease import FakeServer
 
 TIMING = Timing()

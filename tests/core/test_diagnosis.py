@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from hachat.core.diagnosis import diagnose, find_unsafe
 from hachat.core.facts import Facts, Finding, Peer, Replica, Rights, Sentinel, Server
-from hachat.core.settings import LeaseSettings, RedisSettings
+from hachat.core.redis_settings import RedisSettings
+from hachat.core.settings import LeaseSettings
 
 OTHER = Server(
     product="Redis",

@@ -12,15 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hachat.core.errors import SettingsError
+from hachat.core.redis_settings import RedisSettings
 from hachat.core.sections import EnvironmentText, list_paths
-from hachat.core.settings import (
-    LeaseSettings,
-    RedisSettings,
-    Settings,
-    build,
-    masked,
-    warnings,
-)
+from hachat.core.settings import LeaseSettings, Settings, build, masked, warnings
 
 ROOT = Path(__file__).parents[2]
 

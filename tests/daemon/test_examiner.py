@@ -9,7 +9,8 @@ import redis
 import trio
 from structlog.testing import capture_logs
 
-from hachat.core.settings import RedisSettings, Settings
+from hachat.core.redis_settings import RedisSettings
+from hachat.core.settings import Settings
 from hachat.daemon.examiner import Examiner
 from hachat.store.embedded import Server
 from hachat.store.examination import examine

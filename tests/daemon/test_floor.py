@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from hachat.cluster.elector import Elector
 from hachat.cluster.term import Term
-from hachat.core.lease import Timing
+from hachat.core.timing import Timing
 from hachat.daemon import floor
 from hachat.daemon.floor import FloorKeeper, locate, read, write
 from hachat.store.embedded import run_server

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from hachat.core.settings import RedisSettings, Settings
+from hachat.core.redis_settings import RedisSettings
+from hachat.core.settings import Settings
 from hachat.daemon.lease_file import introduce, lives, locate, read, write
 
 SETTINGS = Settings(node="n1", redis=RedisSettings(sentinels=("a:1", "b:2"), password="s3cret"))

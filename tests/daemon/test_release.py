@@ -18,7 +18,8 @@ import redis
 from msgspec.structs import replace
 
 from hachat.core.errors import StoreUnavailable
-from hachat.core.settings import RedisSettings, Settings
+from hachat.core.redis_settings import RedisSettings
+from hachat.core.settings import Settings
 from hachat.daemon import release
 from hachat.daemon.lease_file import Holding, introduce, write
 from hachat.daemon.release import LIMIT

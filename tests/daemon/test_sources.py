@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from hachat.core.settings import RedisSettings
+from hachat.core.redis_settings import RedisSettings
 from hachat.daemon.sources import make_source
 from hachat.store.embedded import run_server
 from hachat.store.link import Link

@@ -12,7 +12,8 @@ import trio
 from hachat.cluster.elector import Elector
 from hachat.cluster.term import Term
 from hachat.core.errors import StepDownCode, StoreUnavailable
-from hachat.core.lease import Answer, Ask, Cause, Event, EventKind, Timing, Token
+from hachat.core.lease import Answer, Ask, Cause, Event, EventKind, Token
+from hachat.core.timing import Timing
 from tests.cluster.fake_lease import FakeServer
 from tests.simulation.link import Link
 from tests.simulation.listener import Listener

@@ -15,7 +15,8 @@ import trio
 
 from hachat.core.diagnosis import diagnose
 from hachat.core.facts import Replica
-from hachat.core.settings import LeaseSettings, RedisSettings
+from hachat.core.redis_settings import RedisSettings
+from hachat.core.settings import LeaseSettings
 from hachat.store.embedded import Server, run_server
 from hachat.store.examination import examine, read_server
 from hachat.store.link import Direct, Link

@@ -14,8 +14,9 @@ import trio
 from hachat.cluster.elector import Elector
 from hachat.cluster.term import Term
 from hachat.core.errors import StoreUnavailable
-from hachat.core.lease import Answer, Ask, Changed, Event, Granted, Refused, Sight, Timing, Token
+from hachat.core.lease import Answer, Ask, Changed, Event, Granted, Refused, Sight, Token
 from hachat.core.stepdown import Order
+from hachat.core.timing import Timing
 from hachat.store.control import Directive
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from hachat.core.errors import StepDownRefused, StoreError
-from hachat.core.lease import Timing, Token
+from hachat.core.lease import Token
 from hachat.core.stepdown import Order
+from hachat.core.timing import Timing
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link

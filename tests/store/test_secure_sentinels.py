@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hachat.core.errors import StoreRefused, StoreUnavailable
-from hachat.core.settings import RedisSettings
+from hachat.core.redis_settings import RedisSettings
 from hachat.daemon.release import _reach
 from hachat.daemon.sources import make_source
 from hachat.store import errand, sentinel

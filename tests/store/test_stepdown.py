@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from hachat.core.errors import StepDownRefused, UsageError
-from hachat.core.lease import Sight, Timing
+from hachat.core.lease import Sight
 from hachat.core.stepdown import Order
+from hachat.core.timing import Timing
 from hachat.store.control import read_control
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease, read_event

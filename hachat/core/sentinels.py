@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hachat.core.facts import Finding, Sentinel, Verdict
-from hachat.core.settings import FAILOVER_REST, LeaseSettings
+from hachat.core.settings import DOWN_AFTER, FAILOVER_REST, LeaseSettings
 
 _FEW_SENTINELS = 3
+_RECONNECT = 1.0
+"""Seconds after which a Sentinel repeats an attempt to connect, whatever its settings."""
+
+_SET_DOWN_AFTER = f"SENTINEL SET <service> down-after-milliseconds {DOWN_AFTER * 1000:.0f}"
+
 _LONG_FAILOVER = 60.0
 
 _NO_QUORUM = "NOQUORUM"
@@ -92,9 +97,12 @@ def judge_timing(sentinels: Sequence[Sentinel], lease: LeaseSettings) -> Iterato
     lasts, needed = lease.ttl - lease.margin, down_after + FAILOVER_REST
     found = f"down-after {down_after:g} s, and the lease lasts {lasts:g} s without Redis"
     if needed > lasts:
+        advice = f"{_SET_DOWN_AFTER}, or lease.ttl {needed + lease.margin:g}: the master loses its lease in each failover"
+        yield Finding("failover", "warning", found, advice)
+    elif down_after <= _RECONNECT:
         advice = (
-            f"SENTINEL SET <service> down-after-milliseconds 1000, or lease.ttl {needed + lease.margin:g}:"
-            " the master loses its lease in each failover"
+            f"{_SET_DOWN_AFTER}: a Sentinel whose first connection to the new master fails tries again after"
+            f" {_RECONNECT:g} s, and takes it for dead by then"
         )
         yield Finding("failover", "warning", found, advice)
     else:

@@ -24,7 +24,10 @@ _ROUNDING = 1e-9
 FAILOVER_REST = 3.0
 """Seconds of a Redis failover beside Sentinel's down-after: the election, promotion and rediscovery."""
 
-_FAILOVER = 1.0 + FAILOVER_REST
+DOWN_AFTER = 1.2
+"""Sentinel's down-after that is recommended, seconds; why is told by docs/decisions/0012."""
+
+_FAILOVER = DOWN_AFTER + FAILOVER_REST
 """Seconds a Redis failover takes with the down-after that is recommended."""
 
 _BEATS = 3
@@ -246,7 +249,7 @@ def warnings(settings: Settings) -> list[str]:
     if redis.sentinels and lease.ttl - lease.margin < _FAILOVER:
         found.append(
             f"lease: ttl {lease.ttl:g} - margin {lease.margin:g} = {lease.ttl - lease.margin:g} s is less"
-            f" than {_FAILOVER:g} s, which a failover by Sentinels takes (down-after 1 s + 3 s): the master"
+            f" than {_FAILOVER:g} s, which a failover by Sentinels takes (down-after {DOWN_AFTER:g} s + {FAILOVER_REST:g} s): the master"
             f" will lose its lease in one; raise ttl to {_FAILOVER + lease.margin:g}"
         )
     if redis.sentinels and not redis.replicas:

@@ -32,7 +32,7 @@ REPLICAS = (
 )
 SERVER = replace(OTHER, replicas=REPLICAS)
 SENTINELS = tuple(
-    Sentinel(f"s{n}:26379", "", "r:0", 3, quorum=2, known=3, down_after=1.0, failover_timeout=6.0)
+    Sentinel(f"s{n}:26379", "", "r:0", 3, quorum=2, known=3, down_after=1.2, failover_timeout=6.0)
     for n in range(3)
 )
 SAFE = Facts(SERVER, SENTINELS, (Peer("a", "1", 0.0), Peer("b", "1", -0.2)), Rights())
@@ -102,6 +102,7 @@ FEW = replace(SENTINELS[0], known=2)
         (watch(FEW, FEW), "quorum", "UNSAFE", "run three"),
         (watch(*SENTINELS[:2], replace(SENTINELS[2], no_quorum="NOQUORUM 1")), "quorum", "UNSAFE", "NOQUORUM"),
         (watch(*[replace(each, address="h:1") for each in SENTINELS]), "hosts", "warning", "one host"),
+        (watch(*[replace(each, down_after=1.0) for each in SENTINELS]), "failover", "warning", "down-after-milliseconds 1200"),
         (watch(*[replace(each, down_after=5.0) for each in SENTINELS]), "failover", "warning", "lease.ttl 8.5"),
         (watch(*[replace(each, failover_timeout=180.0) for each in SENTINELS]), "failover-timeout", "warning", "180"),
         (replace(SAFE, peers=(Peer("a", "1", 5.0),)), "clocks", "warning", "a by +5.0 s"),

@@ -173,8 +173,8 @@ def test_warnings_of_what_promises_less() -> None:
 
     failover, replicas = warnings(settings)
 
-    assert failover.startswith("lease: ttl 4 - margin 0.5 = 3.5 s is less than 4 s")
-    assert failover.endswith("raise ttl to 4.5")
+    assert failover.startswith("lease: ttl 4 - margin 0.5 = 3.5 s is less than 4.2 s")
+    assert failover.endswith("raise ttl to 4.7")
     assert replicas.startswith("redis: replicas 0 with Sentinels")
 
 

@@ -108,7 +108,7 @@ def _run_sentinel(
         *([f"requirepass {password}"] if password else []),
         f"sentinel myid {name}",
         f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 2",
-        f"sentinel down-after-milliseconds {SERVICE} 1000",
+        f"sentinel down-after-milliseconds {SERVICE} 1200",
         f"sentinel failover-timeout {SERVICE} 6000",
         *([f"sentinel auth-pass {SERVICE} {master.password}"] if master.password else []),
         *([f"sentinel sentinel-pass {password}"] if password else []),

@@ -51,7 +51,7 @@ async def test_a_cluster_with_sentinels_tells_all(cluster: Cluster) -> None:
     master = f"127.0.0.1:{cluster.servers[0].port}"
     found = {(each.fault, each.master, each.quorum, each.known) for each in facts.sentinels}
     assert found == {("", master, 2, 3)}
-    assert {each.down_after for each in facts.sentinels} == {1.0}
+    assert {each.down_after for each in facts.sentinels} == {1.2}
     assert {each.no_quorum for each in facts.sentinels} == {""}
 
 

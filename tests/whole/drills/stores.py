@@ -44,7 +44,7 @@ protected-mode no
 sentinel myid {myid}
 sentinel announce-ip {address}
 sentinel monitor mymaster {master} 6379 2
-sentinel down-after-milliseconds mymaster 1000
+sentinel down-after-milliseconds mymaster 1200
 sentinel failover-timeout mymaster 6000
 sentinel parallel-syncs mymaster 2
 """

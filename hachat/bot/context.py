@@ -4,64 +4,22 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Awaitable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Generator
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 import trio
 
+from hachat.bot.description import Bot
 from hachat.bot.replies import Replies
+from hachat.bot.services import Services
 from hachat.bot.timers import Timers
-from hachat.core.errors import Unanswered, Unsupported
+from hachat.core.errors import Unanswered
 from hachat.core.messages import Inbound, Job, Message, Operation, Room, User, Webhook
 
 PATIENCE = 10.0
 """Seconds a handler waits for what it asks of a chat service, unless it says otherwise."""
-
-
-class Ask(Protocol):
-    """Has the master ask a chat service something."""
-
-    async def __call__(
-        self, op: Operation, room: str, *, about: str = "", args: dict[str, str] | None = None
-    ) -> Sequence[User]:
-        """Return who was found, however long that takes; raises CallError if nobody can tell."""
-        ...
-
-
-async def ask_nobody(
-    op: Operation,
-    room: str,
-    *,
-    about: str = "",  # noqa: ARG001 - an Ask
-    args: dict[str, str] | None = None,  # noqa: ARG001 - an Ask
-) -> Sequence[User]:
-    """Tell that there is nobody to ask: an `Ask` for a robot without a cluster.
-
-    Raises:
-        Unsupported: always.
-    """
-    raise Unsupported(f"there is no cluster to ask for the {op} of {room}")
-
-
-@dataclass(frozen=True)
-class Usage:
-    """How one command is written, without the bot's name, and what it does."""
-
-    line: str
-    explanation: str = ""
-
-
-@dataclass(frozen=True)
-class Bot:
-    """The bot that runs a handler, on the node where it runs."""
-
-    name: str
-    node: str = ""
-    handlers: tuple[str, ...] = ()
-    commands: tuple[Usage, ...] = ()
 
 
 async def _end_if_cancelled() -> None:
@@ -91,11 +49,11 @@ class Context:
         replies: Replies,
         bot: Bot,
         timers: Timers,
+        services: Services,
         *,
         text: str = "",
         prefix: str = "",
         match: re.Match[str] | None = None,
-        ask: Ask = ask_nobody,
     ) -> None:
         self.inbound = inbound
         self.bot = bot
@@ -104,7 +62,7 @@ class Context:
         self.match = match
         self._replies = replies
         self._timers = timers
-        self._ask = ask
+        self._services = services
 
     @property
     def id(self) -> str:
@@ -261,7 +219,7 @@ class Context:
     ) -> list[User]:
         _check(address)
         with trio.move_on_after(within):
-            return list(await self._ask(op, address, about=self.id, args=args))
+            return list(await self._services.ask(op, address, about=self.id, args=args))
         raise Unanswered(f"no answer to {op} of {address} within {within:g} s")
 
     @property

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar, overload
 
 import msgspec
 
-from hachat.bot.context import Usage
+from hachat.bot.description import Usage
 from hachat.bot.policy import COMMAND_AGE, PLAIN, Policy
 from hachat.core.errors import HandlerError
 from hachat.core.slots import Missed, Schedule, parse_schedule

@@ -12,11 +12,13 @@ from typing import Any
 
 import trio
 
-from hachat.bot.context import Ask, Bot, Context, ask_nobody
+from hachat.bot.context import Context
+from hachat.bot.description import Bot
 from hachat.bot.replies import Replies
 from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, Route
 from hachat.bot.run import Call, Run
+from hachat.bot.services import Services
 from hachat.bot.suggestion import suggest
 from hachat.bot.timers import Timers
 from hachat.core.addressing import Address, Addressing
@@ -35,8 +37,8 @@ async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # no
 class Robot:
     """Handles what comes in, on the node it runs on.
 
-    At most `threads` handlers that are not async run at once.  A message may take `timeout` seconds in all.  `ask` is
-    what handlers ask chat services with; whoever puts the robot into a cluster sets it.
+    At most `threads` handlers that are not async run at once.  A message may take `timeout` seconds in all.  `services` are
+    lent to the handlers; whoever puts the robot into a cluster fills them in.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Robot:
         }
         self._now = now
         self._permit = permit
-        self.ask: Ask = ask_nobody
+        self.services = Services()
         self.configure(aliases, timeout)
 
     def configure(self, aliases: Iterable[str], timeout: float) -> None:
@@ -178,7 +180,7 @@ class Robot:
         if longest is not None and age > longest:
             raise TooOld(f"it is {age:.0f} s old; {route.name} takes none older than {longest:g} s")
         replies, timers = self._record(webhook, route)
-        context = Context(webhook, replies, self.bot, timers, text=webhook.body, ask=self.ask)
+        context = Context(webhook, replies, self.bot, timers, self.services, text=webhook.body)
         return [self._make_call(route, partial(self._invoke_hook, route, context), replies, timers)]
 
     def _find_due(self, job: Job) -> list[Call]:
@@ -186,7 +188,7 @@ class Robot:
         if route is None:
             raise self._miss(job.route)
         replies, timers = self._record(job, route)
-        context = Context(job, replies, self.bot, timers, ask=self.ask)
+        context = Context(job, replies, self.bot, timers, self.services)
         return [self._make_call(route, partial(self._invoke_job, route, context), replies, timers)]
 
     def _miss(self, route: str) -> HandlerError:
@@ -208,10 +210,10 @@ class Robot:
             replies,
             self.bot,
             timers,
+            self.services,
             text=match.text,
             prefix=prefix,
             match=match.found,
-            ask=self.ask,
         )
         return self._make_call(
             match.route, partial(self._invoke_chat, match, context), replies, timers

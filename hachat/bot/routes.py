@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from hachat.bot.context import Usage
+from hachat.bot.description import Usage
 from hachat.bot.handler import (
     DECLARED,
     ChatDeclaration,

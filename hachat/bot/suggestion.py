@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 
-from hachat.bot.context import Usage
+from hachat.bot.description import Usage
 from hachat.bot.router import MAX_TEXT
 from hachat.bot.routes import shorten
 from hachat.core.addressing import Address

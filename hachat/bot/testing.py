@@ -36,7 +36,7 @@ class Stage:
         self.replies: list[Reply] = []
         self.later: list[Later] = []
         self.people: dict[str, list[User]] = {}
-        self.robot.ask = self._ask
+        self.robot.services.ask = self._ask
         self._ids = (f"M{number}" for number in itertools.count(1))
 
     async def say(

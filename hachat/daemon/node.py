@@ -92,7 +92,7 @@ class Node:
         consumer = f"{self.name}:{self.boot}"
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)
         self._answers = Answers(link, self._keys, consumer, self._limits)
-        robot.ask = self._answers.ask
+        robot.services.ask = self._answers.ask
         self._roster = Roster(
             self.name,
             settings.lease.priority,

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from hachat.bot.context import PATIENCE, Bot, Context
+from hachat.bot.context import PATIENCE, Context
+from hachat.bot.description import Bot
 from hachat.bot.replies import Replies
+from hachat.bot.services import Services
 from hachat.bot.timers import Target, Timers
 from hachat.core.errors import CallError, Unanswered, Unsupported, WireError
 from hachat.core.messages import Inbound, Job, Message, Operation, Reply, Room, User, Webhook
@@ -37,7 +39,7 @@ def make(inbound: Inbound = MESSAGE, text: str = "deploy web") -> tuple[Context,
     """Return a context and where its replies go."""
     replies = Replies(inbound.id, "deploy.ship")
     timers = Timers("deploy.ship", "deploy", find)
-    return Context(inbound, replies, BOT, timers, text=text), replies
+    return Context(inbound, replies, BOT, timers, Services(), text=text), replies
 
 
 def test_reply_is_recorded_at_once() -> None:
@@ -214,7 +216,7 @@ class Service:
 def ask(service: Service, inbound: Message | Webhook = MESSAGE) -> Context:
     """Return a context that asks `service`."""
     timers = Timers("deploy.ship", "deploy", find)
-    return Context(inbound, Replies(inbound.id, "deploy.ship"), BOT, timers, ask=service)
+    return Context(inbound, Replies(inbound.id, "deploy.ship"), BOT, timers, Services(ask=service))
 
 
 async def test_rosters() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hachat import Handler, command, every, hear, hook, job
-from hachat.bot.context import Usage
+from hachat.bot.description import Usage
 from hachat.bot.handler import DECLARED, ChatDeclaration
 from hachat.bot.policy import PLAIN, Policy
 from hachat.bot.routes import bind

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat.bot.context import Usage
+from hachat.bot.description import Usage
 from hachat.bot.router import MAX_TEXT, Router, find_first_word, find_literal
 from hachat.bot.routes import ChatRoute
 from hachat.core.addressing import Addressing

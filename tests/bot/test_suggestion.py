@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat.bot.context import Usage
+from hachat.bot.description import Usage
 from hachat.bot.router import MAX_TEXT
 from hachat.bot.suggestion import find_nearest, suggest
 from hachat.core.addressing import Address

@@ -16,7 +16,10 @@ _PEERS = load("peers")
 
 
 class Peers(msgspec.Struct, frozen=True):
-    """The nodes that were heard of lately, by name, and what is ordered; `at` is Unix seconds by Redis's clock."""
+    """The nodes that were heard of lately, by name, and what is ordered; `at` is Unix seconds by Redis's clock.
+
+    Lately means: as lately as the others.  While Redis fails over nobody is heard, and nobody is dead for that.
+    """
 
     at: float = 0.0
     living: Sequence[Member] = ()
@@ -32,11 +35,16 @@ async def read_peers(link: Link, keys: Keys) -> Peers:
     names = [keys.of("members"), keys.of("nodes"), keys.of("control")]
     now, members, nodes, control = await link.script(_PEERS, names, [])
     at, ends = now / 1000, _pair(nodes)
-    living = [
-        member
+    heard = [
+        (float(ends.get(consumer, 0)) / 1000 - member.life, member)
         for consumer, said in _pair(members).items()
         if (member := _read(said)) is not None
-        and at - (float(ends.get(consumer, 0)) / 1000 - member.life) <= MISSED * member.beat
+    ]
+    newest = max((last for last, _ in heard), default=0.0)
+    living = [
+        member
+        for last, member in heard
+        if newest - last <= MISSED * member.beat and at - last < member.life
     ]
     orders = {name.decode("utf-8", "replace"): data for name, data in _pair(control).items()}
     return Peers(at, sorted(living, key=lambda member: member.node), parse_control(orders, at))

@@ -31,6 +31,19 @@ async def test_who_lives_is_told_with_what_is_ordered(link: Link, keys: Keys) ->
     assert (peers.control.pause, peers.control.drains) == (paused, {"a": drained})
 
 
+async def test_a_redis_that_was_away_makes_nobody_dead(link: Link, keys: Keys) -> None:
+    """Who was heard as lately as all others lives, until its node lease ends."""
+    for node in ("a", "b", "dead"):
+        await Members(link, keys, member(node)).join()
+    seconds, _ = await link.command("TIME")
+    for node, left in (("a", 3), ("b", 2), ("dead", -1)):  # of nine
+        await link.command("ZADD", keys.of("nodes"), (int(seconds) + left) * 1000, f"{node}:1")
+
+    peers = await read_peers(link, keys)
+
+    assert list(peers.living) == [member("a"), member("b")]
+
+
 async def test_an_empty_redis_knows_nobody(link: Link, keys: Keys) -> None:
     """Nobody lives there, and nothing is ordered."""
     peers = await read_peers(link, keys)

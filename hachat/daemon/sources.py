@@ -6,7 +6,7 @@ from typing import Any
 
 from hachat.core.redis_settings import RedisSettings
 from hachat.store.link import Link
-from hachat.store.sentinel import Sentinels
+from hachat.store.sentinels import Sentinels
 from hachat.store.source import Direct, Source
 
 

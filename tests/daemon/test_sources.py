@@ -10,7 +10,7 @@ from hachat.core.redis_settings import RedisSettings
 from hachat.daemon.sources import make_source
 from hachat.store.embedded import run_server
 from hachat.store.link import Link
-from hachat.store.sentinel import Sentinels
+from hachat.store.sentinels import Sentinels
 from hachat.store.source import Direct
 
 

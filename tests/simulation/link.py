@@ -1,4 +1,4 @@
-"""A process's way to Redis, as `hachat.store.sentinel` and `hachat.store.link` go it.
+"""A process's way to Redis, as `hachat.store.sentinels` and `hachat.store.link` go it.
 
 The choice among the Sentinels' answers is the real one, `hachat.store.masters.choose`.  Simpler than the real thing:
 

@@ -20,7 +20,7 @@ from hachat.core.settings import LeaseSettings
 from hachat.store.embedded import Server, run_server
 from hachat.store.examination import examine, read_server
 from hachat.store.link import Direct, Link
-from hachat.store.sentinel import Sentinels
+from hachat.store.sentinels import Sentinels
 from hachat.tasks.services import running
 from tests.store.binaries import find_redis
 from tests.store.pairs import confirming, run_pair

@@ -14,7 +14,7 @@ import trio
 from hachat.store.keys import Keys
 from hachat.store.lease import LeaseView
 from hachat.store.link import Link
-from hachat.store.sentinel import Sentinels
+from hachat.store.sentinels import Sentinels
 from tests.store.sentinels import SERVICE, run_cluster
 from tests.waiting import until
 from tests.whole.cluster import Daemon

@@ -21,7 +21,7 @@ from hachat.core.stepdown import Order
 from hachat.store.keys import Keys
 from hachat.store.lease import LeaseView
 from hachat.store.link import Link
-from hachat.store.sentinel import Sentinels
+from hachat.store.sentinels import Sentinels
 from tests.waiting import until
 from tests.whole.cluster import Daemon
 from tests.whole.drills.events import Any, Asked, Died, Fault, Froze, SteppedDown

@@ -13,7 +13,7 @@ from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
 from hachat.store import sentinel
 from hachat.store.link import Link
 from hachat.store.masters import Master
-from hachat.store.sentinel import Sentinels
+from hachat.store.sentinels import Sentinels
 from tests.store.links import ask
 from tests.store.sentinels import SERVICE, Cluster, run_cluster
 from tests.waiting import until

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
-from hachat.store import sentinel
+from hachat.store import sentinels
 from hachat.store.link import Link
 from hachat.store.masters import Master
 from hachat.store.sentinels import Sentinels
@@ -84,7 +84,7 @@ async def test_answer_from_before_a_known_failover_is_not_believed(
         await source.open(2.0)
     assert source.config_epoch == 1
 
-    monkeypatch.setattr(sentinel, "_BELIEVE", 0.0)
+    monkeypatch.setattr(sentinels, "_BELIEVE", 0.0)
     source._fresh_until = -1.0
     assert await ask(source, "PING") == b"PONG"
 

@@ -83,7 +83,7 @@ def load(
 ) -> Plugins:
     """Load the handlers in `names` (`module:Class`, or a module for all it defines) and every module in `folder`.
 
-    A built-in whose name one of them has taken is left out.  Raises nothing: see `Plugins.faults`.
+    Modules there that hold tests, or begin with an underscore, are left out.  A built-in whose name one of them has taken is left out, too.  Raises nothing: see `Plugins.faults`.
     """
     plugins = Plugins()
     sources = [partial(_find_named, name) for name in names]
@@ -146,7 +146,7 @@ def _iterate_classes(module: ModuleType) -> Iterator[type[Handler]]:
 def _list_files(folder: Path | None) -> list[Path]:
     if folder is None or not folder.is_dir():
         return []
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith(("_", "test_")))
 
 
 def _make(cls: type[Handler], sections: Sections) -> Handler:

@@ -35,12 +35,6 @@ async def test_transcript(title: str) -> None:
     assert "\n".join(expected) == "\n".join(said).strip()
 
 
-async def test_testing_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test the guide proposes runs as it stands."""
-    monkeypatch.syspath_prepend(ROOT / "examples")
-    await run_module(blocks(SECTIONS["Testing"], "python")[0]).test_greeting()
-
-
 async def test_greeter() -> None:
     """The smallest example loads by name and does what the guide shows."""
     plugins = load([], folder=ROOT / "examples")

@@ -55,10 +55,11 @@ def test_by_class_and_by_module(folder: Path) -> None:
 
 
 def test_from_folder(tmp_path: Path) -> None:
-    """Every module of the folder is loaded, apart from those with an underscore; no folder is no fault."""
+    """Every module of the folder is loaded, but for tests and those with an underscore; no folder is no fault."""
     write(tmp_path, "one", good("One"))
     write(tmp_path, "two", good("Two"))
     write(tmp_path, "_helper", "raise RuntimeError")
+    write(tmp_path, "test_one", "raise RuntimeError")
     plugins = load([], folder=tmp_path)
     assert list(plugins.handlers) == ["one", "two"]
     assert [route.name for route in plugins.routes] == ["one.go", "two.go"]

@@ -1,0 +1,63 @@
+"""The time of a test: it stands, but for the moments that the test itself spends, until the test lets it pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from hachat.bot.routes import JobRoute
+from hachat.core.messages import Job
+from hachat.store.inbound import Inbound
+from hachat.store.jobs import Jobs
+from hachat.store.keys import Keys
+from hachat.store.link import Link
+
+_MOST = 1000
+
+
+class Clock:
+    """Unix seconds that can be moved, and with them what waits to become due."""
+
+    def __init__(self, link: Link, keys: Keys, routes: Sequence[JobRoute]) -> None:
+        self._link = link
+        self._keys = keys
+        self._jobs = Jobs(link, keys)
+        self._ahead = 0.0
+        self._schedules = {route.name: route.schedule for route in routes if route.schedule}
+        self._fired = dict.fromkeys(self._schedules, self._now)
+
+    def time(self) -> float:
+        """Return the time."""
+        return time.time() + self._ahead
+
+    def set(self, moment: float) -> None:
+        """Let it be `moment`; nothing becomes due by that."""
+        self._ahead = moment - time.time()
+        self._fired = dict.fromkeys(self._schedules, self._now)
+
+    async def find_next(self) -> float | None:
+        """Return in how many seconds something becomes due; None if nothing ever will."""
+        waits = [
+            (slot - self._now) / 1000
+            for name, schedule in self._schedules.items()
+            if (slot := schedule.next(self._fired[name])) is not None
+        ]
+        if (due := await self._jobs.first_due()) is not None:
+            waits.append((due - await self._jobs.now()) / 1000)
+        return max(0.0, min(waits)) if waits else None
+
+    async def advance(self, seconds: float, queue: Inbound) -> None:
+        """Let that much time pass, and queue what is due then."""
+        self._ahead += seconds
+        name = self._keys.of("jobs")
+        for job in await self._jobs.waiting(_MOST):
+            await self._link.command("ZINCRBY", name, -seconds * 1000, job.id)
+        await self._jobs.promote(_MOST)
+        for route, schedule in self._schedules.items():
+            for slot in schedule.due(self._fired[route], self._now):
+                await queue.enqueue(Job(f"{route}@{slot}", route, slot / 1000), "work")
+                self._fired[route] = slot
+
+    @property
+    def _now(self) -> int:
+        return round(self.time() * 1000)

@@ -1,0 +1,256 @@
+"""Drives a bot in a test: says things to it, lets time pass and nodes die, and returns what it says.
+
+Everything between the words is real: a Valkey server, the queues and their scripts, the workers and the way out.  Only the
+chat service and the clock are the test's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from math import inf
+
+import msgspec
+import trio
+
+from hachat.bot.handler import Handler
+from hachat.bot.robot import Robot
+from hachat.bot.routes import HookRoute, JobRoute, bind
+from hachat.chat.drain import Drain
+from hachat.core.messages import Job, Message, User, Webhook
+from hachat.core.settings import QueueSettings
+from hachat.core.slots import parse_duration
+from hachat.store.inbound import Inbound
+from hachat.store.keys import LANES, Keys, Lane
+from hachat.store.link import Link
+from hachat.store.outbound import Outbound
+from hachat.tasks.services import running
+from hachat.testing.clock import Clock
+from hachat.testing.node import Node
+from hachat.testing.service import Everywhere, Said, Service
+from hachat.testing.speaker import Speaker
+
+PATIENCE = 10.0
+"""Seconds the bot may take for whatever a test asks of it."""
+
+_MASTER = "master/1/0.1"
+_AGAIN = 0.002
+_MOMENT = 0.001
+
+
+class _Term:
+    """The term of a master without an end."""
+
+    def __init__(self) -> None:
+        self.leaving = trio.Event()
+
+    def remaining(self) -> float:
+        """Return for how long it lasts."""
+        return inf
+
+
+class Driver:
+    """A bot under test; alice speaks to it in `test/#room` unless the test says otherwise.
+
+    `robot` is the bot on its node, `said` everything it has said so far.
+    """
+
+    def __init__(self, link: Link, keys: Keys, robot: Robot, clock: Clock) -> None:
+        self.robot = robot
+        self._link = link
+        self._keys = keys
+        self._clock = clock
+        self._service = Service()
+        self._queue = Inbound(link, keys, "driver:1", QueueSettings())
+        self._ids = (f"M{number}" for number in itertools.count(1))
+        self._node = Node(link, keys, robot, 1)
+
+    # Who speaks, and where.
+
+    def as_user(self, user: str) -> Speaker:
+        """Return somebody in `test/#room`."""
+        return Speaker(self, user=user)
+
+    def in_room(self, room: str, *, thread: str = "") -> Speaker:
+        """Return alice in a room, `<adapter>/<room>`."""
+        return Speaker(self, room=room, thread=thread)
+
+    def in_private(self) -> Speaker:
+        """Return alice alone with the bot."""
+        return Speaker(self).in_private()
+
+    async def say(self, text: str) -> list[Said]:
+        """Let alice say something, and return what the bot says until all of that has been dealt with."""
+        return await Speaker(self).say(text)
+
+    async def deliver_twice(self, text: str) -> list[Said]:
+        """Let the chat service deliver twice what alice says, and return what the bot says."""
+        return await Speaker(self).deliver_twice(text)
+
+    async def crash_during(self, text: str) -> list[Said]:
+        """Let the node die that has just handled what alice says, and return what the bot says in the end."""
+        return await Speaker(self).crash_during(text)
+
+    # What happens otherwise.
+
+    async def request(self, method: str, path: str, body: object = b"") -> list[Said]:
+        """Send a webhook, as to `/hooks` + `path`; a body that is not bytes is sent as JSON.
+
+        Raises:
+            ValueError: the body would be refused at the door.
+            LookupError: no handler has such a path.
+        """
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        route, variables = self._find_hook(method, path)
+        route.check(data)
+        webhook = Webhook(
+            *(self.new_id(), route.name, method, path, self.now(), data.decode(), variables)
+        )
+        return await self._listen([webhook], "work")
+
+    async def fire(self, route: str, data: object = None) -> list[Said]:
+        """Let something become due now, for the route `<handler>.<method>`.
+
+        Raises:
+            LookupError: no handler has such a route.
+        """
+        found = self.robot.find_job("", route)
+        text = "" if data is None else msgspec.json.encode(data).decode()
+        return await self._listen([Job(self.new_id(), found.name, self.now(), text)], "work")
+
+    async def advance(self, time: float | str) -> list[Said]:
+        """Let time pass, seconds or a duration such as `10m`, and whatever becomes due meanwhile, one after the other."""
+        before, left = len(self._service.said), parse_duration(time)
+        while (wait := await self._clock.find_next()) is not None and wait <= left:
+            step = wait + _MOMENT
+            await self._clock.advance(step, self._queue)
+            await self._settle()
+            left = max(0.0, left - step)
+        await self._clock.advance(left, self._queue)
+        await self._settle()
+        return self._service.said[before:]
+
+    @property
+    def time(self) -> datetime:
+        """The time of the test, in UTC; it may be set, and nothing becomes due by that."""
+        return datetime.fromtimestamp(self.now(), UTC)
+
+    @time.setter
+    def time(self, moment: datetime) -> None:
+        self._clock.set(moment.timestamp())
+
+    # What there is to see.
+
+    @property
+    def said(self) -> Sequence[Said]:
+        """Everything the bot has said so far."""
+        return self._service.said
+
+    def find_routes(self, text: str) -> list[str]:
+        """Return the routes, `<handler>.<method>`, that are run when alice says `text`; none is."""
+        return [call.name for call in self.robot.begin(Speaker(self).make(text)).calls]
+
+    # What a speaker needs.
+
+    def new_id(self) -> str:
+        """Return an id that no other message has."""
+        return next(self._ids)
+
+    def now(self) -> float:
+        """Return the time of the test, Unix seconds."""
+        return self._clock.time()
+
+    def meet(self, user: User, room: str) -> None:
+        """Take note that somebody is in a room."""
+        if user not in self._service.people[room]:
+            self._service.people[room].append(user)
+
+    async def hear(self, *messages: Message) -> list[Said]:
+        """Hear what a chat service delivers, and return what is said until all of that has been dealt with."""
+        return await self._listen(messages, "chat")
+
+    async def outlive(self, message: Message) -> list[Said]:
+        """Hear a message, with which the node dies that has just handled it; another node takes over."""
+        before, node = len(self._service.said), self._node
+        node.doom(message.id)
+        await self._queue.enqueue(message, "chat")
+        with trio.fail_after(PATIENCE):
+            await node.crashed.wait()
+        await self._settle()
+        return self._service.said[before:]
+
+    # How it runs.
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Send what is outbound, and work through what is inbound, until cancelled."""
+        await self._link.command("SET", self._keys.of("lease"), _MASTER)
+        outbound = Outbound(self._link, self._keys, _MASTER)
+        drain = Drain(outbound, self._link, Everywhere(self._service), _Term(), send_timeout=2.0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(drain.run)
+            await nursery.start(self._run_nodes)
+            task_status.started()
+
+    async def _run_nodes(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Run a node, and after each that dies another one."""
+        await self._node.run(task_status=task_status)
+        for number in itertools.count(2):
+            dead, self._node = self._node, Node(self._link, self._keys, self.robot, number)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._node.run)
+                await self._node.bury(dead)
+
+    async def _listen(self, values: Iterable[Message | Webhook | Job], lane: Lane) -> list[Said]:
+        before = len(self._service.said)
+        for value in values:
+            await self._queue.enqueue(value, lane)
+        await self._settle()
+        return self._service.said[before:]
+
+    async def _settle(self) -> None:
+        """Return once nothing waits and nothing is under way."""
+        names = [f"waiting:{lane}" for lane in LANES]
+        give_up = trio.current_time() + PATIENCE
+        while True:
+            counts = await self._link.command(
+                "HMGET", self._keys.of("counters"), *names, "outgoing"
+            )
+            if not any(int(count or 0) for count in counts):
+                return
+            assert trio.current_time() < give_up, (
+                f"the bot was not done within {PATIENCE:g} s; still waiting: "
+                f"{dict(zip([*names, 'outgoing'], counts, strict=True))}"
+            )
+            await trio.sleep(_AGAIN)
+
+    def _find_hook(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:
+        for route in self.robot.hooks:
+            template = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
+            found = re.fullmatch(template, path)
+            if found and route.method == method:
+                return route, found.groupdict()
+        raise LookupError(f"no handler accepts {method} {path}")
+
+
+@asynccontextmanager
+async def drive(
+    link: Link,
+    keys: Keys,
+    handlers: Iterable[Handler],
+    *,
+    name: str = "hachat",
+    aliases: Sequence[str] = (),
+) -> AsyncIterator[Driver]:
+    """Run a bot with these handlers for the length of the block, in a cluster of its own.
+
+    Raises:
+        HandlerError: a handler is declared wrongly.
+    """
+    routes = [route for handler in handlers for route in bind(handler)]
+    clock = Clock(link, keys, [route for route in routes if isinstance(route, JobRoute)])
+    driver = Driver(link, keys, Robot(routes, name, aliases, node="test", now=clock.time), clock)
+    async with running(driver.run):
+        yield driver

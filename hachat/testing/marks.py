@@ -1,0 +1,20 @@
+"""Says which handlers the bot of a test has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from hachat.bot.handler import Handler
+
+
+def handlers(
+    *handlers: Handler | type[Handler], name: str = "hachat", aliases: Sequence[str] = ()
+) -> pytest.MarkDecorator:
+    """Give the fixture `bot` these handlers; a class is made with the defaults of its settings.
+
+    A decorator of tests, or the `pytestmark` of a module; `name` and `aliases` are what the bot answers to.
+    """
+    # Given one class and nothing else, the mark itself would decorate that.
+    return pytest.mark.handlers.with_args(*handlers, name=name, aliases=aliases)

@@ -1,0 +1,74 @@
+"""The pytest plugin: the fixture `bot`, and the mark that says which handlers it has.
+
+::
+
+    @handlers(Greeter)
+    async def test_greeting(bot):
+        assert await bot.say("hachat greet Ada") == ["Hello, Ada!"]
+
+See `marks`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+import structlog
+from pytest_trio import trio_fixture  # type: ignore[import-untyped]  # pytest-trio has no annotations
+from structlog.dev import plain_traceback
+
+from hachat.bot.handler import Handler
+from hachat.store.embedded import Server, run_server
+from hachat.store.keys import Keys
+from hachat.store.link import Direct, Link
+from hachat.tasks.services import running
+from hachat.testing.driver import Driver, drive
+
+_MARK = "handlers(*handlers, name='hachat', aliases=()): the handlers, classes or instances, of the fixture `bot`"
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", _MARK)
+
+
+@pytest.fixture(scope="session")
+def hachat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Valkey server that lives as long as the session."""
+    _log_plainly()
+    with run_server(tmp_path_factory.mktemp("hachat")) as server:
+        yield server
+
+
+@trio_fixture  # type: ignore[untyped-decorator]  # pytest-trio has no annotations
+async def bot(request: pytest.FixtureRequest, hachat_server: Server) -> AsyncIterator[Driver]:
+    """A bot with the handlers of the mark, in a cluster of its own."""
+    mark = request.node.get_closest_marker("handlers") or pytest.mark.handlers().mark
+    handlers = [_make(handler) for handler in mark.args]
+    link, keys = Link(Direct(hachat_server.url)), Keys(f"test-bot-{next(_numbers)}")
+    async with running(link.run), drive(link, keys, handlers, **mark.kwargs) as driver:
+        yield driver
+
+
+def _make(handler: Handler | type[Handler]) -> Handler:
+    if not isinstance(handler, type):
+        return handler
+    make: Callable[..., Handler] = handler
+    return make(handler.Settings()) if handler.Settings else make()
+
+
+def _log_plainly() -> None:
+    """Let pytest show, with a test that failed, what the bot warned of, and the traces of handlers."""
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain_traceback),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        )

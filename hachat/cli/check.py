@@ -16,7 +16,7 @@ from hachat.cli.options import config_option
 from hachat.core.errors import SettingsError
 from hachat.core.redaction import mask
 from hachat.core.settings import Settings, build, masked, warnings
-from hachat.daemon.adapters import read_sections
+from hachat.daemon.adapters import Section, read_sections
 from hachat.daemon.configuration import find, load
 from hachat.daemon.run import load_plugins
 
@@ -38,7 +38,7 @@ def check(config: Path | None) -> None:
         raise SettingsError(faults, str(file))
     for warning in warnings(settings):
         click.echo(f"warning: {warning}", err=True)
-    plain = masked(settings) | {"chat": mask(to_builtins(sections, enc_hook=str))}
+    plain = masked(settings) | {"chat": mask(sections)}
     click.echo(f"# {file}, the environment and the defaults")
     click.echo("\n".join(_write(plain)))
 
@@ -63,10 +63,16 @@ def _salvage(file: Path) -> Settings:
 
 def _check_adapters(settings: Settings, faults: list[str]) -> dict[str, Any]:
     try:
-        return read_sections(settings)
+        sections = read_sections(settings)
     except SettingsError as error:
         faults += error.faults
         return {}
+    return {name: _describe(name, section) for name, section in sections.items()}
+
+
+def _describe(name: str, section: Section) -> dict[str, Any]:
+    kind = {} if section.kind == name else {"adapter": section.kind}
+    return {**kind, **to_builtins(section.values, enc_hook=str)}
 
 
 def _write(table: Mapping[str, Any], path: str = "") -> Iterator[str]:

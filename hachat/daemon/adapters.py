@@ -1,9 +1,15 @@
-"""Which chat services a node speaks to, by its settings."""
+"""Which chat services a node speaks to, by its settings: those that come with hachat, and those of installed packages.
+
+A package offers an adapter as an entry point of the group `hachat.adapters`: the name is what settings call it, the value a
+class that is made with its section and the name of that: `MyAdapter(section, name="my")`.  `MyAdapter.Settings` is the msgspec struct of
+the section.  One that is not in use is not even imported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import msgspec
@@ -18,31 +24,37 @@ from hachat.core.settings import Settings
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 
+GROUP = "hachat.adapters"
+"""Entry points of this group are adapters."""
+
 
 class ConsoleSettings(msgspec.Struct, frozen=True):
     """The console has nothing to set."""
 
 
-SECTIONS: Mapping[str, type[msgspec.Struct]] = {"console": ConsoleSettings, "irc": IrcSettings}
-"""What each adapter's section may say."""
+class Section(msgspec.Struct, frozen=True):
+    """One section of the settings, decoded, and the kind of adapter it is for."""
+
+    kind: str
+    values: msgspec.Struct
 
 
-def read_sections(settings: Settings) -> dict[str, Any]:
+_BUILTIN: Mapping[str, type[msgspec.Struct]] = {"console": ConsoleSettings, "irc": IrcSettings}
+
+
+def read_sections(settings: Settings) -> dict[str, Section]:
     """Return the decoded section of each adapter in use.
+
+    A section is of the kind that its `adapter` names, or else its own name: `[chat.irc]`, or `[chat.work]` with `adapter = "irc"`.
 
     Raises:
         SettingsError: with every fault of every section.
     """
-    sections: dict[str, Any] = {}
+    sections: dict[str, Section] = {}
     faults: list[str] = []
     for name, section in settings.chat.items():
-        if name not in SECTIONS:
-            near = get_close_matches(name, SECTIONS, n=1)
-            hint = f"did you mean chat.{near[0]}?" if near else f"known are {', '.join(SECTIONS)}"
-            faults.append(f"chat.{name}: no such adapter; {hint}")
-            continue
         try:
-            sections[name] = convert_section(section, SECTIONS[name], f"chat.{name}")
+            sections[name] = _read_section(name, dict(section))
         except SettingsError as error:
             faults += error.faults
     if faults:
@@ -54,10 +66,65 @@ def make_adapters(settings: Settings, link: Link, keys: Keys) -> list[Adapter]:
     """Return the adapters the settings name.
 
     Raises:
-        SettingsError: with every fault of every section.
+        SettingsError: with every fault of every section, and of adapters that cannot be loaded.
     """
-    makers: Mapping[str, Callable[[Any], Adapter]] = {
-        "console": lambda _: ConsoleAdapter(link, keys),
-        "irc": lambda section: IrcAdapter(section, bot_name=settings.bot.name),
-    }
-    return [makers[name](section) for name, section in read_sections(settings).items()]
+
+    def make(name: str, section: Section) -> Adapter:
+        match section.values:
+            case ConsoleSettings():
+                return ConsoleAdapter(link, keys)
+            case IrcSettings() as values:
+                return IrcAdapter(values, bot_name=settings.bot.name, name=name)
+            case values:
+                return _make_installed(name, section.kind, values)
+
+    return [make(name, section) for name, section in read_sections(settings).items()]
+
+
+def _read_section(name: str, section: dict[str, Any]) -> Section:
+    kind = section.pop("adapter", name)
+    if kind == "console" != name:
+        raise SettingsError([f"chat.{name}: there is one console, and its section is chat.console"])
+    return Section(kind, convert_section(section, _find_settings(name, kind), f"chat.{name}"))
+
+
+def _find_settings(name: str, kind: str) -> type[msgspec.Struct]:
+    if kind in _BUILTIN:
+        return _BUILTIN[kind]
+    found = _load(name, kind).Settings
+    if isinstance(found, type) and issubclass(found, msgspec.Struct):
+        return found
+    raise SettingsError(
+        [f"chat.{name}: the adapter {kind!r} has no Settings that are a msgspec.Struct"]
+    )
+
+
+def _load(name: str, kind: str) -> Any:
+    installed = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if kind not in installed:
+        known = [*_BUILTIN, *installed]
+        near = get_close_matches(kind, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        raise SettingsError([f"chat.{name}: no such adapter; {hint}"])
+    return _import(name, installed[kind])
+
+
+def _import(name: str, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        reason = f"chat.{name}: the adapter {entry.value} cannot be loaded: {type(error).__name__}: {error}"
+        raise SettingsError([reason]) from error
+
+
+def _make_installed(name: str, kind: str, values: msgspec.Struct) -> Adapter:
+    try:
+        made: Adapter = _load(name, kind)(values, name=name)
+    except SettingsError:
+        raise
+    except Exception as error:
+        reason = (
+            f"chat.{name}: the adapter {kind!r} cannot be made: {type(error).__name__}: {error}"
+        )
+        raise SettingsError([reason]) from error
+    return made

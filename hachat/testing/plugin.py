@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -26,6 +27,7 @@ from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
 from hachat.tasks.services import running
 from hachat.testing.driver import Driver, drive
+from hachat.testing.marks import handlers
 
 _MARK = "handlers(*handlers, name='hachat', aliases=()): the handlers, classes or instances, of the fixture `bot`"
 
@@ -48,18 +50,19 @@ def hachat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @trio_fixture  # type: ignore[untyped-decorator]  # pytest-trio has no annotations
 async def bot(request: pytest.FixtureRequest, hachat_server: Server) -> AsyncIterator[Driver]:
     """A bot with the handlers of the mark, in a cluster of its own."""
-    mark = request.node.get_closest_marker("handlers") or pytest.mark.handlers().mark
-    handlers = [_make(handler) for handler in mark.args]
+    mark = request.node.get_closest_marker("handlers") or handlers().mark
+    made = [_make(handler) for handler in mark.args]
     link, keys = Link(Direct(hachat_server.url)), Keys(f"test-bot-{next(_numbers)}")
-    async with running(link.run), drive(link, keys, handlers, **mark.kwargs) as driver:
+    async with running(link.run), drive(link, keys, made, **mark.kwargs) as driver:
         yield driver
 
 
-def _make(handler: Handler | type[Handler]) -> Handler:
-    if not isinstance(handler, type):
+def _make(handler: Any) -> Handler:
+    if isinstance(handler, Handler):
         return handler
-    make: Callable[..., Handler] = handler
-    return make(handler.Settings()) if handler.Settings else make()
+    settings = [handler.Settings()] if handler.Settings else []
+    made: Handler = handler(*settings)
+    return made
 
 
 def _log_plainly() -> None:

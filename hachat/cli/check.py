@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import click
 from msgspec import to_builtins
 
 from hachat.cli.options import config_option
+from hachat.cli.toml import write
 from hachat.core.errors import SettingsError
 from hachat.core.redaction import mask
 from hachat.core.settings import Settings, build, masked, warnings
@@ -40,7 +39,7 @@ def check(config: Path | None) -> None:
         click.echo(f"warning: {warning}", err=True)
     plain = masked(settings) | {"chat": mask(sections)}
     click.echo(f"# {file}, the environment and the defaults")
-    click.echo("\n".join(_write(plain)))
+    click.echo("\n".join(write(plain)))
 
 
 def _load(file: Path) -> tuple[Settings, list[str]]:
@@ -73,18 +72,3 @@ def _check_adapters(settings: Settings, faults: list[str]) -> dict[str, Any]:
 def _describe(name: str, section: Section) -> dict[str, Any]:
     kind = {} if section.kind == name else {"adapter": section.kind}
     return {**kind, **to_builtins(section.values, enc_hook=str)}
-
-
-def _write(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield plain data as lines of TOML."""
-    for key, value in table.items():
-        if not isinstance(value, Mapping) and value is not None:
-            yield f"{_quote(key)} = {json.dumps(value, ensure_ascii=False)}"
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            inner = f"{path}.{_quote(key)}" if path else _quote(key)
-            yield from ("", f"[{inner}]", *_write(value, inner))
-
-
-def _quote(key: str) -> str:
-    return key if key.replace("-", "").replace("_", "").isalnum() else json.dumps(key)

@@ -16,6 +16,7 @@ from hachat.cli.demo import demo
 from hachat.cli.doctor import doctor
 from hachat.cli.history import history
 from hachat.cli.jobs import jobs
+from hachat.cli.new import new
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
 from hachat.cli.orders import drain, pause, resume, undrain
 from hachat.cli.queue import queue
@@ -55,7 +56,7 @@ def main() -> None:
 for command in (
     *(run, status, history, queue, trace, dead, jobs),
     *(pause, resume, drain, undrain),
-    *(step_down, release, console, say, check, doctor, demo),
+    *(step_down, release, console, say, check, doctor, new, demo),
 ):
     main.add_command(command)
 

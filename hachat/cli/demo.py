@@ -9,17 +9,19 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 import trio
+from msgspec import to_builtins
 
 from hachat.cli.console import chat
 from hachat.cli.options import open_link
+from hachat.cli.toml import write
 from hachat.core.errors import UsageError
 from hachat.core.settings import Settings
 from hachat.daemon.configuration import load
@@ -38,36 +40,35 @@ _GRACE = 5.0
 
 _AGAIN = 0.05
 
-_SETTINGS = """\
-cluster = "demo"
-node = "node-{number}"
-
-[redis]
-url = "{url}"
-
-[web]
-port = 0
-"""
-
 Nodes = Sequence["subprocess.Popen[bytes]"]
 
 
 @click.command()
 @click.option(
+    "--config",
+    "-c",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The settings of a bot whose name and handlers the demo is to have.",
+)
+@click.option(
     "--nodes", type=click.IntRange(1, 9), default=3, show_default=True, help="How many to run."
 )
-def demo(nodes: int) -> None:
+def demo(config: Path | None, nodes: int) -> None:
     """Run a Redis and a cluster of nodes on this machine, and chat with it.
 
-    Everything is in the folder .demo and ends with the chat, as `hachat console` does.
+    Everything is in the folder .demo and ends with the chat, as `hachat console` does. Of the settings that --config
+    names it takes the bot and its handlers, and leaves Redis and the chat services alone.
     """
+    bot = _read_bot(config) if config else {}
     _end_as_by_ctrl_c()
     _forget_overrides()
     with (
         _reserve(FOLDER),
         run_server(FOLDER / "valkey", password=secrets.token_urlsafe()) as server,
     ):
-        files = [_write_settings(FOLDER, number, server.url) for number in range(1, nodes + 1)]
+        files = [_write_settings(FOLDER, number, server.url, bot) for number in range(1, nodes + 1)]
+        if config:
+            _link_handlers(FOLDER, config.parent)
         settings = load(files[0], {})
         with _run_nodes(files) as running:
             trio.run(_wait_until_ready, settings, running)
@@ -108,10 +109,30 @@ def _reserve(folder: Path) -> Iterator[None]:
         yield
 
 
-def _write_settings(folder: Path, number: int, url: str) -> Path:
+def _read_bot(config: Path) -> dict[str, Any]:
+    """Return what a demo takes of a bot's settings."""
+    settings = load(config, {})
+    return {
+        "handlers": list(settings.handlers),
+        "bot": to_builtins(settings.bot),
+        "handler": to_builtins(settings.handler),
+    }
+
+
+def _link_handlers(folder: Path, home: Path) -> None:
+    """Let the demo's handlers be those of a bot."""
+    ours, theirs = folder / "handlers", home / "handlers"
+    if ours.is_symlink():
+        ours.unlink()
+    if theirs.is_dir() and not ours.exists():
+        ours.symlink_to(theirs.resolve(), target_is_directory=True)
+
+
+def _write_settings(folder: Path, number: int, url: str, bot: Mapping[str, Any]) -> Path:
     file = folder / f"node-{number}.toml"
+    settings = {"cluster": "demo", "node": f"node-{number}", **bot}
     with _open_private(file) as sink:
-        sink.write(_SETTINGS.format(number=number, url=url))
+        sink.write("\n".join(write({**settings, "redis": {"url": url}, "web": {"port": 0}})))
     return file
 
 

@@ -159,3 +159,14 @@ def test_two_demos_in_one_folder_are_refused(tmp_path: Path) -> None:
         assert "already" in done.stderr
         terminal.type("hachat ping")
         until_sync(lambda: terminal.count("pong"))
+
+
+def test_a_bot_of_one_s_own(tmp_path: Path) -> None:
+    """With `--config` the demo has that bot's name and handlers, and nothing of its Redis or chat services."""
+    hachat("new", "bot", "marvin", cwd=tmp_path)
+    bot = tmp_path / "marvin"
+    with (bot / "hachat.toml").open("a") as settings:
+        settings.write('\n[chat.irc]\nhost = "nowhere.invalid"\n')
+    command = ("demo", "--nodes", "1", "--config", "hachat.toml")
+    done = hachat(*command, cwd=bot, typed="marvin greet Ada\n!greet Bob\n")
+    assert done.stdout.splitlines() == ["Hello, Ada!", "Hello, Bob!"], done

@@ -1,0 +1,70 @@
+"""The beginnings that `hachat new` makes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hachat.cli.commands import main
+from hachat.cli.new import KINDS
+
+
+def make(*arguments: str) -> Result:
+    """Run `hachat new` in this process."""
+    return CliRunner().invoke(main, ["new", *arguments])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tests_of_what_is_made_pass(kind: str, tmp_path: Path) -> None:
+    """As generated, in a folder of their own."""
+    folder = tmp_path / "new"
+    made = make(kind, "Karma of-us", "--folder", str(folder))
+    assert made.exit_code == 0, made.output
+    assert not [path for path in folder.rglob("*") if "$" in path.name or path.suffix == ".tmpl"]
+
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
+def test_a_bot_is_ready_to_run(tmp_path: Path) -> None:
+    """Its settings are fine, and its handler loads."""
+    folder = tmp_path / "bot"
+    make("bot", "marvin", "--folder", str(folder))
+    checked = CliRunner().invoke(main, ["check", "--config", str(folder / "hachat.toml")])
+    assert checked.exit_code == 0, checked.output
+    assert 'name = "marvin"' in checked.output
+    assert (folder / ".gitignore").exists()
+
+
+def test_packages_are_named_after_hachat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With or without the prefix in the name that is given; what it brings is an entry point."""
+    monkeypatch.chdir(tmp_path)
+    assert make("handler", "hachat-karma").exit_code == 0
+    settings = Path("hachat-karma/pyproject.toml").read_text()
+    assert 'karma = "hachat_karma:Karma"' in settings
+    assert Path("hachat-karma/hachat_karma.py").exists()
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    """Not even a single file, and then nothing else is made."""
+    (tmp_path / "README.md").write_text("mine")
+    made = make("bot", "marvin", "--folder", str(tmp_path))
+    assert made.exit_code == 2
+    assert "README.md exists already" in made.output
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+@pytest.mark.parametrize("name", ["", "7up", "--", "日本", "../.."])
+def test_a_name_that_makes_no_module_is_refused(name: str, tmp_path: Path) -> None:
+    """With what to write instead."""
+    made = make("handler", "--folder", str(tmp_path / "x"), "--", name)
+    assert made.exit_code == 2
+    assert "write letters" in made.output
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,96 @@
+"""What the bot says in which language: catalogues of gettext, read from the `.po` files that translators edit.
+
+An English text in the code is its own key.  A catalogue is `locales/<language>.po` beside the module whose texts it has, for hachat's own and
+for those of any handler.  A text that is not translated is looked for in the language without its territory (`de_AT`, `de`), and is
+English otherwise.  https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html describes the format, plural rules included.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+
+from babel import UnknownLocaleError, localedata
+from babel.core import parse_locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import PoFileError, read_po
+
+from hachat.core.errors import HandlerError
+
+FOLDER = "locales"
+"""The folder beside a module."""
+
+ENGLISH = "en"
+
+
+class Texts:
+    """The texts of one module in one language."""
+
+    def __init__(self, *catalogues: NullTranslations) -> None:
+        self._found = NullTranslations()
+        for catalogue in catalogues:
+            self._found.add_fallback(catalogue)
+
+    def say(self, text: str, /, **values: object) -> str:
+        """Return `text`, translated, with `values` in the places that it names in braces."""
+        return self._found.gettext(text).format(**values)
+
+    def count(self, one: str, other: str, number: float, /, **values: object) -> str:
+        """Return the form for `number` that the language has, with `{number}` and `values` in their places."""
+        return self._found.ngettext(one, other, number).format(number=number, **values)  # type: ignore[arg-type]  # typeshed asks for int
+
+
+def check_language(language: str) -> str:
+    """Return what is wrong with the name of a language, or nothing."""
+    try:
+        if localedata.exists("_".join(filter(None, parse_locale(language)))):
+            return ""
+    except (ValueError, UnknownLocaleError):
+        pass
+    return "expected a language such as 'en', 'de' or 'de_AT'"
+
+
+@lru_cache(maxsize=1024)
+def texts_of(owner: type, language: str) -> Texts:
+    """Return the texts of a class, those beside its module first, then hachat's own.
+
+    Raises:
+        HandlerError: a catalogue cannot be read; says where.
+    """
+    folders = dict.fromkeys([Path(inspect.getfile(owner)).parent / FOLDER, _OWN])
+    return Texts(
+        *(
+            _read(folder / f"{name}.po")
+            for folder in folders
+            for name in _widen(language)
+            if (folder / f"{name}.po").is_file()
+        )
+    )
+
+
+_OWN = Path(__file__).parent / FOLDER
+
+
+def _widen(language: str) -> list[str]:
+    """Return a language and the one it is a kind of."""
+    return list(dict.fromkeys([language, language.partition("_")[0]]))
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path) -> GNUTranslations:
+    compiled = BytesIO()
+    try:
+        with path.open("rb") as file:
+            write_mo(compiled, read_po(file, abort_invalid=True))
+    except (OSError, ValueError, PoFileError) as error:
+        raise HandlerError(f"the catalogue {path} cannot be read: {error}") from error
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def own_texts(language: str) -> Texts:
+    """Return hachat's own texts."""
+    return texts_of(Texts, language)

@@ -15,7 +15,7 @@ SEED ?= 1
 SEEDS ?= 2000
 FIRST ?= 0
 
-.PHONY: demo test drills simulate torture install check bench bench-failover lock clean
+.PHONY: demo test drills simulate torture install check bench bench-failover reference lock clean
 
 demo: $(READY)
 	@$(BIN)/hachat demo --nodes $(NODES)
@@ -58,6 +58,10 @@ $(READY): pyproject.toml requirements.lock
 # The bot's silence in each kind of failover; wants a quiet machine, and to be root or to be allowed namespaces.
 bench-failover: $(READY)
 	$(BIN)/python -m tests.benchmarks.silence
+
+# After a change of the docstrings that docs/reference.md is made of.
+reference: $(READY)
+	$(BIN)/python -m tests.docs.reference
 
 # After a change of the dependencies in pyproject.toml.
 lock:

@@ -102,7 +102,7 @@ def _ignore() -> None:
 class Connection:
     """Keeps one adapter connected for as long as `run` runs.
 
-    `state` and `since` (Unix seconds) say how it stands; `on_change` is called after each change of them.
+    `state` and `since` (Unix seconds) say how it stands; `on_change` is called after each change of them, and of `fault`.
     """
 
     def __init__(
@@ -115,6 +115,8 @@ class Connection:
         self.adapter = adapter
         self.state: State = "connecting"
         self.since = time.time()
+        self.fault = "not connected yet"
+        """Why the service is not reached from here; empty while it is, and where the adapter itself is mistaken."""
         self._on_change = on_change
         self._dice = dice
 
@@ -146,13 +148,17 @@ class Connection:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(CONNECT):
                     await nursery.start(self.adapter.serve, ingest)
+                self.fault = ""
                 self._enter("connected")
         except* (OSError, HachatError) as group:
-            log.warning("chat connection ended", adapter=self.adapter.name, reason=_reasons(group))
+            self.fault = _reasons(group)
+            log.warning("chat connection ended", adapter=self.adapter.name, reason=self.fault)
         except* trio.TooSlowError:
+            self.fault = f"no answer within {CONNECT:g} s"
             log.warning("chat service does not answer", adapter=self.adapter.name, seconds=CONNECT)
         except* Exception:
             mistaken = True
+            self.fault = ""
             log.exception("adapter failed", adapter=self.adapter.name)
         return mistaken
 

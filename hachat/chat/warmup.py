@@ -1,4 +1,7 @@
-"""Connecting ahead: what a successor does for its chat services before the lease is its own."""
+"""Connecting ahead: what a successor does for its chat services before the lease is its own.
+
+Who has done so has shown that it reaches them, so a master that does not can hand the lease over to it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ import structlog
 import trio
 
 from hachat.chat.abilities import Warms
-from hachat.chat.adapter import Adapter
+from hachat.chat.adapter import Adapter, Connection
 from hachat.core.errors import UsageError
 
 log = structlog.get_logger(__name__)
+
+_LONGEST = 400  # characters of a fault, which may be in the words of a service
 
 
 async def warm_up(
@@ -32,6 +37,16 @@ async def warm_up(
         task_status.started()
         if not able:
             await trio.sleep_forever()
+
+
+def find_fault(connections: Iterable[Connection]) -> str:
+    """Return why services are not reached that a successor would connect ahead; nothing if all are."""
+    faults = (
+        f"{connection.adapter.name}: {connection.fault}"
+        for connection in connections
+        if connection.fault and isinstance(connection.adapter, Warms)
+    )
+    return "; ".join(faults)[:_LONGEST]
 
 
 async def _start(used: trio.Nursery, adapter: Warms) -> None:

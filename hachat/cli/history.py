@@ -24,6 +24,8 @@ _REDIS = {
     "forgot": "Redis had forgotten it",
 }
 
+_TELLING = ("step-down", "unreachable")
+"""Causes of which the reason tells more."""
 
 _MINUTE = 60
 
@@ -93,8 +95,9 @@ def _describe_return(end: Returned) -> str:
     if end.to:
         words.append(f"to {end.to}")
     told = " ".join(map(show, words))
-    # The node's own words for a cause tell nothing more; what somebody wrote may.
-    return f"{told}: {show(end.reason)}" if end.cause == "step-down" != end.reason else told
+    # The node's own words for other causes tell nothing more.
+    telling = end.cause in _TELLING and end.reason != end.cause
+    return f"{told}: {show(end.reason)}" if telling else told
 
 
 def _describe_gap(term: Term) -> str:

@@ -23,6 +23,7 @@ from hachat.cluster.handover import (
     choose_anybody,
     keep_nothing,
 )
+from hachat.cluster.health import Patience
 from hachat.cluster.requests import Requests
 from hachat.cluster.term import Clock, Duty, Term, read_clock
 from hachat.core.backoff import backoff
@@ -107,6 +108,7 @@ class Elector:
         self._random = random
         self._successors = Successors(store, choose)
         self._heir = Heir(store, node, warm)
+        self._patience = Patience()
         self._delay = delay
         self._on_order = on_order
         self._candidate = candidate
@@ -195,6 +197,7 @@ class Elector:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep, term)
                 nursery.start_soon(self._requests.run)
+                nursery.start_soon(term.health.watch, self._patience, self._requests.hand_over)
                 nursery.start_soon(_guard, term)
                 fine = await self._act(term, duty)
                 nursery.cancel_scope.cancel()

@@ -1,4 +1,7 @@
-"""The requests to step down that a master is sent: the first is followed, those that come meanwhile are refused."""
+"""The requests to step down that a master is sent: the first is followed, those that come meanwhile are refused.
+
+A master that cannot do its duty ends its term in the same way, without being asked.
+"""
 
 from __future__ import annotations
 
@@ -83,6 +86,20 @@ class Requests:
             self._news = trio.Event()
             if self._present is not None and not await self._step_down(self._present):
                 self._present = None
+
+    async def hand_over(self, reason: str) -> None:
+        """End the term because this node cannot do its duty, in favour of the best candidate that is ready.
+
+        An order to step down goes before it, also one that came meanwhile.
+
+        Raises:
+            StepDownRefused: none is ready.
+            StoreError: Redis did not answer, or said no.
+        """
+        heir = await self._successors.find(self._token, "", PREPARE)
+        await self._confirm()
+        if self._present is None:
+            self._term.leave(heir, self._timing.bar, reason, "unreachable")
 
     async def _step_down(self, event: Event) -> bool:
         """End the term once a successor is ready; return whether it ends."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from hachat.cluster.health import Health
 from hachat.core.lease import Cause, Lease
 
 Clock = Callable[[], float]
@@ -22,6 +23,8 @@ class Term:
         """Set when the duty should drain and return."""
         self.over = trio.Event()
         """Set when the duty has ended and the lease has been given back, or could not be."""
+        self.health = Health()
+        """Where the duty says whether it can be done."""
         self.lease = lease
         self.scope = trio.CancelScope()
         self.heir = ""

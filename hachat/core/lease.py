@@ -41,6 +41,7 @@ _SIGNS_OF_LIFE: frozenset[EventKind] = frozenset({"connected", "acquired", "rene
 
 Cause: TypeAlias = Literal[
     "step-down",
+    "unreachable",
     "shutdown",
     "stopped",
     "isolated",
@@ -54,7 +55,7 @@ Cause: TypeAlias = Literal[
 ]
 """Why a master gave the lease back; empty when it did not say.
 
-It was asked to step down; its node left in order, or was stopped at once; Redis confirmed no renewal in time; the process
+It was asked to step down; it could not reach a chat service, and its successor could; its node left in order, or was stopped at once; Redis confirmed no renewal in time; the process
 stood still for so long that it asked for none; Redis said that the lease is another's, or refused a write for that; its
 duty failed, or ended; its process died, and `hachat release` gave the lease back for it.
 """

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hachat.chat.adapter import Adapter, Connection
 from hachat.chat.drain import Drain
 from hachat.chat.ingest import Ingest
-from hachat.chat.warmup import warm_up
+from hachat.chat.warmup import find_fault, warm_up
 from hachat.cluster.pulse import Notifier
 from hachat.cluster.schedule import ScheduleKeeper
 from hachat.cluster.term import Term
@@ -76,9 +76,13 @@ class MasterDuty:
             newest=self._newest,
             on_doubt=self._settings.queue.on_doubt,
         )
+
+        def note_change() -> None:
+            chat_states.changed()
+            term.health.note(find_fault(connections))
+
         connections = [
-            Connection(adapter, on_change=chat_states.changed)
-            for adapter in self._adapters.values()
+            Connection(adapter, on_change=note_change) for adapter in self._adapters.values()
         ]
         try:
             async with trio.open_nursery() as chat:

@@ -135,6 +135,32 @@ async def test_reports_each_state(autojump_clock: trio.testing.MockClock) -> Non
     ]
 
 
+async def test_tells_why_it_is_not_connected(autojump_clock: trio.testing.MockClock) -> None:
+    """With each change: the last reason stands while it tries again, and a mistake of the adapter is none of the service's."""
+    acts = (drop_after(5), hang, refuse, blunder, stay)
+    connection = Connection(Scripted(*acts), dice=lambda: 1.0)
+    seen: list[tuple[State, str]] = []
+    connection._on_change = lambda: seen.append((connection.state, connection.fault))
+
+    with trio.move_on_after(200), structlog.testing.capture_logs():
+        await connection.run(swallow)
+
+    late = f"no answer within {CONNECT:g} s"
+    assert seen == [
+        ("connecting", "not connected yet"),
+        ("connected", ""),
+        ("waiting", "down"),
+        ("connecting", "down"),
+        ("waiting", late),
+        ("connecting", late),
+        ("waiting", "down"),
+        ("connecting", "down"),
+        ("waiting", ""),
+        ("connecting", ""),
+        ("connected", ""),
+    ]
+
+
 async def test_gives_up_connecting(autojump_clock: trio.testing.MockClock) -> None:
     """A service that does not answer is given up after the time for connecting, but a connected one is not."""
     adapter = Scripted(hang, stay)

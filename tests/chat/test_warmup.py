@@ -6,7 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from hachat.chat.warmup import warm_up
+from hachat.chat.adapter import Connection
+from hachat.chat.warmup import find_fault, warm_up
 from hachat.core.errors import UsageError
 from tests.chat.stage import Service
 
@@ -70,3 +71,27 @@ async def test_one_that_cannot_connect_is_named() -> None:
     ):
         async with trio.open_nursery() as inner:
             await inner.start(warm_up, [Warm("nobody there")])
+
+
+def connection(service: Service, fault: str) -> Connection:
+    """Return a connection of `service` in which this is wrong."""
+    made = Connection(service)
+    made.fault = fault
+    return made
+
+
+def test_a_fault_is_what_a_successor_would_have_shown_not_to_have() -> None:
+    """Who cannot connect ahead proves nothing, so where only such a service is away there is none."""
+    away, fine, other = (
+        connection(Warm(), "refused"),
+        connection(Warm(), ""),
+        connection(Service(), "refused"),
+    )
+    assert find_fault([away, fine, other]) == "t: refused"
+    assert find_fault([away, away]) == "t: refused; t: refused"
+    assert find_fault([fine, other]) == ""
+
+
+def test_a_fault_in_the_words_of_a_service_is_cut() -> None:
+    """It ends in the history of the terms."""
+    assert len(find_fault([connection(Warm(), "x" * 100_000)])) == 400

@@ -126,6 +126,13 @@ def test_ends_and_gaps_are_told_in_words() -> None:
     ]
 
 
+def test_why_a_service_was_not_reached_is_told() -> None:
+    """Beside the cause, with whatever the service has said, as characters."""
+    end = Returned(1001.0, "unreachable", "irc: \x1bdown", "n2")
+    _, line = show(History("", [make(1, end)], 0))
+    assert line[-1] == "unreachable to n2: irc: \\x1bdown"
+
+
 def test_an_older_release_named_no_cause() -> None:
     """Then its reason is shown as it is."""
     end = Returned(1001.0, "", "deploy")

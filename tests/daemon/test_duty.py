@@ -95,8 +95,9 @@ class Office:
     ) -> None:
         self._link, self._keys = link, keys
         self.manager = Manager()
-        self.me = Member("n1", "b1", 1, "http://x", "0", 1.0, 3.0, 10.0)
-        self.states = ChatStates(Members(link, keys, self.me))
+        me = Member("n1", "b1", 1, "http://x", "0", 1.0, 3.0, 10.0)
+        self.members = Members(link, keys, me)
+        self.states = ChatStates(self.members)
         self.term = Term(
             Lease(TOKEN, Timing(ttl=60.0, lock_delay=60.0), read_clock(), 0.5), read_clock
         )
@@ -106,7 +107,7 @@ class Office:
             link,
             keys,
             {service.name: service for service in services},
-            inbound=Inbound(link, keys, self.me.consumer, limits),
+            inbound=Inbound(link, keys, me.consumer, limits),
             letters=DeadLetters(link, keys, limits),
             floor=FloorKeeper(floor),
             notifier=self.manager,
@@ -220,14 +221,17 @@ async def test_who_is_fenced_leaves_the_service(link: Link, keys: Keys, tmp_path
 async def test_a_service_that_is_not_reached_is_a_fault_of_the_term(
     link: Link, keys: Keys, tmp_path: Path, nursery: trio.Nursery
 ) -> None:
-    """For as long as it is not, and only where a successor can show that it does better."""
+    """For as long as it is not; the cluster is told of it too, as of every change."""
     service = Warm(down=True)
     office = Office(link, keys, service, floor=tmp_path / "floor")
     assert office.term.health.fault == ""
+    await nursery.start(office.states.run)
     nursery.start_soon(office.run)
     await until(lambda: office.term.health.fault == "t: nobody there")
+    await until(lambda: office.members.me.chat == {"t": "waiting"})
     service.down = False
     await until(lambda: service.here and not office.term.health.fault)
+    await until(lambda: office.members.me.chat == {"t": "connected"})
 
 
 async def test_a_service_that_nobody_connects_ahead_is_none(

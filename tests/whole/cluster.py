@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -178,11 +178,12 @@ async def run_cluster(
     *,
     nodes: Sequence[str] = ("node-1", "node-2", "node-3"),
     settings: str = "",
+    own: Callable[[str], str] = lambda _: "",
     handlers: str = "tests.whole.handlers",
     proxied: bool = False,
     program: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[Cluster]:
-    """Run a server and daemons for the length of the block; `settings` is TOML for all of them.
+    """Run a server and daemons for the length of the block; `settings` is TOML for all of them, `own` for one of a name.
 
     It blocks the loop while processes start and end, so nothing else should run beside its entry and exit.
     """
@@ -197,7 +198,8 @@ async def run_cluster(
             cluster = Cluster(server, {}, link, keys, children, proxies)
             for name in nodes:
                 url = proxies[name].url if proxied else server.url
-                file = _write_settings(directory, name, keys, url, settings, handlers=handlers)
+                text = settings + own(name)
+                file = _write_settings(directory, name, keys, url, text, handlers=handlers)
                 cluster.daemons[name] = Daemon(name, file, directory / f"{name}.log", program)
                 cluster.restart(name)
             await cluster.wait_complete()

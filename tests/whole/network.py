@@ -41,6 +41,7 @@ class Network:
         self.record: list[Spoken] = []
         self._lines: dict[str, list[bytes]] = defaultdict(list)
         self._guests: set[_Guest] = set()
+        self._banned: set[str] = set()
         self._said = 0
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -58,6 +59,21 @@ class Network:
         for guest in self._guests:
             if channel in guest.channels:
                 guest.tell(line.encode())
+
+    def ban(self, nick: str) -> None:
+        """Throw out whoever is called so, or longer, and let nobody of that name in until `pardon`."""
+        self._banned.add(nick)
+        for guest in list(self._guests):
+            if self.is_banned(guest.nick):
+                guest.drop()
+
+    def pardon(self, nick: str) -> None:
+        """Let it in again."""
+        self._banned.discard(nick)
+
+    def is_banned(self, nick: str) -> bool:
+        """Tell whether somebody of this name may not be here."""
+        return any(map(nick.startswith, self._banned))
 
     def note(self, channel: str, text: str, nick: str, joined: float) -> None:
         """Record what a bot has said."""
@@ -86,8 +102,8 @@ class _Guest:
 
     def __init__(self, network: Network) -> None:
         self.channels: set[str] = set()
+        self.nick = "nobody"
         self._network = network
-        self._nick = "nobody"
         self._since = monotonic()
         self._told, self._telling = trio.open_memory_channel[bytes](math.inf)
 
@@ -95,10 +111,16 @@ class _Guest:
         """Send it `line`, when it takes it."""
         self._told.send_nowait(line)
 
+    def drop(self) -> None:
+        """Send it away."""
+        self.tell(b"ERROR :you are banned")
+        self._told.close()
+
     async def write(self, stream: trio.SocketStream) -> None:
-        """Send what it is told."""
+        """Send what it is told, until it is sent away."""
         async for line in self._telling:
             await stream.send_all(line + b"\r\n")
+        await stream.aclose()
 
     async def read(self, stream: trio.SocketStream) -> None:
         """Do what it says until it quits, or is no more."""
@@ -116,27 +138,32 @@ class _Guest:
     def _answer(self, command: str, arguments: list[str]) -> Iterator[bytes]:
         match command, arguments:
             case "PRIVMSG", [channel, text]:
-                self._network.note(channel, text, self._nick, self._since)
+                self._network.note(channel, text, self.nick, self._since)
             case "PING", [token]:
                 yield f":torture PONG torture :{token}".encode()
             case "NICK", [nick]:
-                self._nick = nick
+                self._take_name(nick)
             case "CAP", [verb, *_] if verb != "END":
                 yield f":torture CAP * {'ACK' if verb == 'REQ' else verb} :message-tags".encode()
             case "CAP", _:
-                yield f":torture 001 {self._nick} :welcome".encode()
-                yield f":torture 005 {self._nick} CHANTYPES=# CASEMAPPING=ascii :are known".encode()
+                yield f":torture 001 {self.nick} :welcome".encode()
+                yield f":torture 005 {self.nick} CHANTYPES=# CASEMAPPING=ascii :are known".encode()
             case "JOIN", [channels]:
                 for channel in channels.split(","):
                     yield from self._join(channel)
+
+    def _take_name(self, nick: str) -> None:
+        self.nick = nick
+        if self._network.is_banned(nick):
+            self.drop()
 
     def _join(self, channel: str) -> Iterator[bytes]:
         if not self.channels:
             self._since = (
                 monotonic()
             )  # a connection made ahead stays out of the channels until its term begins
-        yield f":{self._nick}!bot@torture JOIN {channel}".encode()
-        yield f":torture 366 {self._nick} {channel} :end".encode()
+        yield f":{self.nick}!bot@torture JOIN {channel}".encode()
+        yield f":torture 366 {self.nick} {channel} :end".encode()
         if channel not in self.channels:
             self.channels.add(channel)
             yield from self._network.recent(channel)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import trio
 
+from hachat.cluster.health import PATIENCE
+from hachat.store.history import Returned, read_history
 from tests.waiting import until
 from tests.whole.drills.drill import Drill
 from tests.whole.drills.lab import Lab
@@ -47,7 +49,23 @@ async def cut_leader_and_store_off(lab: Lab) -> None:
 
 
 async def cut_leader_from_chat(lab: Lab) -> None:
-    """Block the road between the master and the chat server, and let it step down."""
+    """Block the road between the master and the chat server alone: it hands over by itself, and says why."""
+    leader = await lab.leader()
+    lab.note(f"server {leader} cannot reach the chat server")
+    lab.cable.mute(leader, lab.ground.chat)
+    await lab.hear()
+    assert await lab.leader() != leader
+    ended = (await read_history(lab.link, lab.keys)).terms[1].end
+    assert isinstance(ended, Returned)
+    assert ended.cause == "unreachable"
+    assert ended.to, "it left without a successor that was ready"
+    lab.note("healed")
+    lab.cable.heal()
+    await lab.hear(40)
+
+
+async def step_down_without_chat(lab: Lab) -> None:
+    """Block the road between the master and the chat server, and let it step down before it hands over by itself."""
     leader = await lab.leader()
     lab.note(f"server {leader} cannot reach the chat server")
     lab.cable.mute(leader, lab.ground.chat)
@@ -132,7 +150,15 @@ DRILLS = (
         8,
         "what the connection has taken counts as sent on IRC, so it may be lost",
         cut_leader_from_chat,
-        Bounds(6.0, forgives=("I4",)),
+        Bounds(PATIENCE + 6.0, terms=1, forgives=("I4",)),
+        cuts=True,
+    ),
+    Drill(
+        "step-down-without-chat",
+        8,
+        "as before",
+        step_down_without_chat,
+        Bounds(6.0, terms=1, forgives=("I4",)),
         cuts=True,
     ),
     Drill("leader-cut-from-sentinels", 8, "", cut_leader_from_sentinels, Bounds(2.5), cuts=True),

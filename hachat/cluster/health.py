@@ -2,10 +2,11 @@
 
 ::
 
-    healthy ──fault──► bears it ──► asks the others to get ready ──► one is: hands over
-       ▲                 ▲ │                     │
-       └───recovered─────┼─┘                     │ none is
-                         └─────twice as long─────┘
+    fault ──► it is borne ──► the others are asked to get ready ──► one is: it is handed the lease
+                   ▲                          │
+                   └─────twice as long────────┘ none is
+
+A recovery ends it, wherever it is.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ from hachat.chat.adapter import Facts, Ingest
 from hachat.cluster.pulse import Notifier
 from hachat.cluster.term import Term, read_clock
 from hachat.core.errors import Fenced, UsageError
-from hachat.core.lease import Lease, Timing, Token
+from hachat.core.lease import Lease, Token
 from hachat.core.messages import Message, Order, Reply, Room, User
 from hachat.core.settings import QueueSettings, Settings
+from hachat.core.timing import Timing
 from hachat.core.wire import encode
 from hachat.daemon.chat_states import ChatStates
 from hachat.daemon.duty import MasterDuty

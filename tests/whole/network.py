@@ -104,30 +104,33 @@ class _Guest:
         self.channels: set[str] = set()
         self.nick = "nobody"
         self._network = network
+        self._dropped = False
         self._since = monotonic()
         self._told, self._telling = trio.open_memory_channel[bytes](math.inf)
 
     def tell(self, line: bytes) -> None:
-        """Send it `line`, when it takes it."""
-        self._told.send_nowait(line)
+        """Send it `line`, when it takes it, unless it was sent away."""
+        if not self._dropped:
+            self._told.send_nowait(line)
 
     def drop(self) -> None:
-        """Send it away."""
+        """Send it away; what it still says is heard by nobody, but read, or it might not hear why."""
         self.tell(b"ERROR :you are banned")
+        self._dropped = True
         self._told.close()
 
     async def write(self, stream: trio.SocketStream) -> None:
         """Send what it is told, until it is sent away."""
         async for line in self._telling:
             await stream.send_all(line + b"\r\n")
-        await stream.aclose()
+        await stream.send_eof()
 
     async def read(self, stream: trio.SocketStream) -> None:
         """Do what it says until it quits, or is no more."""
         rest = b""
         while data := await stream.receive_some(_CHUNK):
             *lines, rest = (rest + data).split(b"\r\n")
-            for line in lines:
+            for line in () if self._dropped else lines:
                 words, _, text = line.decode().partition(" :")
                 command, *arguments = words.split()
                 if command == "QUIT":

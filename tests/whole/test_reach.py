@@ -8,6 +8,7 @@ from pathlib import Path
 
 import trio
 
+from hachat.chat.adapter import LAST_WAIT
 from hachat.cluster.health import PATIENCE
 from hachat.store.history import Returned, read_history
 from tests.waiting import until
@@ -76,5 +77,5 @@ async def test_a_master_that_is_shut_out_hands_over_and_the_last_one_stays(
         await until(lambda: count_refusals(cluster, second), LATEST)
         assert await master_of(cluster) == second
         network.pardon(second)
-        assert await ask(network, LATEST) == second
+        assert await ask(network, LAST_WAIT) == second
         assert len((await read_history(cluster.link, cluster.keys)).terms) == 2

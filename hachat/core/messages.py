@@ -148,7 +148,38 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
         return f"job:{self.id}"
 
 
-Inbound: TypeAlias = Message | Webhook | Job
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="event"):
+    """Something that happened and was not said, on its way to whoever wants to know: somebody joined, a topic changed.
+
+    `name` is what happened (`joined`), `adapter` the chat service where it did, empty for what did not happen on one.  `room`
+    and `user` are where and by whom, as far as there is such; `data` is the rest.  `at` is Unix seconds.  `event` is the
+    service's id for it, by which a second delivery is recognised, `retried` as in a `Message`.
+    """
+
+    id: str
+    name: str
+    at: float
+    adapter: str = ""
+    room: Room | None = None
+    user: User | None = None
+    data: dict[str, str] = {}
+    event: str = ""
+    attempt: int = 0
+    retried: str = ""
+    v: int = msgspec.field(default_factory=lambda: 3)
+
+    @property
+    def conversation(self) -> str:
+        """What happens in one room waits for one another, but no message waits for it."""
+        return f"event/{self.room.address if self.room else self.adapter or self.name}"
+
+    @property
+    def source(self) -> str:
+        """What a second delivery of the same event has in common with the first."""
+        return f"event:{self.adapter}:{self.event or self.id}"
+
+
+Inbound: TypeAlias = Message | Webhook | Job | Event
 """What the inbound queue carries."""
 
 

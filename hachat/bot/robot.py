@@ -14,6 +14,7 @@ import trio
 
 from hachat.bot.context import Context
 from hachat.bot.description import Bot
+from hachat.bot.http import Http
 from hachat.bot.replies import Replies
 from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, Route
@@ -75,7 +76,7 @@ class Robot:
         }
         self._now = now
         self._permit = permit
-        self.services = Services()
+        self.services = Services(http=Http(name))
         self.configure(aliases, timeout)
 
     def configure(self, aliases: Iterable[str], timeout: float) -> None:

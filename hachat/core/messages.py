@@ -17,8 +17,26 @@ LINES = 32
 Order = Literal["room", "thread", "user", "none"]
 """What a message waits for: others of its room, of its thread, of its user in that room, or nothing."""
 
-Operation = Literal["say", "receipt", "roster", "lookup"]
-"""What the master is asked to do: say a text, or tell the sender that a message has been dealt with.
+Operation = Literal[
+    "say",
+    "receipt",
+    "roster",
+    "lookup",
+    "act",
+    "react",
+    "edit",
+    "delete",
+    "topic",
+    "join",
+    "part",
+    "upload",
+]
+"""What the master is asked to do: say a text, tell the sender that a message has been dealt with, or one of these.
+
+`act` says what the bot does; `react` adds the emoji `args["name"]` to the message whose id on the service is `args["event"]`, or
+to the reply `args["target"]`; `edit` and `delete` change the reply `args["target"]`, and an `edit` with `args["passing"]` is not
+worth a new line; `topic` sets a room's; `join` goes into it, with `args["key"]` if it needs one, and `part` out
+of it; `upload` shows the file `args["name"]`, whose content is `args["data"]` in Base64.
 
 Two are *calls*, which want an answer: `roster` asks who is in the room, `lookup` who the user `args["user"]` is.
 """
@@ -196,9 +214,9 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `id` is `<message id>/<route>/<n>`: the same for a second run of the same handler, so that nothing is said twice.
     After a dead letter was retried it is `<message id>/<entry of the letter>/<route>/<n>`.
-    `room` is an address (`Room.address`), `about` the id of the message that caused it, and `origin` the address of the
+    `room` is an address (`Room.address`, or `<adapter>/@<user id>` for someone alone), `about` the id of the message that caused it, and `origin` the address of the
     room that is told if it can never be delivered.  `answer` is the consumer that waits for the answer to a call, `args`
-    what the call is about.
+    what the operation is about.  What is said may have in `args` whom it is meant for: `mention`, the id, and `name`.
     """
 
     id: str
@@ -221,6 +239,11 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     def channel(self) -> str:
         """The room's id within its chat service."""
         return self.room.partition("/")[2]
+
+    @property
+    def recipient(self) -> str:
+        """The id of the user whom alone it is for, if it is addressed to one instead of a room."""
+        return self.channel[1:] if self.channel.startswith("@") else ""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):

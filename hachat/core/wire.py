@@ -10,7 +10,7 @@ schema  what needs it
 ======  =================================================================
 1       messages, webhooks, replies
 2       jobs; further tries of messages and webhooks; calls with an answer
-3       events
+3       events; replies that are not just said, or are meant for a user
 ======  =================================================================
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hachat.core.errors import NewerSchema, WireError
-from hachat.core.messages import Answer, Event, Inbound, Job, Message, Reply, Room, User, Webhook
+from hachat.core.messages import (
+    Answer,
+    Event,
+    Inbound,
+    Job,
+    Message,
+    Operation,
+    Reply,
+    Room,
+    User,
+    Webhook,
+)
 from hachat.core.wire import (
     MAX_ENVELOPE,
     MAX_TEXT,
@@ -64,7 +75,7 @@ events = st.builds(
 )
 replies = st.builds(
     Reply,
-    *(words, words, words, st.sampled_from(["say", "receipt", "roster", "lookup"]), words, words),
+    *(words, words, words, st.sampled_from(get_args(Operation)), words, words),
     origin=words,
     args=maps,
     answer=words,

@@ -1,42 +1,33 @@
-"""What a handler is given: what happened, and the ways to answer it."""
+"""What a handler is given: what happened, what may be done later, whom may be asked."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
 from hachat.bot.description import Bot
+from hachat.bot.handle import RECORDED
 from hachat.bot.replies import Replies
 from hachat.bot.services import Services
+from hachat.bot.speaking import Speaking, check_address
 from hachat.bot.timers import Timers
 from hachat.core.errors import Unanswered
 from hachat.core.messages import Inbound, Job, Message, Operation, Room, User, Webhook
+
+if TYPE_CHECKING:
+    import httpx
 
 PATIENCE = 10.0
 """Seconds a handler waits for what it asks of a chat service, unless it says otherwise."""
 
 
-async def _end_if_cancelled() -> None:
-    await trio.lowlevel.checkpoint_if_cancelled()
-
-
-class _Recorded:
-    """What has been recorded, a reply or a timer; awaiting it ends a handler that was cancelled."""
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return _end_if_cancelled().__await__()
-
-
-_RECORDED = _Recorded()
-
-
-class Context:
+class Context(Speaking):
     """One message, webhook or job, as one handler's method meets it.
 
     `text` is what was said without the bot's name, `match` what the pattern found in it, `prefix` what people write
@@ -55,12 +46,11 @@ class Context:
         prefix: str = "",
         match: re.Match[str] | None = None,
     ) -> None:
-        self.inbound = inbound
+        super().__init__(inbound, replies)
         self.bot = bot
         self.text = text
         self.prefix = prefix
         self.match = match
-        self._replies = replies
         self._timers = timers
         self._services = services
 
@@ -115,6 +105,36 @@ class Context:
         """Where it was said; raises as `message` does."""
         return self.message.room
 
+    @property
+    def thread(self) -> str:
+        """The thread in which it was said, empty where there is none."""
+        return self.inbound.thread if isinstance(self.inbound, Message) else ""
+
+    @property
+    def private(self) -> bool:
+        """Whether it was said to the bot alone."""
+        return isinstance(self.inbound, Message) and self.inbound.room.private
+
+    @property
+    def at(self) -> float:
+        """When it was said, accepted or meant to be, Unix seconds."""
+        return self.inbound.at
+
+    @property
+    def attempt(self) -> int:
+        """How often it has failed before."""
+        return self.inbound.attempt
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """A client for calls to other services, shared by the handlers of this node; for methods that are async."""
+        return self._services.http.client
+
+    @property
+    def blocking_http(self) -> httpx.Client:
+        """The same for methods that are not async."""
+        return self._services.http.blocking_client
+
     @cached_property
     def args(self) -> tuple[str, ...]:
         """The words after the first, split as a shell does; quotes that do not close are plain characters."""
@@ -129,34 +149,6 @@ class Context:
         """A logger that names the message, the route and the node on every line."""
         logger: structlog.stdlib.BoundLogger = structlog.get_logger("hachat.handlers")
         return logger.bind(message=self.id, route=self._replies.route, node=self.bot.node)
-
-    def reply(self, text: str) -> Awaitable[None]:
-        """Answer where the message was said, in its thread.
-
-        The reply is recorded at once and sent when the handler has ended.  A handler that is
-        not async just calls it; to one that is, awaiting it tells that its time is up.
-
-        Raises:
-            ValueError: the text is blank.
-            RuntimeError: the handler has ended.
-            TypeError: a webhook or a job has no room to answer in.
-        """
-        self._replies.add(self.room.address, text, self.message.thread)
-        return _RECORDED
-
-    def say(self, address: str, text: str) -> Awaitable[None]:
-        """Speak in the room at `address`, which is `<adapter>/<room id>`.
-
-        If the service will never take it, the room of the message is told.
-
-        Raises:
-            ValueError: the address is not one, or the text is blank.
-            RuntimeError: the handler has ended.
-        """
-        _check(address)
-        here = self._here()
-        self._replies.add(address, text, origin=here if here != address else "")
-        return _RECORDED
 
     def after(
         self, delay: str | float, method: str, *, data: object = None, name: str = ""
@@ -177,7 +169,7 @@ class Context:
             RuntimeError: the handler has ended.
         """
         self._timers.set(delay, method, data, name)
-        return _RECORDED
+        return RECORDED
 
     def cancel(self, name: str) -> Awaitable[None]:
         """Take back the timer `name` of this handler, if it still waits, once the handler has ended well.
@@ -187,7 +179,7 @@ class Context:
             RuntimeError: the handler has ended.
         """
         self._timers.cancel(name)
-        return _RECORDED
+        return RECORDED
 
     async def roster(self, address: str = "", *, within: float = PATIENCE) -> list[User]:
         """Return who is in a room, without the bot; without an address, in that of the message.
@@ -217,7 +209,7 @@ class Context:
     async def _call(
         self, op: Operation, address: str, args: dict[str, str], within: float
     ) -> list[User]:
-        _check(address)
+        check_address(address)
         with trio.move_on_after(within):
             return list(await self._services.ask(op, address, about=self.id, args=args))
         raise Unanswered(f"no answer to {op} of {address} within {within:g} s")
@@ -225,12 +217,3 @@ class Context:
     @property
     def _kind(self) -> str:
         return type(self.inbound).__name__.lower()
-
-    def _here(self) -> str:
-        return self.inbound.room.address if isinstance(self.inbound, Message) else ""
-
-
-def _check(address: str) -> None:
-    adapter, _, room = address.partition("/")
-    if not adapter or not room:
-        raise ValueError(f"{address!r} is no address; write <adapter>/<room>, such as 'irc/#ops'")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from hachat.core.messages import Reply
+from hachat.core.messages import Operation, Reply
 from hachat.core.wire import clean_text, encode
 
 MAX_REPLIES = 200
 """Replies one route may make to one message; they are all committed at once."""
+
+SPOKEN: frozenset[Operation] = frozenset({"say", "act", "edit"})
+"""What a room reads as words; it needs some."""
 
 
 class Replies:
@@ -33,15 +36,24 @@ class Replies:
     def __iter__(self) -> Iterator[Reply]:
         return iter(self._made)
 
-    def add(self, room: str, text: str, thread: str = "", origin: str = "") -> None:
-        """Record a reply; the room `origin` is told if it can never be delivered.
+    def add(
+        self,
+        room: str,
+        text: str,
+        thread: str = "",
+        origin: str = "",
+        *,
+        op: Operation = "say",
+        args: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Record a reply and return it; the room `origin` is told if it can never be delivered.
 
         Raises:
             ValueError: the text is blank; no chat service would take it.
             RuntimeError: the handler has ended, so nobody would send it, or it has said too much.
             WireError: the reply is too large to be queued.
         """
-        if not text.strip():
+        if op in SPOKEN and not text.strip():
             raise ValueError(f"{self.route}: the reply is empty; say something or nothing at all")
         with self._lock:
             if self._closed:
@@ -52,14 +64,23 @@ class Replies:
                 raise RuntimeError(
                     f"{self.route} has replied {MAX_REPLIES} times; put more lines into one reply"
                 )
-            id_ = f"{self._stem}/{self.route}/{len(self._made) + 1}"
+            plain = op == "say" and not args and "/@" not in room
             reply = Reply(
-                id_, room, clean_text(text), thread=thread, about=self.about, origin=origin
+                f"{self._stem}/{self.route}/{len(self._made) + 1}",
+                room,
+                clean_text(text),
+                op,
+                thread=thread,
+                about=self.about,
+                origin=origin,
+                args=dict(args or {}),
+                v=1 if plain else 3,
             )
             encode(reply)  # what cannot be queued fails here, where its author can see why
             self._made.append(reply)
         if self.hear is not None:
             self.hear()
+        return reply
 
     def close(self) -> None:
         """Refuse whatever is said from now on."""

@@ -14,6 +14,7 @@ import trio
 
 from hachat.bot.context import Context
 from hachat.bot.description import Bot
+from hachat.bot.http import Http
 from hachat.bot.replies import Replies
 from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, Route
@@ -23,7 +24,7 @@ from hachat.bot.suggestion import suggest
 from hachat.bot.timers import Timers
 from hachat.core.addressing import Address, Addressing
 from hachat.core.errors import HandlerError, TooOld
-from hachat.core.messages import Inbound, Job, Message, Reply, Webhook, name_replies
+from hachat.core.messages import Event, Inbound, Job, Message, Reply, Webhook, name_replies
 
 Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
 """Tells whether the sender of a message is in one of the groups."""
@@ -75,7 +76,7 @@ class Robot:
         }
         self._now = now
         self._permit = permit
-        self.services = Services()
+        self.services = Services(http=Http(name))
         self.configure(aliases, timeout)
 
     def configure(self, aliases: Iterable[str], timeout: float) -> None:
@@ -133,10 +134,17 @@ class Robot:
         return route
 
     def _find(self, inbound: Inbound) -> list[Call]:
-        if isinstance(inbound, Webhook):
-            return self._find_hook(inbound)
-        if isinstance(inbound, Job):
-            return self._find_due(inbound)
+        match inbound:
+            case Webhook():
+                return self._find_hook(inbound)
+            case Job():
+                return self._find_due(inbound)
+            case Event():
+                return []
+            case Message():
+                return self._find_said(inbound)
+
+    def _find_said(self, inbound: Message) -> list[Call]:
         if inbound.user.id.casefold() == self._own_id:
             return []
         address = self._addressing.read(inbound.text, private=inbound.room.private)

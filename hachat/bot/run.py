@@ -197,7 +197,7 @@ class Run:
             return None
         inbound = self.inbound
         waits = [choose_delay(inbound.attempt, dice) if f.after is None else f.after for f in again]
-        fields: dict[str, object] = {"attempt": inbound.attempt + 1, "v": 2}
+        fields: dict[str, object] = {"attempt": inbound.attempt + 1, "v": max(2, inbound.v)}
         if isinstance(inbound, Message):
             fields["only"] = tuple(failure.route for failure in again)
         return min(waits), msgspec.structs.replace(inbound, **fields)
@@ -216,7 +216,7 @@ class Run:
         if not lost or "" in lost or not isinstance(inbound, Message):
             return None
         others = self._again or self._ended - set(lost)
-        return msgspec.structs.replace(inbound, only=lost, v=2) if others else None
+        return msgspec.structs.replace(inbound, only=lost, v=max(2, inbound.v)) if others else None
 
     def _list_lost(self) -> list[Failure]:
         again = self._again

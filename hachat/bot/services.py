@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from hachat.bot.http import Http
 from hachat.core.errors import Unsupported
 from hachat.core.messages import Operation, User
 
@@ -39,7 +40,8 @@ async def ask_nobody(
 class Services:
     """Whoever puts a robot into a cluster fills these in, before the first message.
 
-    `ask` is what chat services are asked with.
+    `ask` is what chat services are asked with, `http` has the clients for other services.
     """
 
     ask: Ask = ask_nobody
+    http: Http = field(default_factory=Http)

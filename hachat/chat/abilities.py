@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import trio
@@ -56,6 +56,92 @@ class Lookups(Protocol):
         Raises:
             NotSent: it cannot be asked now; ask again after the given time.
             Undeliverable: the bot may not know.
+        """
+        ...
+
+
+@runtime_checkable
+class Mentions(Protocol):
+    """Has a form of its own in which somebody is called."""
+
+    def mention(self, user: User) -> str:
+        """Return what a text begins with that calls `user`."""
+        ...
+
+
+@runtime_checkable
+class Acts(Protocol):
+    """Can tell what the bot does, as `/me` does."""
+
+    async def act(self, reply: Reply) -> str | None:
+        """Tell `reply.text`; returns and raises as `send` does."""
+        ...
+
+
+@runtime_checkable
+class Reacts(Protocol):
+    """Can add a reaction to a message."""
+
+    async def react(self, reply: Reply) -> None:
+        """Add `reply.args["name"]` to `args["event"]`, a message of others, or `args["target"]`, one of the bot; raises as `send` does."""
+        ...
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """Can change what the bot has said."""
+
+    async def edit(self, reply: Reply) -> None:
+        """Let what `send` returned as `reply.args["target"]`, or the reply of that id, read `reply.text`; raises as `send` does."""
+        ...
+
+
+@runtime_checkable
+class Deletes(Protocol):
+    """Can take back what the bot has said."""
+
+    async def delete(self, reply: Reply) -> None:
+        """Take back what `send` returned as `reply.args["target"]`, or the reply of that id; raises as `send` does."""
+        ...
+
+
+@runtime_checkable
+class Topics(Protocol):
+    """Can set the topic of a room."""
+
+    async def topic(self, reply: Reply) -> None:
+        """Set it to `reply.text`; raises as `send` does."""
+        ...
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """Can come into rooms and leave them."""
+
+    def expect(self, rooms: Mapping[str, str | None]) -> None:
+        """Take note, before each `serve`, of what has been joined, with the keys, and where the bot has left, as None.
+
+        It comes on top of what the settings say, and has precedence.
+        """
+        ...
+
+    async def join(self, reply: Reply) -> str:
+        """Come into the room, with the key `reply.args["key"]` if there is one, and stay; return its id; raises as `send` does."""
+        ...
+
+    async def part(self, reply: Reply) -> str:
+        """Leave the room, and stay out of it; return its id; raises as `send` does."""
+        ...
+
+
+@runtime_checkable
+class Uploads(Protocol):
+    """Can show a file."""
+
+    async def upload(self, reply: Reply) -> str | None:
+        """Show the file `reply.args["name"]` with `reply.text`; returns and raises as `send` does.
+
+        `hachat.chat.operations.read_file` returns its content.
         """
         ...
 

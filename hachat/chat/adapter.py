@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import structlog
 import trio
 
+from hachat.chat.abilities import Joins
 from hachat.core.backoff import backoff
 from hachat.core.errors import HachatError
 from hachat.core.messages import Message, Reply
@@ -85,8 +86,8 @@ class Adapter(Protocol):
             HachatError: the same, for a reason of our own.
         """
 
-    async def send(self, reply: Reply) -> None:
-        """Return when the service has taken `reply`.
+    async def send(self, reply: Reply) -> str | None:
+        """Return when the service has taken `reply`, with the service's id of it if it can be changed under that later.
 
         Raises:
             NotSent: it is safe to send it again, after the given time; nor may anything else of its scope be sent before.
@@ -97,6 +98,14 @@ class Adapter(Protocol):
 
 def _ignore() -> None:
     """Be told of a change and do nothing."""
+
+
+FindRooms = Callable[[str], Awaitable[Mapping[str, str | None]]]
+"""Finds where the adapter of that name has been told to be and not to be, as `Joins.expect` takes it; raises StoreError."""
+
+
+async def _find_none(adapter: str) -> Mapping[str, str | None]:  # noqa: ARG001 - a FindRooms
+    return {}
 
 
 class Connection:
@@ -110,6 +119,7 @@ class Connection:
         adapter: Adapter,
         *,
         on_change: Callable[[], None] = _ignore,
+        find_rooms: FindRooms = _find_none,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.adapter = adapter
@@ -118,6 +128,7 @@ class Connection:
         self.fault = "not connected yet"
         """Why the service is not reached from here; empty while it is, and where the adapter itself is mistaken."""
         self._on_change = on_change
+        self._find_rooms = find_rooms
         self._dice = dice
 
     async def run(
@@ -147,6 +158,8 @@ class Connection:
         try:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(CONNECT):
+                    if isinstance(self.adapter, Joins):
+                        self.adapter.expect(await self._find_rooms(self.adapter.name))
                     await nursery.start(self.adapter.serve, ingest)
                 self.fault = ""
                 self._enter("connected")

@@ -12,7 +12,8 @@ import structlog
 import trio
 
 from hachat.chat.adapter import Facts, Ingest
-from hachat.core.errors import InDoubt, NotSent, StoreRefused, StoreUnavailable
+from hachat.chat.operations import read_file
+from hachat.core.errors import InDoubt, NotSent, StoreRefused, StoreUnavailable, Undeliverable
 from hachat.core.messages import Message, Reply, Room, User
 from hachat.core.wire import clean_text
 from hachat.store.console import BLOCK, Line, Typed, forget, post, take_lines
@@ -56,8 +57,35 @@ class ConsoleAdapter:
             NotSent: Redis refused it.
             InDoubt: Redis did not answer.
         """
+        await self._post(reply)
+
+    act = edit = delete = topic = send
+    """Each is posted as a line of its own."""
+
+    async def react(self, reply: Reply) -> None:
+        """Post a reaction; raises as `send` does."""
+        await self._post(reply, reply.args.get("name", ""))
+
+    def mention(self, user: User) -> str:
+        """Return what calls `user`."""
+        return f"@{user.name or user.id}"
+
+    async def upload(self, reply: Reply) -> None:
+        """Post the content of a text file; raises as `send` does.
+
+        Raises:
+            Undeliverable: it is no text.
+        """
+        name = reply.args.get("name", "")
         try:
-            await post(self._link, self._keys, reply)
+            text = read_file(reply).decode()
+        except UnicodeDecodeError as error:
+            raise Undeliverable(f"{name} is no text, and the console shows nothing else") from error
+        await self._post(reply, "\n".join(filter(None, (reply.text, name, text))))
+
+    async def _post(self, reply: Reply, text: str = "") -> None:
+        try:
+            await post(self._link, self._keys, reply, text)
         except StoreRefused as error:
             raise NotSent(f"{reply.room}: {error}") from error
         except StoreUnavailable as error:

@@ -12,6 +12,7 @@ from hachat.chat.abilities import Finds, Scopes
 from hachat.chat.adapter import Adapter
 from hachat.chat.calls import make_call, refuse_call
 from hachat.chat.limits import Lane, Limits, Scope
+from hachat.chat.operations import REPEATABLE, Forgetful, Operations, adapt, explain
 from hachat.core import wire
 from hachat.core.errors import InDoubt, NewerSchema, NotSent, Undeliverable, WireError
 from hachat.core.messages import Answer, Reply
@@ -43,12 +44,14 @@ class Delivery:
         *,
         newest: Newest = know_nobody,
         on_doubt: OnDoubt = "resend",
+        operations: Operations | None = None,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self._adapters = adapters
         self._may_send = may_send
         self._newest = newest
         self._on_doubt = on_doubt
+        self._operations = operations or Operations(Forgetful(), Forgetful())
         self._limits = Limits(dice)
         self._doubted: dict[str, str] = {}
 
@@ -104,12 +107,15 @@ class Delivery:
     async def _deliver(self, adapter: Adapter, reply: Reply, due: Due) -> Answer | None:
         if reply.answer:
             return await make_call(adapter, reply)
-        if not due.in_doubt or not await self._is_done(adapter, reply):
-            await adapter.send(reply)
+        todo = adapt(adapter, reply)
+        if todo and not (due.in_doubt and await self._is_done(adapter, todo)):
+            await self._operations.perform(adapter, todo)
         return None
 
     async def _is_done(self, adapter: Adapter, reply: Reply) -> bool:
         """Tell whether a reply in doubt has arrived, or is to be left at that."""
+        if reply.op in REPEATABLE:
+            return False
         facts = adapter.facts
         if facts.can_search_history and not facts.idempotent_send and isinstance(adapter, Finds):
             self._tell_doubt(reply, "search")
@@ -156,11 +162,18 @@ class Delivery:
 
 def make_note(reply: Reply, reason: str) -> Reply | None:
     """Return what tells the room that `reply` came from why it will never be said; None where nobody is to be told."""
-    if not reply.origin or reply.origin == reply.room or reply.id.endswith(_NOTE):
+    text = explain(reply, reason)
+    if not reply.origin or reply.id.endswith(_NOTE) or (not text and reply.origin == reply.room):
         return None
-    said = reply.text if len(reply.text) <= _QUOTED else f"{reply.text[:_QUOTED]}…"
-    text = f"This could not be said in {reply.room} ({reason}): {said}"
+    text = text or f"This could not be said in {reply.room} ({reason}){_quote(reply)}"
     return Reply(f"{reply.id}{_NOTE}", reply.origin, wire.clean_text(text), about=reply.about)
+
+
+def _quote(reply: Reply) -> str:
+    if reply.recipient:  # what was meant for one is not told to all
+        return ""
+    said = reply.text if len(reply.text) <= _QUOTED else f"{reply.text[:_QUOTED]}…"
+    return f": {said}"
 
 
 def _put_back(due: Due, after: float, reason: str = "") -> Report:

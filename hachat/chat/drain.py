@@ -14,6 +14,7 @@ import trio
 
 from hachat.chat.adapter import Adapter
 from hachat.chat.delivery import Delivery
+from hachat.chat.operations import Operations
 from hachat.core.errors import StoreError
 from hachat.core.settings import OnDoubt
 from hachat.store.connections import Readers
@@ -58,12 +59,15 @@ class Drain:
         send_timeout: float,
         newest: Newest = know_nobody,
         on_doubt: OnDoubt = "resend",
+        operations: Operations | None = None,
     ) -> None:
         self._outbound = outbound
         self._readers = readers
         self._term = term
         self._send_timeout = send_timeout
-        self._delivery = Delivery(adapters, self._may_send, newest=newest, on_doubt=on_doubt)
+        self._delivery = Delivery(
+            adapters, self._may_send, newest=newest, on_doubt=on_doubt, operations=operations
+        )
         self._hands: Hands[Due] = Hands(ROOMS, self._send, self._overrun)
         self._sending: set[str] = set()
         self._reports: list[Report] = []

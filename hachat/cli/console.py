@@ -103,7 +103,7 @@ class _Conversation:
                 if said.kind == "receipt":
                     self._done[said.about].set()
                 else:
-                    self._prompt.show(said.text)
+                    self._prompt.show(said.line)
 
     async def _remind(self, line: str) -> None:
         with trio.move_on_after(self._patience) as waiting:

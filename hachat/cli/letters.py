@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hachat.core.errors import WireError
-from hachat.core.messages import Job, Message, Reply, Webhook
+from hachat.core.messages import Event, Job, Message, Reply, Webhook
 from hachat.core.plain import show, show_bytes, show_json
 from hachat.store.letter import Letter, Page
 
@@ -81,6 +81,8 @@ def _summarise(letter: Letter) -> str:
             words = f"{value.method} {value.path}"
         case Job():
             words = value.route
+        case Event():
+            words = f"{value.name} {value.user.name if value.user else ''}".rstrip()
         case Reply():
             words = value.text or value.op
     return words if len(words) <= _SUMMARY else f"{words[:_SUMMARY]}..."

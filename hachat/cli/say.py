@@ -14,7 +14,7 @@ import trio
 
 from hachat.cli.options import DEGRADED, config_option, open_link, read_settings
 from hachat.core.settings import Settings
-from hachat.store.console import ConsoleClient
+from hachat.store.console import ConsoleClient, find_room
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 
@@ -46,7 +46,7 @@ def make_client(
     link: Link, settings: Settings, room: str, user: str, *, private: bool
 ) -> ConsoleClient:
     """Return the client of the person the options describe."""
-    return ConsoleClient(link, Keys(settings.cluster), room or f"console-{user}", user, private)
+    return ConsoleClient(link, Keys(settings.cluster), room or find_room(user), user, private)
 
 
 async def ask(client: ConsoleClient, text: str, patience: float) -> bool:

@@ -17,8 +17,26 @@ LINES = 32
 Order = Literal["room", "thread", "user", "none"]
 """What a message waits for: others of its room, of its thread, of its user in that room, or nothing."""
 
-Operation = Literal["say", "receipt", "roster", "lookup"]
-"""What the master is asked to do: say a text, or tell the sender that a message has been dealt with.
+Operation = Literal[
+    "say",
+    "receipt",
+    "roster",
+    "lookup",
+    "act",
+    "react",
+    "edit",
+    "delete",
+    "topic",
+    "join",
+    "part",
+    "upload",
+]
+"""What the master is asked to do: say a text, tell the sender that a message has been dealt with, or one of these.
+
+`act` says what the bot does; `react` adds the emoji `args["name"]` to the message whose id on the service is `args["event"]`, or
+to the reply `args["target"]`; `edit` and `delete` change the reply `args["target"]`, and an `edit` with `args["passing"]` is not
+worth a new line; `topic` sets a room's; `join` goes into it, with `args["key"]` if it needs one, and `part` out
+of it; `upload` shows the file `args["name"]`, whose content is `args["data"]` in Base64.
 
 Two are *calls*, which want an answer: `roster` asks who is in the room, `lookup` who the user `args["user"]` is.
 """
@@ -148,7 +166,38 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
         return f"job:{self.id}"
 
 
-Inbound: TypeAlias = Message | Webhook | Job
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="event"):
+    """Something that happened and was not said, on its way to whoever wants to know: somebody joined, a topic changed.
+
+    `name` is what happened (`joined`), `adapter` the chat service where it did, empty for what did not happen on one.  `room`
+    and `user` are where and by whom, as far as there is such; `data` is the rest.  `at` is Unix seconds.  `event` is the
+    service's id for it, by which a second delivery is recognised, `retried` as in a `Message`.
+    """
+
+    id: str
+    name: str
+    at: float
+    adapter: str = ""
+    room: Room | None = None
+    user: User | None = None
+    data: dict[str, str] = {}
+    event: str = ""
+    attempt: int = 0
+    retried: str = ""
+    v: int = msgspec.field(default_factory=lambda: 3)
+
+    @property
+    def conversation(self) -> str:
+        """What happens in one room waits for one another, but no message waits for it."""
+        return f"event/{self.room.address if self.room else self.adapter or self.name}"
+
+    @property
+    def source(self) -> str:
+        """What a second delivery of the same event has in common with the first."""
+        return f"event:{self.adapter}:{self.event or self.id}"
+
+
+Inbound: TypeAlias = Message | Webhook | Job | Event
 """What the inbound queue carries."""
 
 
@@ -165,9 +214,9 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `id` is `<message id>/<route>/<n>`: the same for a second run of the same handler, so that nothing is said twice.
     After a dead letter was retried it is `<message id>/<entry of the letter>/<route>/<n>`.
-    `room` is an address (`Room.address`), `about` the id of the message that caused it, and `origin` the address of the
+    `room` is an address (`Room.address`, or `<adapter>/@<user id>` for someone alone), `about` the id of the message that caused it, and `origin` the address of the
     room that is told if it can never be delivered.  `answer` is the consumer that waits for the answer to a call, `args`
-    what the call is about.
+    what the operation is about.  What is said may have in `args` whom it is meant for: `mention`, the id, and `name`.
     """
 
     id: str
@@ -190,6 +239,11 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     def channel(self) -> str:
         """The room's id within its chat service."""
         return self.room.partition("/")[2]
+
+    @property
+    def recipient(self) -> str:
+        """The id of the user whom alone it is for, if it is addressed to one instead of a room."""
+        return self.channel[1:] if self.channel.startswith("@") else ""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -10,6 +10,7 @@ schema  what needs it
 ======  =================================================================
 1       messages, webhooks, replies
 2       jobs; further tries of messages and webhooks; calls with an answer
+3       events; replies that are not just said, or are meant for a user
 ======  =================================================================
 """
 
@@ -26,7 +27,7 @@ from hachat.core.messages import Answer, Inbound, Reply
 
 T = TypeVar("T", Inbound, Reply, Answer)
 
-VERSION = 2
+VERSION = 3
 """The newest envelope schema this release reads."""
 
 MAX_TEXT = 64 * 1024
@@ -67,7 +68,7 @@ def encode(value: Inbound | Reply | Answer) -> bytes:
 
 
 def decode_inbound(data: bytes) -> Inbound:
-    """Return the message or webhook in `data`.
+    """Return the message, webhook, job or event in `data`.
 
     Raises:
         NewerSchema: it is one of a newer release.

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from hachat.chat.adapter import Adapter, Connection
 from hachat.chat.drain import Drain
 from hachat.chat.ingest import Ingest
+from hachat.chat.operations import Operations
 from hachat.chat.warmup import find_fault, warm_up
 from hachat.cluster.pulse import Notifier
 from hachat.cluster.schedule import ScheduleKeeper
@@ -26,6 +27,8 @@ from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.members import Newest
 from hachat.store.outbound import Outbound
+from hachat.store.rooms import Rooms
+from hachat.store.sent import Sent
 
 
 class MasterDuty:
@@ -67,6 +70,7 @@ class MasterDuty:
         await self._floor.keep(term.epoch)
         self._notifier.status(f"master, epoch {term.epoch}")
         outbound = Outbound(self._link, self._keys, term.token, lambda: self._inbound.limits)
+        rooms = Rooms(self._link, self._keys)
         drain = Drain(
             outbound,
             self._link,
@@ -75,6 +79,7 @@ class MasterDuty:
             send_timeout=self._settings.lease.send_timeout,
             newest=self._newest,
             on_doubt=self._settings.queue.on_doubt,
+            operations=Operations(Sent(self._link, self._keys), rooms),
         )
 
         def note_change() -> None:
@@ -82,7 +87,8 @@ class MasterDuty:
             term.health.note(find_fault(connections))
 
         connections = [
-            Connection(adapter, on_change=note_change) for adapter in self._adapters.values()
+            Connection(adapter, on_change=note_change, find_rooms=rooms.read)
+            for adapter in self._adapters.values()
         ]
         try:
             async with trio.open_nursery() as chat:

@@ -16,7 +16,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -176,6 +176,7 @@ class Node:
             running(self._pulse.run),
             running(self._link.run),
             running(partial(serve, app, web.host, web.port)) as url,
+            aclosing(self._robot.services.http),
         ):
             log.info("serving", http=url, cluster=self._keys.cluster, version=__version__)
             self._notifier.ready()

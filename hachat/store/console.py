@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from random import random
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import trio
@@ -23,7 +23,7 @@ import trio
 from hachat.core.backoff import backoff
 from hachat.core.errors import QueueFull, StoreRefused, StoreUnavailable
 from hachat.core.ids import make_id
-from hachat.core.messages import Reply
+from hachat.core.messages import Operation, Reply
 from hachat.store.keys import Keys
 from hachat.store.link import Link, Reader
 from hachat.store.retry import retry
@@ -54,11 +54,26 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Said(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the bot said in a room, or the receipt of a line; `about` is the id of the line that caused it."""
+    """What the bot said or did in a room; `about` is the id of the line that caused it."""
 
-    kind: Literal["say", "receipt"]
+    kind: Operation
     text: str = ""
     about: str = ""
+
+    @property
+    def line(self) -> str:
+        """What a console shows, where nothing can be changed once it is shown."""
+        return _FORMS.get(self.kind, "{}").format(self.text)
+
+
+_FORMS: Mapping[Operation, str] = {
+    "act": "* {}",
+    "edit": "(now) {}",
+    "delete": "(taken back)",
+    "react": "(reacts) {}",
+    "topic": "(topic) {}",
+    "upload": "(file) {}",
+}
 
 
 class Typed(NamedTuple):
@@ -111,14 +126,23 @@ async def forget(link: Link, keys: Keys, entries: Sequence[str]) -> None:
     await link.command("XDEL", keys.of("console:lines"), *entries)
 
 
-async def post(link: Link, keys: Keys, reply: Reply) -> bool:
-    """Say `reply` in its room; return False if a reply of this id was said there within the last hour.
+def find_room(user: str) -> str:
+    """Return the room in which somebody is alone with the bot, unless they choose another."""
+    return f"console-{user}"
+
+
+async def post(link: Link, keys: Keys, reply: Reply, text: str = "") -> bool:
+    """Say or do `reply` in its room, with its text or another one.
+
+    Returns:
+        False if a reply of this id was posted there within the last hour.
 
     Raises:
         StoreError: Redis did not answer, or said no.
     """
-    said = Said("receipt" if reply.op == "receipt" else "say", reply.text, reply.about)
-    names = [keys.of(f"console:room:{reply.channel}"), keys.of(f"console:sent:{reply.id}")]
+    said = Said(reply.op, text or reply.text, reply.about)
+    room = find_room(reply.recipient) if reply.recipient else reply.channel
+    names = [keys.of(f"console:room:{room}"), keys.of(f"console:sent:{reply.id}")]
     return bool(
         await link.script(_POST, names, [int(_LIFE * 1000), _KEPT, msgspec.json.encode(said)])
     )
@@ -205,7 +229,7 @@ async def _ask(client: ConsoleClient, text: str) -> AsyncGenerator[str]:
                 continue
             if said.kind == "receipt":
                 return
-            yield said.text
+            yield said.line
 
 
 async def _read(reader: Reader, key: str, after: str) -> list[tuple[str, bytes]]:

@@ -35,6 +35,8 @@ deferred                hash                room -> `<not before>|<why>` of its 
 turn                    string              token of the master and the number of its last turn, so that a late one is void
 bell                    list, at most 1     wakes the master's drain
 answers:<consumer>      stream, ~1000, 60 s what became of the calls of a node, while somebody there may wait
+sent:<reply id>         string, 24 h        by which id a chat service knows a reply, where it can be changed there
+rooms:<adapter>         hash                room id -> `+<key>` where the bot was told to join, `-` where it was told to leave
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
 audit                   stream, ~1000       what was done with dead letters and by whom, until the master has logged it
 doctor:<random>         any                 what `hachat doctor` tries its rights on; gone when it has
@@ -87,3 +89,11 @@ class Keys:
     def seen(self, source: str) -> str:
         """Return the key that marks an event as queued."""
         return self.of(f"seen:{source}")
+
+    def sent(self, reply: str) -> str:
+        """Return the key of how a service knows a reply."""
+        return self.of(f"sent:{reply}")
+
+    def rooms(self, adapter: str) -> str:
+        """Return the key of where the bot was told to be, and not to be."""
+        return self.of(f"rooms:{adapter}")

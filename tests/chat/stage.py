@@ -42,7 +42,7 @@ class Service:
     ) -> None:
         """Hear nothing."""
 
-    async def send(self, reply: Reply) -> None:
+    async def send(self, reply: Reply) -> str | None:
         """Take a reply."""
         self.began.append(reply.text)
         self.together[reply.room] += 1
@@ -57,6 +57,7 @@ class Service:
             self.together[reply.room] -= 1
         self.ended.append(reply.text)
         self.at[reply.text] = trio.current_time()
+        return None
 
 
 class Office:

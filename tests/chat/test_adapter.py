@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 import structlog
@@ -346,3 +346,44 @@ async def test_store_trouble_is_expected_trouble(autojump_clock: trio.testing.Mo
     await play(adapter, 30)
 
     assert gaps(adapter) == pytest.approx([1])
+
+
+class Guest(Scripted):
+    """An adapter that goes where it was told to."""
+
+    def __init__(self, *acts: Act) -> None:
+        super().__init__(*acts)
+        self.expected: list[Mapping[str, str | None]] = []
+
+    def expect(self, rooms: Mapping[str, str | None]) -> None:
+        """Remember where to be."""
+        self.expected.append(rooms)
+
+    async def join(self, reply: Reply) -> str:
+        """Join."""
+        return reply.channel
+
+    part = join
+
+
+async def test_it_is_told_where_to_be_before_each_connection(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """As it was remembered last; while that cannot be read, no connection is made."""
+    adapter = Guest(drop_after(1), stay)
+    answers: list[Mapping[str, str | None]] = [{"#b": ""}, {"#a": ""}]
+
+    async def find_rooms(name: str) -> Mapping[str, str | None]:
+        if len(adapter.expected) == 1 and not refused:
+            refused.append(name)
+            raise StoreUnavailable("away")
+        return answers.pop()
+
+    refused: list[str] = []
+    connection = Connection(adapter, find_rooms=find_rooms)
+    with trio.move_on_after(60), structlog.testing.capture_logs():
+        await connection.run(swallow)
+
+    assert adapter.expected == [{"#a": ""}, {"#b": ""}]
+    assert refused == [adapter.name]
+    assert len(adapter.began) == 2

@@ -8,9 +8,10 @@ import pytest
 import trio
 
 from hachat.chat.console import ConsoleAdapter, make_message
-from hachat.core.errors import InDoubt, NotSent, StoreUnavailable
-from hachat.core.messages import Message, Reply, Room, User
-from hachat.store.console import Line, new_line, post, type_line
+from hachat.chat.operations import Forgetful, Operations, adapt
+from hachat.core.errors import InDoubt, NotSent, StoreUnavailable, Undeliverable
+from hachat.core.messages import Message, Operation, Reply, Room, User
+from hachat.store.console import Line, Said, listen, new_line, post, type_line
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
@@ -178,3 +179,50 @@ async def _set_limit(link: Link, value: str) -> bool:
     except StoreUnavailable:
         return True
     return False
+
+
+@pytest.mark.parametrize(
+    ("op", "text", "args", "line"),
+    [
+        ("say", "hello", {}, "hello"),
+        ("act", "waves", {}, "* waves"),
+        ("edit", "hi", {"target": "m/r/0"}, "(now) hi"),
+        ("delete", "", {"target": "m/r/0"}, "(taken back)"),
+        ("react", "", {"name": "thumbsup", "event": "e1"}, "(reacts) thumbsup"),
+        ("topic", "peace", {}, "(topic) peace"),
+        ("upload", "", {"name": "a.log", "data": "b25lCnR3bw=="}, "(file) a.log\none\ntwo"),
+    ],
+)
+async def test_what_the_bot_does_is_shown_as_lines(
+    link: Link, keys: Keys, *, op: Operation, text: str, args: dict[str, str], line: str
+) -> None:
+    """Whoever has a console open sees all of it, and hears what comes of its own lines."""
+    adapter = ConsoleAdapter(link, keys)
+    done = Reply("m/r/1", "console/ops", text, op, about="L1", args=args)
+    await Operations(Forgetful(), Forgetful()).perform(adapter, done)
+
+    assert adapt(adapter, done) == done
+    assert [said.line for said in await hear(link, keys, "ops")] == [line]
+
+
+async def test_binary_files_are_not_shown(link: Link, keys: Keys) -> None:
+    """They can never be, and nothing of them is."""
+    with pytest.raises(Undeliverable, match=r"a\.gz is no text"):
+        await ConsoleAdapter(link, keys).upload(
+            Reply("m/r/1", "console/ops", "", "upload", args={"name": "a.gz", "data": "/w=="})
+        )
+
+
+async def test_somebody_alone_is_spoken_to_at_their_console(link: Link, keys: Keys) -> None:
+    """It is where they are unless they have chosen another room; in a room they are called by name."""
+    await ConsoleAdapter(link, keys).send(Reply("m/r/1", "console/@ada", "psst"))
+
+    assert [said.line for said in await hear(link, keys, "console-ada")] == ["psst"]
+    assert ConsoleAdapter(link, keys).mention(User("ada")) == "@ada"
+
+
+async def hear(link: Link, keys: Keys, room: str) -> list[Said]:
+    """Return what the bot has said and done in a room."""
+    with trio.fail_after(10):
+        async with listen(link, keys, room, "0") as said:
+            return [await said.receive()]

@@ -7,7 +7,7 @@ from collections import Counter
 import msgspec
 import pytest
 
-from hachat.core.messages import LINES, Inbound, Job, Message, Reply, Room, User, Webhook
+from hachat.core.messages import LINES, Event, Inbound, Job, Message, Reply, Room, User, Webhook
 
 ROOM = Room("irc", "#ops/night", "Ops at night")
 
@@ -57,6 +57,17 @@ def test_jobs_of_a_route_are_one_conversation() -> None:
     job = Job("backup@1700000000000", "ops.backup", 1_700_000_000.0)
 
     assert (job.conversation, job.source) == ("job/ops.backup", "job:backup@1700000000000")
+
+
+def test_events_wait_for_those_of_their_room_and_for_no_message() -> None:
+    """They are work, so they may not be in a conversation of people; each is known by what the service calls it."""
+    room = Room("irc", "#ops")
+    joined = Event("e1", "joined", 1.0, "irc", room)
+
+    assert (joined.conversation, joined.source) == ("event/irc/#ops", "event:irc:e1")
+    assert Event("e2", "quit", 1.0, "irc").conversation == "event/irc"
+    assert Event("e3", "deployed", 1.0, event="d7").conversation == "event/deployed"
+    assert Event("e3", "deployed", 1.0, event="d7").source == "event::d7"
 
 
 @pytest.mark.parametrize(

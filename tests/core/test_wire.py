@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hachat.core.errors import NewerSchema, WireError
-from hachat.core.messages import Answer, Inbound, Job, Message, Reply, Room, User, Webhook
+from hachat.core.messages import (
+    Answer,
+    Event,
+    Inbound,
+    Job,
+    Message,
+    Operation,
+    Reply,
+    Room,
+    User,
+    Webhook,
+)
 from hachat.core.wire import (
     MAX_ENVELOPE,
     MAX_TEXT,
@@ -52,9 +63,19 @@ webhooks = st.builds(
     v=versions,
 )
 jobs = st.builds(Job, words, words, moments, words, st.integers(0, 9), words, versions)
+events = st.builds(
+    Event,
+    *(words, words, moments, words),
+    room=st.none() | st.builds(Room, words, words),
+    user=st.none() | st.builds(User, words, words),
+    data=maps,
+    event=words,
+    attempt=st.integers(0, 9),
+    v=versions,
+)
 replies = st.builds(
     Reply,
-    *(words, words, words, st.sampled_from(["say", "receipt", "roster", "lookup"]), words, words),
+    *(words, words, words, st.sampled_from(get_args(Operation)), words, words),
     origin=words,
     args=maps,
     answer=words,
@@ -70,9 +91,9 @@ answers = st.builds(
 NESTED = b'{"kind":"message","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 
-@given(messages | webhooks | jobs)
+@given(messages | webhooks | jobs | events)
 def test_an_inbound_value_comes_back_as_it_was(value: Inbound) -> None:
-    """Every message, webhook and job survives the way through Redis."""
+    """Every message, webhook, job and event survives the way through Redis."""
     assert decode_inbound(encode(value)) == value
 
 
@@ -88,7 +109,7 @@ def test_an_answer_comes_back_as_it_was(value: Answer) -> None:
     assert decode_answer(encode(value)) == value
 
 
-@given(messages | webhooks | jobs | replies | answers)
+@given(messages | webhooks | jobs | events | replies | answers)
 def test_an_envelope_says_which_schema_it_needs(value: Inbound | Reply | Answer) -> None:
     """Whoever does not know its kind finds the number all the same; where there is none, it is 1."""
     assert msgspec.json.decode(encode(value)).get("v", 1) == value.v

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hachat.core.messages import Job, Message, Reply, Webhook
+from hachat.core.messages import Event, Job, Message, Reply, Webhook
 from hachat.core.wire import VERSION
 from hachat.store.members import LAYOUT
 from hachat.store.scripts import load
@@ -19,7 +19,7 @@ PAGE = (DOCS / "wire.md").read_text()
 NAMED = set(re.findall(r"`(\w+)`", PAGE))
 
 
-@pytest.mark.parametrize("kind", [Message, Webhook, Job, Reply])
+@pytest.mark.parametrize("kind", [Message, Webhook, Job, Event, Reply])
 def test_every_field_is_named(kind: type[msgspec.Struct]) -> None:
     """Whoever writes a worker finds each field of each envelope on the page."""
     fields = {field.encode_name for field in msgspec.structs.fields(kind)}

@@ -19,6 +19,8 @@ KEYS = Keys("prod")
         (KEYS.outbox("irc/#ops"), "outbox:irc/#ops"),
         (KEYS.answers("n1:b1"), "answers:n1:b1"),
         (KEYS.seen("irc:e1"), "seen:irc:e1"),
+        (KEYS.sent("m1/r/1"), "sent:m1/r/1"),
+        (KEYS.rooms("irc"), "rooms:irc"),
     ],
 )
 def test_all_keys_of_a_cluster_share_their_hash_tag(key: str, rest: str) -> None:
@@ -48,5 +50,5 @@ def test_every_kind_of_key_is_in_the_table() -> None:
     """The module's table is the operator's map of Redis."""
     table = module.__doc__ or ""
     names = "ready:<lane>", "mailbox:<conversation>", "outbox:<room>", "seen:<source>"
-    for name in (*names, "answers:<consumer>"):
+    for name in (*names, "answers:<consumer>", "sent:<reply id>", "rooms:<adapter>"):
         assert f"\n{name} " in table

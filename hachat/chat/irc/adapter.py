@@ -7,7 +7,7 @@ while nobody is connected is lost.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,18 +15,20 @@ import trio
 
 from hachat.chat.adapter import GOODBYE, Facts, Ingest
 from hachat.chat.irc.bucket import Bucket
+from hachat.chat.irc.lines import check_channel, format_reply, format_topic
 from hachat.chat.irc.presence import Presence
 from hachat.chat.irc.session import Session
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.stream import open_stream
-from hachat.chat.irc.wire import format_line, is_target, split_text, text_limit
+from hachat.chat.irc.wire import (
+    is_target,
+)
 from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
 from hachat.core.messages import Reply, User
 
 _RECONNECTING = 1.0  # seconds after which it is looked again whether we are connected
 _CONNECTING = 1.0  # seconds for which a connection that is just being made is waited for
 _PATTERN = frozenset("*?")  # would ask for more than one
-_SHORTEST = 40  # bytes of text beside a target; no real channel's name leaves less
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class IrcAdapter:
         self._ahead: _Ahead | None = None
         self._connected = trio.Event()
         self._patient_until = -math.inf
+        self._rooms: dict[str, str | None] = {}
         self._begun: dict[str, _Begun] = {}  # by room: a room has one reply on its way
 
     async def serve(
@@ -87,6 +90,7 @@ class IrcAdapter:
         self._connected = trio.Event()
         self._patient_until = trio.current_time() + _CONNECTING
         async with self._connect() as presence:
+            presence.session.expect(self._rooms)
             self._presence = presence
             self._connected.set()
             try:
@@ -136,7 +140,7 @@ class IrcAdapter:
             Undeliverable: the room cannot be a channel or a nick.
             InDoubt: the connection ended while the lines went out.
         """
-        if reply.op != "say":
+        if reply.op == "receipt":
             return
         presence = await self._find_presence()
         lines = self._lines_left(reply, presence)
@@ -148,6 +152,42 @@ class IrcAdapter:
                 self._begun[reply.room] = _Begun(reply.id, rest, presence)
             after = self._bucket.wait(len(rest), now)
             raise NotSent(f"{reply.room}: {len(rest)} lines wait for flood control", after=after)
+
+    async def act(self, reply: Reply) -> None:
+        """Say what the bot does, as `/me`; returns and raises as `send` does."""
+        await self.send(reply)
+
+    def mention(self, user: User) -> str:
+        """Return what calls `user`: the nick, as people write it."""
+        return f"{user.name or user.id.partition('!')[0]}:"
+
+    async def topic(self, reply: Reply) -> None:
+        """Ask for a topic, of which IRC takes one line; raises as `send` does."""
+        presence = await self._find_presence()
+        line = format_topic(reply, presence.session, self._settings.encoding)
+        await self._write_one(reply, line, presence)
+
+    def expect(self, rooms: Mapping[str, str | None]) -> None:
+        """Take note of where the bot has been told to be, and not to be."""
+        self._rooms = dict(rooms)
+
+    async def join(self, reply: Reply) -> str:
+        """Ask to be let into a channel, now and whenever it is missing; raises as `send` does."""
+        presence = await self._find_presence()
+        channel, key = check_channel(reply, presence.session), reply.args.get("key", "")
+        await self._write_one(reply, presence.session.join(channel, key), presence)
+        self._rooms[channel] = key
+        presence.session.expect(self._rooms)
+        return channel
+
+    async def part(self, reply: Reply) -> str:
+        """Leave a channel and stay out of it; raises as `send` does."""
+        presence = await self._find_presence()
+        channel = check_channel(reply, presence.session)
+        self._rooms[channel] = None
+        presence.session.expect(self._rooms)
+        await self._write_one(reply, presence.session.part(channel), presence)
+        return channel
 
     async def roster(self, channel: str) -> list[User]:
         """Return who is in a channel, or the other one in a private room if there is such a nick, without the bot.
@@ -195,13 +235,20 @@ class IrcAdapter:
     async def _ask_who(self, mask: str, presence: Presence) -> list[User]:
         if not is_target(mask) or not _PATTERN.isdisjoint(mask):
             raise Undeliverable(f"{mask}: not a channel or a nick")
-        now = trio.current_time()
-        if not self._bucket.take(1, now):
-            raise NotSent("a question waits for flood control", after=self._bucket.wait(1, now))
+        self._take_line("a question")
         try:
             return await presence.ask_who(mask)
         except ConnectionError as error:
             raise NotSent(f"{self.name}: {error}") from error
+
+    async def _write_one(self, reply: Reply, line: bytes, presence: Presence) -> None:
+        self._take_line(reply.room)
+        await self._write(reply, [line], presence)
+
+    def _take_line(self, what: str) -> None:
+        now = trio.current_time()
+        if not self._bucket.take(1, now):
+            raise NotSent(f"{what} waits for flood control", after=self._bucket.wait(1, now))
 
     async def _write(self, reply: Reply, lines: list[bytes], presence: Presence) -> None:
         self._begun.pop(reply.room, None)
@@ -213,19 +260,11 @@ class IrcAdapter:
     def _lines_left(self, reply: Reply, presence: Presence) -> list[bytes]:
         begun = self._begun.get(reply.room)
         if begun is None or begun.reply != reply.id:
-            return self._format(reply)
+            return format_reply(reply, presence.session, self._settings.encoding)
         if begun.presence is not presence:
             del self._begun[reply.room]
             raise InDoubt(f"{reply.room}: the connection ended between its lines")
         return begun.rest
-
-    def _format(self, reply: Reply) -> list[bytes]:
-        encoding, target = self._settings.encoding, reply.channel
-        limit = text_limit(target, encoding)
-        if not is_target(target) or limit < _SHORTEST:
-            raise Undeliverable(f"{reply.room}: not a channel or a nick")
-        pieces = split_text(reply.text, limit, encoding)
-        return [format_line("PRIVMSG", target, piece, encoding=encoding) for piece in pieces]
 
 
 async def _take(ahead: _Ahead) -> AsyncExitStack | None:

@@ -10,16 +10,8 @@ import structlog
 import trio
 
 from hachat.chat.adapter import GOODBYE, Ingest, deliver
-from hachat.chat.irc.session import (
-    Ended,
-    Event,
-    Heard,
-    Listed,
-    Refused,
-    Registered,
-    Session,
-    Write,
-)
+from hachat.chat.irc.events import Ended, Event, Heard, Listed, Refused, Registered, Write
+from hachat.chat.irc.session import Session
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.stream import LineStream
 from hachat.chat.irc.wire import format_line

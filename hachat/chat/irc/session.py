@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from ircstates.server import Server
 from irctokens.line import Line
 
+from hachat.chat.irc.events import Ended, Event, Heard, Listed, Refused, Registered, Write
+from hachat.chat.irc.names import choose_channels, find_nick, find_recipient
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.wire import (
     RUBBISH,
@@ -32,53 +33,6 @@ _NICKS = 3  # alternates that are tried
 _TAGS = ("account-tag", "message-tags")
 _SASL_CHUNK = 400
 _WHOX = "321"  # marks the answers to our own questions
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A line that must be sent at once."""
-
-    line: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """The server has let us in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Someone said something; `event` is the network's id of it, where it has one."""
-
-    room: Room
-    user: User
-    text: str
-    event: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """The server has told whom it knows by `mask`, a channel or a nick, ourselves left out."""
-
-    mask: str
-    users: tuple[User, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The server would not do what we asked."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The server has closed the connection, or it is of no use to us."""
-
-    reason: str
-
-
-Event: TypeAlias = Write | Registered | Heard | Listed | Refused | Ended
 
 
 class Session:
@@ -98,6 +52,7 @@ class Session:
         self._refusals = 0
         self._logged_in = False
         self._listed: list[User] = []
+        self._rooms: Mapping[str, str | None] = {}
 
     @property
     def nick(self) -> str:
@@ -120,10 +75,22 @@ class Session:
     def restore(self) -> list[bytes]:
         """Return the lines that ask for what we should have and have not: our own nick, the channels."""
         lines = list(
-            join_lines(filter(self._is_missing, self._settings.channels), self._settings.encoding)
+            join_lines(filter(self._is_missing, self._list_channels()), self._settings.encoding)
         )
         # The nick first, so that a channel sees who it knows come in.
         return lines if self._is_me(self._wanted) else [self._line("NICK", self._wanted), *lines]
+
+    def expect(self, rooms: Mapping[str, str | None]) -> None:
+        """Take note of where we should be with which key, or, where that is None, not be, whatever the settings say."""
+        self._rooms = rooms
+
+    def join(self, channel: str, key: str = "") -> bytes:
+        """Return the line that asks to be in `channel`."""
+        return self._line("JOIN", channel, *([key] if key else []))
+
+    def part(self, channel: str) -> bytes:
+        """Return the line with which we leave `channel`."""
+        return self._line("PART", channel)
 
     def assure(self) -> bytes:
         """Return the line that answers a PING that we may not have read yet."""
@@ -141,7 +108,7 @@ class Session:
 
     def is_ours(self, channel: str) -> bool:
         """Tell whether we should be in `channel`."""
-        return any(self.is_same(channel, one.partition(" ")[0]) for one in self._settings.channels)
+        return any(self.is_same(channel, one.partition(" ")[0]) for one in self._list_channels())
 
     def is_channel(self, name: str) -> bool:
         """Tell whether `name` is that of a channel, not a nick."""
@@ -149,14 +116,19 @@ class Session:
 
     def find_nick(self, account: str) -> str:
         """Return the nick of someone who is logged in as `account` and was heard of; empty if there is none."""
-        for user in self._server.users.values():
-            if user.account == account:
-                return str(user.nickname)
-        return ""
+        return find_nick(self._server, account)
+
+    def find_recipient(self, user: str) -> str:
+        """Return the nick under which whoever has the id `user` is reached; empty if it may be somebody else's."""
+        return find_recipient(self._server, user)
+
+    def fold(self, name: str) -> str:
+        """Return the one form of a name that the server takes for the same in several."""
+        return str(self._server.casefold(name))
 
     def is_same(self, one: str, other: str) -> bool:
         """Tell whether the server takes two names for the same."""
-        return self._fold(one) == self._fold(other)
+        return self.fold(one) == self.fold(other)
 
     def receive(self, data: bytes) -> Sequence[Event]:
         """Return what a line from the server means; nothing, when it is not one."""
@@ -224,7 +196,7 @@ class Session:
         yield Ended(f"the SASL login was refused: {line.params[-1]}")
 
     def _on_someone_left_nick(self, line: Line) -> Iterator[Event]:
-        if self._fold(line.hostmask.nickname) == self._fold(self._wanted) and not self._is_me(
+        if self.fold(line.hostmask.nickname) == self.fold(self._wanted) and not self._is_me(
             self._wanted
         ):
             yield Write(self._line("NICK", self._wanted))
@@ -242,10 +214,10 @@ class Session:
         tags = line.tags or {}
         account = tags.get("account") or ""
         if account and self._server.has_user(nick):
-            self._server.users[self._fold(nick)].account = account
-        user = User(account or self._fold(str(line.hostmask)), nick)
+            self._server.users[self.fold(nick)].account = account
+        user = User(account or self.fold(str(line.hostmask)), nick)
         yield Heard(
-            Room(self._name, self._fold(place), place, private), user, text, tags.get("msgid", "")
+            Room(self._name, self.fold(place), place, private), user, text, tags.get("msgid", "")
         )
 
     def _on_who(self, line: Line) -> Iterator[Event]:
@@ -263,20 +235,20 @@ class Session:
 
     def _list(self, nick: str, user: str, host: str, account: str = "") -> None:
         if not self._is_me(nick):
-            self._listed.append(User(account or self._fold(f"{nick}!{user}@{host}"), nick))
+            self._listed.append(User(account or self.fold(f"{nick}!{user}@{host}"), nick))
 
     def _on_end_of_who(self, line: Line) -> Iterator[Event]:
         users, self._listed = tuple(self._listed), []
         yield Listed(line.params[1], users)
 
     def _is_me(self, nick: str) -> bool:
-        return self._fold(nick) == self._fold(self.nick)
+        return self.fold(nick) == self.fold(self.nick)
+
+    def _list_channels(self) -> Collection[str]:
+        return choose_channels(self._settings.channels, self._rooms, self.fold)
 
     def _is_missing(self, channel: str) -> bool:
         return not self._server.has_channel(channel.partition(" ")[0])
-
-    def _fold(self, name: str) -> str:
-        return str(self._server.casefold(name))
 
     def _end_cap(self) -> bytes:
         return self._line("CAP", "END")
@@ -300,5 +272,5 @@ class Session:
         **dict.fromkeys(("432", "433", "436", "437"), _on_nick_refused),
         **dict.fromkeys(("902", "904", "905", "906"), _on_login_refused),
         **dict.fromkeys(("401", "403", "404", "405", "411", "412", "442"), _on_refusal),
-        **dict.fromkeys(("471", "473", "474", "475", "477"), _on_refusal),
+        **dict.fromkeys(("471", "473", "474", "475", "477", "482"), _on_refusal),
     }

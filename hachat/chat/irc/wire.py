@@ -25,6 +25,9 @@ _FORMATS = re.compile(
 )
 _ACTION = "\x01ACTION "
 
+ACTION_FRAME = len(_ACTION) + 1
+"""Bytes that an action takes beside its text."""
+
 
 def format_line(command: str, *parameters: str, encoding: str = "utf-8") -> bytes:
     """Return one line, and never more than one whatever the parameters hold.
@@ -75,6 +78,11 @@ def _fit(line: str, limit: int, encoding: str) -> str:
         return line
     word_end = line.rfind(" ", 1, count + 1)
     return line[:word_end] if word_end > 0 else line[:count]
+
+
+def format_action(text: str) -> str:
+    """Return the text that others read as what its author does."""
+    return f"{_ACTION}{text}\x01"
 
 
 def read_text(text: str, nick: str) -> str:

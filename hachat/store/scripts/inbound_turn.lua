@@ -46,9 +46,10 @@ local function make_note(room, id, item)
   local fine, reply = pcall(cjson.decode, string.sub(item, #id + 2))
   local origin = fine and type(reply) == 'table' and type(reply.origin) == 'string' and reply.origin or ''
   if origin == '' or origin == room or string.sub(id, -5) == '/note' then return end
-  local said = type(reply.text) == 'string' and reply.text or ''
-  if #said > 200 then said = string.gsub(string.sub(said, 1, 200), '[\192-\255][\128-\191]*$', '') .. '…' end
-  local text = 'This could not be said in ' .. room .. ' (' .. FULL .. '): ' .. said
+  local said = type(reply.text) == 'string' and ': ' .. reply.text or ''
+  if string.find(room, '/@', 1, true) then said = '' end  -- what was meant for one is not told to all
+  if #said > 202 then said = string.gsub(string.sub(said, 1, 202), '[\192-\255][\128-\191]*$', '') .. '…' end
+  local text = 'This could not be said in ' .. room .. ' (' .. FULL .. ')' .. said
   local note = {id = id .. '/note', room = origin, text = text, about = type(reply.about) == 'string' and reply.about or ''}
   notes[#notes + 1] = {origin, note.id, note.id .. '|' .. cjson.encode(note)}
 end

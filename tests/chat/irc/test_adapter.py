@@ -20,8 +20,9 @@ from hachat.chat.irc.session import Session
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.stream import LineStream
 from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
-from hachat.core.messages import Message, Reply, User
+from hachat.core.messages import Message, Operation, Reply, User
 from tests.chat.ngircd import Ngircd, run_ngircd, visit
+from tests.waiting import until
 
 
 def make(server: Ngircd, **settings: Any) -> IrcAdapter:
@@ -176,14 +177,6 @@ async def test_broken_while_sending_is_in_doubt() -> None:
         await adapter.send(say("#ops", "one"))
     with pytest.raises(NotSent):
         await adapter.send(say("#ops", "one"))
-
-
-async def test_no_room_of_irc() -> None:
-    """A room that cannot be one target is refused for ever, before anything is sent."""
-    adapter = IrcAdapter(IrcSettings(host="127.0.0.1"))
-    for room in ("#a,#b", "", "#" + "x" * 400):
-        with pytest.raises(Undeliverable):
-            adapter._format(say(room, "text"))
 
 
 def test_bot_name_must_be_a_nick() -> None:
@@ -459,3 +452,112 @@ async def test_two_may_wait_at_once(ngircd: Ngircd) -> None:
         await anna.expect(" 311 ")
         await anna.send("WHOIS hachat-2")
         await anna.expect(" 311 ")
+
+
+# What is done beside speaking
+
+
+def do(op: Operation, channel: str, text: str = "", **args: str) -> Reply:
+    """Return what is to be done in a channel."""
+    return Reply("m/r/1", f"irc/{channel}", text, op, args=args, v=3)
+
+
+async def test_acts_as_people_do(ngircd: Ngircd) -> None:
+    """`/me` comes as that, each of its lines, however long."""
+    adapter = make(ngircd)
+    async with connected(adapter), visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        await adapter.act(do("act", "#ops", "waves\n" + "x" * 500))
+
+        assert await ada.hear() == "\x01ACTION waves\x01"
+        pieces = [(await ada.hear()).removeprefix("\x01ACTION ") for _ in range(2)]
+        assert "".join(piece.removesuffix("\x01") for piece in pieces) == "x" * 500
+
+
+async def test_sets_a_topic(ngircd: Ngircd) -> None:
+    """Of several lines the first, because IRC has room for one; nothing takes the topic away."""
+    adapter = make(ngircd, channels=("#lab",))
+    async with connected(adapter), visit(ngircd, "ada") as ada:
+        await ada.join("#lab")
+        await adapter.topic(do("topic", "#lab", "all is well\nor not"))
+        assert (await ada.expect(" TOPIC ")).endswith("TOPIC #lab :all is well")
+        await adapter.topic(do("topic", "#lab"))
+        assert (await ada.expect(" TOPIC ")).endswith("TOPIC #lab :")
+
+
+async def test_joins_and_parts(ngircd: Ngircd) -> None:
+    """It comes into a channel that has a key and leaves one of the settings; its name is told as the server compares it."""
+    adapter = make(ngircd, restore=0.05)
+    async with connected(adapter), visit(ngircd, "ada") as ada:
+        for channel in ("#ops", "#secret"):
+            await ada.join(channel)
+        await ada.send("MODE #secret +k word")
+        assert await adapter.join(do("join", "#Secret", key="word")) == "#secret"
+        assert "hachat" in await ada.expect(" JOIN ")
+        assert await adapter.part(do("part", "#ops")) == "#ops"
+        assert " PART #ops" in await ada.expect("hachat")
+        # Whatever is asked for again, this is not.
+        assert adapter._presence is not None
+        await until(lambda: not adapter._presence.session.is_in("#ops"))  # type: ignore[union-attr]
+        assert adapter._presence.session.restore() == []
+
+
+async def test_remembered_channels_are_joined_at_every_connection(ngircd: Ngircd) -> None:
+    """Those that were joined beside those of the settings, and none that were left."""
+    adapter = make(ngircd, channels=("#ops", "#left", "#keyed key"))
+    adapter.expect({"#lab": "", "#left": None, "#keyed": ""})
+    async with connected(adapter):
+        assert adapter._presence is not None
+        session = adapter._presence.session
+        await until(lambda: all(map(session.is_in, ("#ops", "#lab", "#keyed"))))
+        assert not session.is_in("#left")
+
+
+async def test_a_connection_made_ahead_joins_them_too(ngircd: Ngircd) -> None:
+    """What was joined while it waited, its node hears of when it becomes master."""
+    adapter = make(ngircd)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(adapter.warm)
+        adapter.expect({"#lab": "", "#ops": None})
+        async with connected(adapter):
+            assert adapter._presence is not None
+            session = adapter._presence.session
+            await until(lambda: session.is_in("#lab"))
+            assert not session.is_in("#ops")
+        nursery.cancel_scope.cancel()
+
+
+async def test_speaks_to_one_alone(ngircd: Ngircd) -> None:
+    """By the id that was heard; where the nick has become somebody else's, nothing is said."""
+    adapter = make(ngircd)
+    async with connected(adapter) as heard, visit(ngircd, "ada") as ada:
+        await ada.join("#ops")
+        await ada.say("#ops", "here I am")
+        user = (await heard.next()).user
+        await adapter.send(say(f"@{user.id}", "psst"))
+        assert (await ada.expect(" PRIVMSG ")).endswith(" PRIVMSG ada :psst")
+        with pytest.raises(Undeliverable, match="nobody is known to be there"):
+            await adapter.send(say("@ada!~eve@elsewhere", "psst"))
+        with pytest.raises(Undeliverable, match="nobody is known to be there"):
+            await adapter.send(say("@account", "psst"))
+    assert adapter.mention(user) == "ada:"
+    assert adapter.mention(User("eve!~eve@elsewhere")) == "eve:"
+
+
+@pytest.mark.parametrize("op", ["topic", "join", "part"])
+async def test_only_channels_have_topics_and_are_joined(ngircd: Ngircd, op: str) -> None:
+    """A nick is none, nor are two channels."""
+    adapter = make(ngircd)
+    async with connected(adapter):
+        for channel in ("ada", "#a,#b"):
+            with pytest.raises(Undeliverable, match="not a channel"):
+                await getattr(adapter, op)(Reply("m/r/1", f"irc/{channel}", "x"))
+
+
+async def test_what_is_done_waits_for_flood_control(ngircd: Ngircd) -> None:
+    """A topic is a line like others."""
+    adapter = make(ngircd, burst=1, interval=60)
+    async with connected(adapter):
+        await adapter.topic(do("topic", "#ops", "one"))
+        with pytest.raises(NotSent, match="flood control"):
+            await adapter.topic(do("topic", "#ops", "two"))

@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat.chat.irc.session import (
-    Ended,
-    Event,
-    Heard,
-    Listed,
-    Refused,
-    Registered,
-    Session,
-    Write,
-)
+from hachat.chat.irc.events import Ended, Event, Heard, Listed, Refused, Registered, Write
+from hachat.chat.irc.session import Session
 from hachat.chat.irc.settings import IrcSettings
 from hachat.core.messages import Room, User
 

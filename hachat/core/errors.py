@@ -22,6 +22,9 @@ An error is named for whose act it is, because that decides what to do about it:
     ├── CallError            a chat service was asked something and could not tell
     │   ├── Unsupported      it can never tell this
     │   └── Unanswered       nothing was heard in time; it may be asked again
+    ├── FindError            a user or a room was named, and nobody can tell which; says so to whoever named it
+    │   ├── NotFound         none that was ever met is called that
+    │   └── Ambiguous        several are; they are its `candidates`
     ├── TooOld               it has waited longer than its route allows; it is not run
     └── HandlerError         a plugin could not be loaded or is declared wrongly
 """
@@ -155,6 +158,22 @@ class Unsupported(CallError):
 
 class Unanswered(CallError):
     """Nothing was heard within the time that the caller allowed; it may be asked again."""
+
+
+class FindError(HachatError, LookupError):
+    """A user or a room was named, and nobody can tell which is meant; the sentence is for whoever named it."""
+
+
+class NotFound(FindError):
+    """None that was ever met is called that."""
+
+
+class Ambiguous(FindError):
+    """Several are called that, or begin with it; `candidates` are some of them, as they may be told apart."""
+
+    def __init__(self, sentence: str, candidates: Sequence[str]) -> None:
+        self.candidates = tuple(candidates)
+        super().__init__(sentence)
 
 
 class TooOld(HachatError):

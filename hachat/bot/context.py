@@ -12,6 +12,7 @@ import structlog
 import trio
 
 from hachat.bot.description import Bot
+from hachat.bot.memory import Memory
 from hachat.bot.replies import Replies
 from hachat.bot.services import Services
 from hachat.bot.timers import Timers
@@ -129,6 +130,11 @@ class Context:
         """A logger that names the message, the route and the node on every line."""
         logger: structlog.stdlib.BoundLogger = structlog.get_logger("hachat.handlers")
         return logger.bind(message=self.id, route=self._replies.route, node=self.bot.node)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What this handler remembers, on every node; see `docs/memory.md`."""
+        return Memory(self._services.memory, self._replies.route.partition(".")[0])
 
     def reply(self, text: str) -> Awaitable[None]:
         """Answer where the message was said, in its thread.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from hachat.bot.memory import Storage
+from hachat.bot.transient import TransientMemory
 from hachat.core.errors import NotFound, Unsupported
 from hachat.core.messages import Operation, Room, User
 
@@ -67,9 +69,11 @@ async def find_no_room(adapter: str, text: str) -> Room:  # noqa: ARG001 - a Fin
 class Services:
     """Whoever puts a robot into a cluster fills these in, before the first message.
 
-    `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before.
+    `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
+    `memory` is what all handlers remember.
     """
 
     ask: Ask = ask_nobody
     find_user: FindUser = find_no_user
     find_room: FindRoom = find_no_room
+    memory: Storage = field(default_factory=TransientMemory)

@@ -15,6 +15,7 @@ An error is named for whose act it is, because that decides what to do about it:
     │   └── StoreRefused     Redis answered no (memory, rights, disk): mend it, then ask again
     ├── Fenced               the lease is no longer ours; stop everything done in its name
     ├── QueueFull            a limit is reached; nothing was queued
+    ├── MemoryFull           a handler remembers too much; nothing was changed
     ├── SendError            an adapter could not deliver a reply
     │   ├── NotSent          nothing left this process: safe to send again, later
     │   ├── Undeliverable    the service will never take it
@@ -120,6 +121,10 @@ class Fenced(HachatError):
 
 class QueueFull(HachatError):
     """A limit is reached; nothing was queued and no trace was left."""
+
+
+class MemoryFull(HachatError):
+    """A handler remembers as much as it may; nothing was changed."""
 
 
 class SendError(HachatError):

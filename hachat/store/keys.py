@@ -37,6 +37,10 @@ bell                    list, at most 1     wakes the master's drain
 answers:<consumer>      stream, ~1000, 60 s what became of the calls of a node, while somebody there may wait
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
 audit                   stream, ~1000       what was done with dead letters and by whom, until the master has logged it
+memory                  hash                handler -> bytes of the keys and values it remembers
+memory:<handler>        hash                key -> value, JSON; of a handler's choice, see `memory.py`
+memory:<handler>:ends   zset                key -> when it is to be forgotten, Redis milliseconds; none for those that stay
+did:<change>            string, 60 s        what became of a change of memory; a repetition is recognised by it
 doctor:<random>         any                 what `hachat doctor` tries its rights on; gone when it has
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
@@ -87,3 +91,7 @@ class Keys:
     def seen(self, source: str) -> str:
         """Return the key that marks an event as queued."""
         return self.of(f"seen:{source}")
+
+    def memory(self, handler: str) -> str:
+        """Return the key of what a handler remembers."""
+        return self.of(f"memory:{handler}")

@@ -13,6 +13,7 @@ import trio
 
 from hachat.bot.description import Bot
 from hachat.bot.handle import RECORDED
+from hachat.bot.memory import Memory
 from hachat.bot.replies import Replies
 from hachat.bot.services import Services
 from hachat.bot.speaking import Speaking, check_address
@@ -149,6 +150,11 @@ class Context(Speaking):
         """A logger that names the message, the route and the node on every line."""
         logger: structlog.stdlib.BoundLogger = structlog.get_logger("hachat.handlers")
         return logger.bind(message=self.id, route=self._replies.route, node=self.bot.node)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What this handler remembers, on every node; see `docs/memory.md`."""
+        return Memory(self._services.memory, self._replies.route.partition(".")[0])
 
     def after(
         self, delay: str | float, method: str, *, data: object = None, name: str = ""

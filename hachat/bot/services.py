@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from hachat.bot.http import Http
-from hachat.core.errors import Unsupported
-from hachat.core.messages import Operation, User
+from hachat.bot.memory import Storage
+from hachat.bot.transient import TransientMemory
+from hachat.core.errors import NotFound, Unsupported
+from hachat.core.messages import Operation, Room, User
 
 
 class Ask(Protocol):
@@ -36,12 +38,44 @@ async def ask_nobody(
     raise Unsupported(f"there is no cluster to ask for the {op} of {room}")
 
 
+FindUser = Callable[[str, str], Awaitable[User]]
+"""Finds whom somebody means on an adapter, by id, name, mention or a beginning that only one has.
+
+Raises FindError with a sentence for whoever wrote it, and StoreError.
+"""
+
+FindRoom = Callable[[str, str], Awaitable[Room]]
+"""Finds which room somebody means on an adapter; as `FindUser` does."""
+
+
+async def find_no_user(adapter: str, text: str) -> User:  # noqa: ARG001 - a FindUser
+    """Find nobody: a `FindUser` for a robot that remembers nobody.
+
+    Raises:
+        NotFound: always.
+    """
+    raise NotFound(f"I know nobody called {text}.")
+
+
+async def find_no_room(adapter: str, text: str) -> Room:  # noqa: ARG001 - a FindRoom
+    """Find nothing: a `FindRoom` for a robot that remembers no room.
+
+    Raises:
+        NotFound: always.
+    """
+    raise NotFound(f"I know no room called {text}.")
+
+
 @dataclass
 class Services:
     """Whoever puts a robot into a cluster fills these in, before the first message.
 
-    `ask` is what chat services are asked with, `http` has the clients for other services.
+    `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
+    `memory` is what all handlers remember, `http` has the clients for other services.
     """
 
     ask: Ask = ask_nobody
+    find_user: FindUser = find_no_user
+    find_room: FindRoom = find_no_room
+    memory: Storage = field(default_factory=TransientMemory)
     http: Http = field(default_factory=Http)

@@ -15,6 +15,7 @@ An error is named for whose act it is, because that decides what to do about it:
     │   └── StoreRefused     Redis answered no (memory, rights, disk): mend it, then ask again
     ├── Fenced               the lease is no longer ours; stop everything done in its name
     ├── QueueFull            a limit is reached; nothing was queued
+    ├── MemoryFull           a handler remembers too much; nothing was changed
     ├── SendError            an adapter could not deliver a reply
     │   ├── NotSent          nothing left this process: safe to send again, later
     │   ├── Undeliverable    the service will never take it
@@ -22,6 +23,9 @@ An error is named for whose act it is, because that decides what to do about it:
     ├── CallError            a chat service was asked something and could not tell
     │   ├── Unsupported      it can never tell this
     │   └── Unanswered       nothing was heard in time; it may be asked again
+    ├── FindError            a user or a room was named, and nobody can tell which; says so to whoever named it
+    │   ├── NotFound         none that was ever met is called that
+    │   └── Ambiguous        several are; they are its `candidates`
     ├── TooOld               it has waited longer than its route allows; it is not run
     └── HandlerError         a plugin could not be loaded or is declared wrongly
 """
@@ -119,6 +123,10 @@ class QueueFull(HachatError):
     """A limit is reached; nothing was queued and no trace was left."""
 
 
+class MemoryFull(HachatError):
+    """A handler remembers as much as it may; nothing was changed."""
+
+
 class SendError(HachatError):
     """A reply was not, or perhaps not, delivered to the chat service."""
 
@@ -155,6 +163,22 @@ class Unsupported(CallError):
 
 class Unanswered(CallError):
     """Nothing was heard within the time that the caller allowed; it may be asked again."""
+
+
+class FindError(HachatError, LookupError):
+    """A user or a room was named, and nobody can tell which is meant; the sentence is for whoever named it."""
+
+
+class NotFound(FindError):
+    """None that was ever met is called that."""
+
+
+class Ambiguous(FindError):
+    """Several are called that, or begin with it; `candidates` are some of them, as they may be told apart."""
+
+    def __init__(self, sentence: str, candidates: Sequence[str]) -> None:
+        self.candidates = tuple(candidates)
+        super().__init__(sentence)
 
 
 class TooOld(HachatError):

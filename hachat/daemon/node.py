@@ -54,6 +54,7 @@ from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
 from hachat.store.members import Member, Members, check_layout, read_newest_schema
+from hachat.store.memory import Memory
 from hachat.store.peers import read_peers
 from hachat.store.retry import retry
 from hachat.store.status import Status
@@ -93,6 +94,7 @@ class Node:
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)
         self._answers = Answers(link, self._keys, consumer, self._limits)
         robot.services.ask = self._answers.ask
+        robot.services.memory = Memory(link, self._keys)
         self._roster = Roster(
             self.name,
             settings.lease.priority,

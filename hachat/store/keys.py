@@ -39,6 +39,10 @@ sent:<reply id>         string, 24 h        by which id a chat service knows a r
 rooms:<adapter>         hash                room id -> `+<key>` where the bot was told to join, `-` where it was told to leave
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
 audit                   stream, ~1000       what was done with dead letters and by whom, until the master has logged it
+memory                  hash                handler -> bytes of the keys and values it remembers
+memory:<handler>        hash                key -> value, JSON; of a handler's choice, see `memory.py`
+memory:<handler>:ends   zset                key -> when it is to be forgotten, Redis milliseconds; none for those that stay
+did:<change>            string, 60 s        what became of a change of memory; a repetition is recognised by it
 doctor:<random>         any                 what `hachat doctor` tries its rights on; gone when it has
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
@@ -97,3 +101,7 @@ class Keys:
     def rooms(self, adapter: str) -> str:
         """Return the key of where the bot was told to be, and not to be."""
         return self.of(f"rooms:{adapter}")
+
+    def memory(self, handler: str) -> str:
+        """Return the key of what a handler remembers."""
+        return self.of(f"memory:{handler}")

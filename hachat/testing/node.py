@@ -20,6 +20,7 @@ from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
 from hachat.store.members import Member, Members
+from hachat.store.memory import Memory
 
 _SLOTS = 8
 _LIFE = 3600.0
@@ -57,6 +58,7 @@ class Node:
         await Members(self._link, self._keys, self.member).join()
         await self._queue.prepare()
         self._robot.services.ask = self._answers.ask
+        self._robot.services.memory = Memory(self._link, self._keys)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._recovery.run)
             nursery.start_soon(self._answers.run)

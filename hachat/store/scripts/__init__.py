@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-_READING = frozenset(("peers", "position", "queue", "status", "trail"))
+_READING = frozenset(
+    ("memory_keys", "memory_read", "peers", "position", "queue", "status", "trail")
+)
 """Scripts that never write; no replica has to confirm their answers."""
 
 

@@ -59,6 +59,7 @@ class Node:
         await self._queue.prepare()
         self._robot.services.ask = self._answers.ask
         self._robot.services.memory = Memory(self._link, self._keys)
+        self._robot.services.memory = Memory(self._link, self._keys)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._recovery.run)
             nursery.start_soon(self._answers.run)

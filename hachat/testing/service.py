@@ -14,31 +14,28 @@ from hachat.core.messages import Operation, Reply, User
 class Said(str):
     """Something the bot has said: its text, with the address of its `room`, its `thread`, and what it is `about`.
 
-    `op` is `say`, unless the bot did something else there.
+    `op` is `say`, unless the bot did something else there, such as `topic`; `args` are what that was done with.
     """
 
-    __slots__ = ("about", "op", "room", "thread")
+    __slots__ = ("about", "args", "op", "room", "thread")
 
     room: str
     thread: str
     about: str
     op: Operation
+    args: Mapping[str, str]
 
     @classmethod
     def of(cls, reply: Reply) -> Said:
         """Return what a reply says."""
         said = cls(reply.text)
-        said.room, said.thread, said.about, said.op = (
-            reply.room,
-            reply.thread,
-            reply.about,
-            reply.op,
-        )
+        said.room, said.thread, said.about = reply.room, reply.thread, reply.about
+        said.op, said.args = reply.op, reply.args
         return said
 
 
 class Service:
-    """Every chat service at once; `people` is who is in each room, by its address."""
+    """Every chat service at once, which can do everything; `people` is who is in each room, by its address."""
 
     name = "test"
     facts = Facts(idempotent_send=True)
@@ -61,6 +58,18 @@ class Service:
         """Remember it."""
         if reply.op != "receipt":
             self.said.append(Said.of(reply))
+
+    act = react = edit = delete = topic = upload = send
+
+    async def join(self, reply: Reply) -> str:
+        """Remember it."""
+        await self.send(reply)
+        return reply.channel
+
+    part = join
+
+    def expect(self, rooms: Mapping[str, str | None]) -> None:
+        """Be everywhere."""
 
     async def roster(self, channel: str) -> Sequence[User]:
         """Return who is in the rooms of that id."""

@@ -33,6 +33,16 @@ class Probe(Handler):
         """who is here -- list the people"""
         await ctx.reply(", ".join(user.id for user in await ctx.roster()))
 
+    @command("celebrate")
+    async def celebrate(self, ctx: Context) -> None:
+        """celebrate -- do everything"""
+        await ctx.act("dances")
+        await ctx.react("tada")
+        await ctx.topic("it works")
+        await ctx.join("irc/#party")
+        async with ctx.progress("cake") as progress:
+            await progress.update("eaten")
+
     @hear("tea")
     async def tea(self, ctx: Context) -> None:
         """Announce it elsewhere."""
@@ -102,6 +112,20 @@ async def test_what_is_said_elsewhere_comes_back_too(bot: Driver) -> None:
     """In its room."""
     (said,) = await bot.say("is there tea?")
     assert (said, said.room) == ("tea!", "irc/#kitchen")
+
+
+@probe
+async def test_whatever_it_does_is_remembered(bot: Driver) -> None:
+    """With what kind of thing it was."""
+    done = await bot.say("hachat celebrate")
+    assert [(said.op, str(said)) for said in done if said.room == "test/#room"] == [
+        ("act", "dances"),
+        ("react", ""),
+        ("topic", "it works"),
+        ("say", "cake"),
+        ("edit", "cake: eaten"),
+    ]
+    assert [said.room for said in done if said.op == "join"] == ["irc/#party"]
 
 
 @probe

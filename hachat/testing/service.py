@@ -62,6 +62,18 @@ class Service:
         if reply.op != "receipt":
             self.said.append(Said.of(reply))
 
+    act = react = edit = delete = topic = upload = send
+
+    async def join(self, reply: Reply) -> str:
+        """Remember that the bot was told to come, or to go."""
+        await self.send(reply)
+        return reply.channel
+
+    part = join
+
+    def expect(self, rooms: Mapping[str, str | None]) -> None:
+        """Be everywhere."""
+
     async def roster(self, channel: str) -> Sequence[User]:
         """Return who is in the rooms of that id."""
         rooms = [people for room, people in self.people.items() if room.endswith(f"/{channel}")]

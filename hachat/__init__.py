@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hachat.bot.context import Context
+    from hachat.bot.handle import Handle
     from hachat.bot.handler import Handler, command, every, hear, hook, job
     from hachat.bot.policy import Retry
 
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Context",
+    "Handle",
     "Handler",
     "Retry",
     "__version__",
@@ -29,6 +31,7 @@ __all__ = [
 
 _HOMES = {
     "Context": "hachat.bot.context",
+    "Handle": "hachat.bot.handle",
     "Handler": "hachat.bot.handler",
     "Retry": "hachat.bot.policy",
     "command": "hachat.bot.handler",

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from hachat.bot.handler import Handler
+from hachat.bot.replies import SPOKEN
 from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute, bind
 from hachat.core.messages import Inbound, Job, Message, Operation, Reply, Room, User, Webhook
@@ -20,7 +21,7 @@ from hachat.store.commits import Later
 class Stage:
     """Handlers that can be spoken to.
 
-    `replies` is everything said so far, with its room, `later` every timer that was set or cancelled.
+    `replies` is everything said and done so far, with its room, `later` every timer that was set or cancelled.
 
     `people` is who is in each room, by its address: whoever has said something there, and whom a test adds.
 
@@ -94,7 +95,7 @@ class Stage:
         run = await self.robot.carry_out(inbound)
         self.replies += run.replies
         self.later += run.later
-        return [reply.text for reply in run.replies]
+        return [reply.text for reply in run.replies if reply.op in SPOKEN]
 
     def _find_hook(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:
         for route in self.robot.hooks:

@@ -14,28 +14,31 @@ from hachat.core.messages import Operation, Reply, User
 class Said(str):
     """Something the bot has said: its text, with the address of its `room`, its `thread`, and what it is `about`.
 
-    `op` is `say`, unless the bot did something else there, such as `topic`; `args` are what that was done with.
+    `op` is `say`, unless the bot did something else there.
     """
 
-    __slots__ = ("about", "args", "op", "room", "thread")
+    __slots__ = ("about", "op", "room", "thread")
 
     room: str
     thread: str
     about: str
     op: Operation
-    args: Mapping[str, str]
 
     @classmethod
     def of(cls, reply: Reply) -> Said:
         """Return what a reply says."""
         said = cls(reply.text)
-        said.room, said.thread, said.about = reply.room, reply.thread, reply.about
-        said.op, said.args = reply.op, reply.args
+        said.room, said.thread, said.about, said.op = (
+            reply.room,
+            reply.thread,
+            reply.about,
+            reply.op,
+        )
         return said
 
 
 class Service:
-    """Every chat service at once, which can do everything; `people` is who is in each room, by its address."""
+    """Every chat service at once; `people` is who is in each room, by its address."""
 
     name = "test"
     facts = Facts(idempotent_send=True)
@@ -62,7 +65,7 @@ class Service:
     act = react = edit = delete = topic = upload = send
 
     async def join(self, reply: Reply) -> str:
-        """Remember it."""
+        """Remember that the bot was told to come, or to go."""
         await self.send(reply)
         return reply.channel
 

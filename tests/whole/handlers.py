@@ -81,3 +81,23 @@ class Census(Handler):
         people = await ctx.roster()
         names = sorted(user.name for user in people)
         await ctx.reply(f"{' and '.join(names)}, says {ctx.bot.node}")
+
+
+class Journey(Handler):
+    """Goes where it is told to."""
+
+    @command(r"go to (?P<channel>\S+)")
+    async def go(self, ctx: Context, channel: str) -> None:
+        """go to CHANNEL -- come to CHANNEL"""
+        await ctx.join(f"irc/{channel}")
+
+    @command("go away")
+    async def leave(self, ctx: Context) -> None:
+        """go away -- leave this channel"""
+        await ctx.part()
+
+    @command("whisper")
+    async def whisper(self, ctx: Context) -> None:
+        """whisper -- say something to you alone"""
+        await ctx.mention("hush")
+        await ctx.reply_privately("psst")

@@ -56,3 +56,30 @@ async def test_any_node_may_ask_who_is_there(tmp_path: Path) -> None:
                 await until(both_have_answered, within=20.0)
 
     assert answers == {f"anna and bert, says {node}" for node in nodes}
+
+
+async def test_the_next_master_is_where_the_bot_was_told_to_be(tmp_path: Path) -> None:
+    """A channel that was joined is joined by the successor too, one of the settings that was left is not."""
+    with run_ngircd(tmp_path) as network:
+        settings = f'{HASTY}[chat.irc]\nhost = "127.0.0.1"\nport = {network.port}\nchannels = ["#ops", "#left"]\n'
+        async with visit(network, "anna") as anna:
+            for channel in ("#ops", "#left", "#lab"):
+                await anna.join(channel)
+            async with run_cluster(
+                tmp_path, nodes=("node-1", "node-2"), settings=settings
+            ) as cluster:
+                await anna.expect("JOIN :#left")
+                await anna.say("#left", "hachat: go to #lab")
+                await anna.expect("JOIN :#lab")
+                await anna.say("#left", "hachat: go away")
+                await anna.expect("PART #left")
+                await anna.say("#lab", "hachat: whisper")
+                assert [await anna.hear(), await anna.hear()] == ["anna: hush", "psst"]
+
+                await cluster.kill_master()
+                await anna.expect("QUIT")
+                joined = {(await anna.expect("JOIN :")).rpartition(":")[2] for _ in range(2)}
+                await anna.say("#lab", "hachat: ping")
+                assert await anna.hear() == "pong"
+
+    assert joined == {"#ops", "#lab"}

@@ -139,6 +139,7 @@ class Robot:
             return self._find_due(inbound)
         if inbound.user.id.casefold() == self._own_id:
             return []
+        self.services.people.meet(inbound)
         address = self._addressing.read(inbound.text, private=inbound.room.private)
         matches = self._router.match(inbound.text, address)
         if inbound.only:

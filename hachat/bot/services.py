@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hachat.bot.memory import Storage
+from hachat.bot.people import People
 from hachat.bot.transient import TransientMemory
 from hachat.core.errors import NotFound, Unsupported
 from hachat.core.messages import Operation, Room, User
@@ -70,10 +71,15 @@ class Services:
     """Whoever puts a robot into a cluster fills these in, before the first message.
 
     `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
-    `memory` is what all handlers remember.
+    which `people` knows, `memory` is what all handlers remember.
     """
 
     ask: Ask = ask_nobody
     find_user: FindUser = find_no_user
     find_room: FindRoom = find_no_room
+    people: People = field(default_factory=People)
     memory: Storage = field(default_factory=TransientMemory)
+
+    def know(self, people: People) -> None:
+        """Let whoever is met be noted in `people`, and found there."""
+        self.people, self.find_user, self.find_room = people, people.find_user, people.find_room

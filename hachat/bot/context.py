@@ -14,6 +14,7 @@ import trio
 from hachat.bot.description import Bot
 from hachat.bot.handle import RECORDED
 from hachat.bot.memory import Memory
+from hachat.bot.people import People
 from hachat.bot.replies import Replies
 from hachat.bot.services import Services
 from hachat.bot.speaking import Speaking, check_address
@@ -155,6 +156,26 @@ class Context(Speaking):
     def memory(self) -> Memory:
         """What this handler remembers, on every node; see `docs/memory.md`."""
         return Memory(self._services.memory, self._replies.route.partition(".")[0])
+
+    @property
+    def people(self) -> People:
+        """The users and rooms the bot has met, to be searched; see `docs/access.md`."""
+        return self._services.people
+
+    async def find_user(self, text: str, adapter: str = "") -> User:
+        """Return the user meant by `text`: an id, a name, a mention, or a beginning that only one has.
+
+        Without an adapter, it is somebody on the service of the message.
+
+        Raises:
+            NotFound, Ambiguous: none or several are; says so to whoever wrote it.
+            StoreError: Redis did not answer.
+        """
+        return await self._services.find_user(adapter or self.room.adapter, text)
+
+    async def find_room(self, text: str, adapter: str = "") -> Room:
+        """Return the room meant by `text`: an id, an address, a name, or a beginning; raises as `find_user` does."""
+        return await self._services.find_room(adapter or self.room.adapter, text)
 
     def after(
         self, delay: str | float, method: str, *, data: object = None, name: str = ""

@@ -147,6 +147,7 @@ class Robot:
     def _find_said(self, inbound: Message) -> list[Call]:
         if inbound.user.id.casefold() == self._own_id:
             return []
+        self.services.people.meet(inbound)
         address = self._addressing.read(inbound.text, private=inbound.room.private)
         matches = self._router.match(inbound.text, address)
         if inbound.only:

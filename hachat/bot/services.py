@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hachat.bot.http import Http
 from hachat.bot.memory import Storage
+from hachat.bot.people import People
 from hachat.bot.transient import TransientMemory
 from hachat.core.errors import NotFound, Unsupported
 from hachat.core.messages import Operation, Room, User
@@ -71,11 +72,16 @@ class Services:
     """Whoever puts a robot into a cluster fills these in, before the first message.
 
     `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
-    `memory` is what all handlers remember, `http` has the clients for other services.
+    which `people` knows, `memory` is what all handlers remember, `http` has the clients for other services.
     """
 
     ask: Ask = ask_nobody
     find_user: FindUser = find_no_user
     find_room: FindRoom = find_no_room
+    people: People = field(default_factory=People)
     memory: Storage = field(default_factory=TransientMemory)
     http: Http = field(default_factory=Http)
+
+    def know(self, people: People) -> None:
+        """Let whoever is met be noted in `people`, and found there."""
+        self.people, self.find_user, self.find_room = people, people.find_user, people.find_room

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from hachat.bot.handler import Handler
+from hachat.bot.people import People
 from hachat.bot.replies import SPOKEN
 from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute, bind
@@ -38,6 +39,7 @@ class Stage:
         self.later: list[Later] = []
         self.people: dict[str, list[User]] = {}
         self.robot.services.ask = self._ask
+        self.robot.services.know(People())
         self._ids = (f"M{number}" for number in itertools.count(1))
 
     async def say(

@@ -24,6 +24,7 @@ import structlog
 import trio
 
 from hachat import __version__
+from hachat.bot.people import People
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
 from hachat.bot.scheduler import Scheduler
@@ -56,6 +57,7 @@ from hachat.store.link import Link
 from hachat.store.members import Member, Members, check_layout, read_newest_schema
 from hachat.store.memory import Memory
 from hachat.store.peers import read_peers
+from hachat.store.people import KINDS, Directory
 from hachat.store.retry import retry
 from hachat.store.status import Status
 from hachat.tasks.services import finish_unless, running
@@ -95,6 +97,8 @@ class Node:
         self._answers = Answers(link, self._keys, consumer, self._limits)
         robot.services.ask = self._answers.ask
         robot.services.memory = Memory(link, self._keys)
+        self._people = People(*(Directory(link, self._keys, kind) for kind in KINDS))
+        robot.services.know(self._people)
         self._roster = Roster(
             self.name,
             settings.lease.priority,
@@ -233,6 +237,7 @@ class Node:
                 running(self._scheduler.run),
                 running(self._answers.run),
                 running(self._examiner.run),
+                running(self._people.run),
                 running(chat_states.run),
                 running(self._roster.run),
             ):

@@ -17,6 +17,7 @@ from hachat.bot.handler import Handler
 from hachat.bot.handlers.cluster import Cluster
 from hachat.bot.handlers.help import Help
 from hachat.bot.handlers.info import Info
+from hachat.bot.handlers.people import People
 from hachat.bot.handlers.ping import Ping
 from hachat.bot.loading import Plugins, find_installed, load
 from hachat.bot.robot import Robot
@@ -83,6 +84,7 @@ class Daemon:
         builtins = [
             Ping(),
             Help(),
+            People(),
             Info(partial(read_version, link)),
             Cluster(self._read_status),
         ]

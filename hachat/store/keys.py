@@ -1,4 +1,4 @@
-"""Every key hachat writes: its type, what it holds, how long it lives.
+r"""Every key hachat writes: its type, what it holds, how long it lives.
 
 All of a cluster's keys carry the hash tag `{hachat:<cluster>}`, so that a script may touch any of them together.
 
@@ -39,6 +39,9 @@ sent:<reply id>         string, 24 h        by which id a chat service knows a r
 rooms:<adapter>         hash                room id -> `+<key>` where the bot was told to join, `-` where it was told to leave
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
 audit                   stream, ~1000       what was done with dead letters and by whom, until the master has logged it
+met:users, met:rooms    hash                `<adapter>/<id>` -> `<ms when first met>|<JSON>` of users and rooms, see `people.py`
+met:<kind>:names        zset, all 0         `<adapter>\0<folded name>\0<id>`, by which they are found
+met:<kind>:seen         zset                `<adapter>/<id>` -> when last seen, Unix milliseconds; the oldest are dropped
 memory                  hash                handler -> bytes of the keys and values it remembers
 memory:<handler>        hash                key -> value, JSON; of a handler's choice, see `memory.py`
 memory:<handler>:ends   zset                key -> when it is to be forgotten, Redis milliseconds; none for those that stay

@@ -9,6 +9,7 @@ from functools import partial
 import trio
 from msgspec.structs import replace
 
+from hachat.bot.people import People
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
 from hachat.bot.run import Call, Run
@@ -21,6 +22,7 @@ from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
 from hachat.store.members import Member, Members
 from hachat.store.memory import Memory
+from hachat.store.people import KINDS, Directory
 
 _SLOTS = 8
 _LIFE = 3600.0
@@ -59,10 +61,12 @@ class Node:
         await self._queue.prepare()
         self._robot.services.ask = self._answers.ask
         self._robot.services.memory = Memory(self._link, self._keys)
-        self._robot.services.memory = Memory(self._link, self._keys)
+        people = People(*(Directory(self._link, self._keys, kind) for kind in KINDS))
+        self._robot.services.know(people)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._recovery.run)
             nursery.start_soon(self._answers.run)
+            nursery.start_soon(people.run)
             for worker in self._workers:
                 await nursery.start(partial(worker.run, trio.Event(), 0.0))
             task_status.started()

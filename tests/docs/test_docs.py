@@ -16,6 +16,7 @@ from hachat.bot.handler import Handler
 from hachat.bot.handlers.cluster import Cluster
 from hachat.bot.handlers.help import Help
 from hachat.bot.handlers.info import Info
+from hachat.bot.handlers.people import People
 from hachat.bot.handlers.ping import Ping
 from hachat.bot.routes import ChatRoute, bind
 from hachat.bot.testing import Stage
@@ -32,7 +33,7 @@ PAGES = [
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|/)hachat ([a-z][a-z-]*)(.*)")
-BUILTINS: tuple[type[Handler], ...] = (Cluster, Help, Info, Ping)
+BUILTINS: tuple[type[Handler], ...] = (Cluster, Help, Info, People, Ping)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hachat.bot.http import Http
 from hachat.bot.memory import Storage
+from hachat.bot.throttle import LocalThrottle, Throttle
 from hachat.bot.transient import TransientMemory
 from hachat.core.errors import NotFound, Unsupported
 from hachat.core.messages import Operation, Room, User
@@ -71,7 +72,7 @@ class Services:
     """Whoever puts a robot into a cluster fills these in, before the first message.
 
     `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
-    `memory` is what all handlers remember, `http` has the clients for other services.
+    `memory` is what all handlers remember, `http` has the clients for other services, `throttle` counts how often routes are run.
     """
 
     ask: Ask = ask_nobody
@@ -79,3 +80,4 @@ class Services:
     find_room: FindRoom = find_no_room
     memory: Storage = field(default_factory=TransientMemory)
     http: Http = field(default_factory=Http)
+    throttle: Throttle = field(default_factory=LocalThrottle)

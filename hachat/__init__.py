@@ -10,35 +10,57 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hachat.bot.context import Context
+    from hachat.bot.events import on, startup
     from hachat.bot.handle import Handle
     from hachat.bot.handler import Handler, command, every, hear, hook, job
+    from hachat.bot.middleware import Refused, middleware
     from hachat.bot.policy import Retry
+    from hachat.core.durations import Duration
+    from hachat.core.messages import Message, Reply, Room, User
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Context",
+    "Duration",
     "Handle",
     "Handler",
+    "Message",
+    "Refused",
+    "Reply",
     "Retry",
+    "Room",
+    "User",
     "__version__",
     "command",
     "every",
     "hear",
     "hook",
     "job",
+    "middleware",
+    "on",
+    "startup",
 ]
 
 _HOMES = {
     "Context": "hachat.bot.context",
     "Handle": "hachat.bot.handle",
+    "Duration": "hachat.core.durations",
     "Handler": "hachat.bot.handler",
+    "Message": "hachat.core.messages",
+    "Refused": "hachat.bot.middleware",
+    "Reply": "hachat.core.messages",
     "Retry": "hachat.bot.policy",
+    "Room": "hachat.core.messages",
+    "User": "hachat.core.messages",
     "command": "hachat.bot.handler",
     "every": "hachat.bot.handler",
     "hear": "hachat.bot.handler",
     "hook": "hachat.bot.handler",
     "job": "hachat.bot.handler",
+    "middleware": "hachat.bot.middleware",
+    "on": "hachat.bot.events",
+    "startup": "hachat.bot.events",
 }
 
 if not TYPE_CHECKING:  # a type checker would take it for a promise of every name

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Awaitable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,15 +10,16 @@ import structlog
 import trio
 
 from hachat.bot.description import Bot
-from hachat.bot.handle import RECORDED
 from hachat.bot.memory import Memory
+from hachat.bot.patterns import Found
 from hachat.bot.people import People
 from hachat.bot.replies import Replies
+from hachat.bot.scheduling import Scheduling
 from hachat.bot.services import Services
 from hachat.bot.speaking import Speaking, check_address
 from hachat.bot.timers import Timers
 from hachat.core.errors import Unanswered
-from hachat.core.messages import Inbound, Job, Message, Operation, Room, User, Webhook
+from hachat.core.messages import Event, Inbound, Job, Message, Operation, Room, User, Webhook
 
 if TYPE_CHECKING:
     import httpx
@@ -29,7 +28,7 @@ PATIENCE = 10.0
 """Seconds a handler waits for what it asks of a chat service, unless it says otherwise."""
 
 
-class Context(Speaking):
+class Context(Speaking, Scheduling):
     """One message, webhook or job, as one handler's method meets it.
 
     `text` is what was said without the bot's name, `match` what the pattern found in it, `prefix` what people write
@@ -46,14 +45,16 @@ class Context(Speaking):
         *,
         text: str = "",
         prefix: str = "",
-        match: re.Match[str] | None = None,
+        match: Found | None = None,
+        event: Event | None = None,
     ) -> None:
-        super().__init__(inbound, replies)
+        Speaking.__init__(self, inbound, replies)
+        Scheduling.__init__(self, timers)
         self.bot = bot
         self.text = text
         self.prefix = prefix
         self.match = match
-        self._timers = timers
+        self._event = event
         self._services = services
 
     @property
@@ -94,6 +95,19 @@ class Context(Speaking):
             TypeError: something else was received.
         """
         if isinstance(self.inbound, Job):
+            return self.inbound
+        raise TypeError(f"{self._replies.route} was called by a {self._kind}; use ctx.{self._kind}")
+
+    @property
+    def event(self) -> Event:
+        """What has happened.
+
+        Raises:
+            TypeError: something else was received.
+        """
+        if self._event is not None:
+            return self._event
+        if isinstance(self.inbound, Event):
             return self.inbound
         raise TypeError(f"{self._replies.route} was called by a {self._kind}; use ctx.{self._kind}")
 
@@ -177,36 +191,14 @@ class Context(Speaking):
         """Return the room meant by `text`: an id, an address, a name, or a beginning; raises as `find_user` does."""
         return await self._services.find_room(adapter or self.room.adapter, text)
 
-    def after(
-        self, delay: str | float, method: str, *, data: object = None, name: str = ""
-    ) -> Awaitable[None]:
-        """Have `method` run once, on some node, after `delay`: seconds, or a duration such as `10m`.
-
-        The timer is set when the handler has ended well, together with its replies; one that fails sets none.
-
-        Args:
-            delay: When, from then on.
-            method: A method of this handler that is marked with `@job` or `@every`, or `<handler>.<method>`.
-            data: What the method is given: anything that can be written as JSON.
-            name: By which the timer can be cancelled; another one that is set under it takes its place.
-
-        Raises:
-            ValueError: one of them cannot be used; says which and why.
-            TypeError: the data cannot be written as JSON.
-            RuntimeError: the handler has ended.
-        """
-        self._timers.set(delay, method, data, name)
-        return RECORDED
-
-    def cancel(self, name: str) -> Awaitable[None]:
-        """Take back the timer `name` of this handler, if it still waits, once the handler has ended well.
-
-        Raises:
-            ValueError: the name is empty.
-            RuntimeError: the handler has ended.
-        """
-        self._timers.cancel(name)
-        return RECORDED
+    def lend(self, route: str, handler: str, event: Event) -> Context:
+        """Return the context of a route that is run as a part of this one, because `event` was emitted."""
+        timers = self._timers.lend(route, handler)
+        return Context(
+            *(self.inbound, self._replies, self.bot, timers, self._services),
+            prefix=self.prefix,
+            event=event,
+        )
 
     async def roster(self, address: str = "", *, within: float = PATIENCE) -> list[User]:
         """Return who is in a room, without the bot; without an address, in that of the message.

@@ -10,11 +10,13 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
 
 import msgspec
 
+from hachat.bot.constraints import FREE, NAMES, Constraints, read_constraints
 from hachat.bot.description import Usage
+from hachat.bot.patterns import Pattern, TooSlow
 from hachat.bot.policy import COMMAND_AGE, PLAIN, Policy
 from hachat.core.errors import HandlerError
 from hachat.core.slots import Missed, Schedule, parse_schedule
@@ -24,6 +26,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 DECLARED = "__hachat_declared__"
 """The attribute of a function that holds its declarations, the lowest decorator's first."""
 
+Point = Literal["receive", "route", "reply"]
+"""Where middleware stands: before routing, around the call of a route, before a reply is queued."""
+
 _GROUP = re.compile(r"\(\?P<(\w+)>[^()]*\)")
 _PATH = re.compile(r"(?:/(?:[\w.~-]+|<[a-zA-Z_]\w*>))+")
 
@@ -32,11 +37,12 @@ _PATH = re.compile(r"(?:/(?:[\w.~-]+|<[a-zA-Z_]\w*>))+")
 class ChatDeclaration:
     """A pattern for what is said: to the bot (`addressed`), or by anybody to anybody."""
 
-    pattern: re.Pattern[str]
+    pattern: Pattern
     addressed: bool
     usage: Usage
     groups: frozenset[str] = frozenset()
     policy: Policy = PLAIN
+    constraints: Constraints = FREE
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,27 @@ class JobDeclaration:
 
     schedule: Schedule | None = None
     policy: Policy = PLAIN
+    startup: bool = False
 
 
-Declaration: TypeAlias = ChatDeclaration | HookDeclaration | JobDeclaration
+@dataclass(frozen=True)
+class EventDeclaration:
+    """Something that happens, by its normalised name."""
+
+    event: str
+    policy: Policy = PLAIN
+
+
+@dataclass(frozen=True)
+class MiddlewareDeclaration:
+    """Something that is run with all that passes at one point."""
+
+    point: Point
+
+
+Declaration: TypeAlias = (
+    ChatDeclaration | HookDeclaration | JobDeclaration | EventDeclaration | MiddlewareDeclaration
+)
 
 
 class Handler:
@@ -82,13 +106,14 @@ def command(
     help: str = "",  # noqa: A002 - the word reads best where it is written
     groups: Iterable[str] = (),
     age: float | None = COMMAND_AGE,
-    **policy: Any,
+    **options: Any,
 ) -> Callable[[F], F]:
     """Run the method when the bot is told exactly what `pattern` describes, from first to last character.
 
     Named groups become arguments.  `help`, or else the first line of the docstring, is shown by the help command:
     `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it.  How it is run is
-    said by the fields of `Policy`: `retry`, `timeout`, `age`, `order`, `concurrency`.
+    said by the fields of `Policy`: `retry`, `timeout`, `age`, `order`, `concurrency`; where, before which others and how often by
+    `rooms`, `priority`, `stop`, `rate` and `rate_by`, see `docs/routing.md`.
 
     Raises:
         HandlerError: the pattern or the method cannot be used; says which and why.
@@ -98,16 +123,23 @@ def command(
         regex = _compile("command", pattern, function)
         usage = _read_usage(help or inspect.getdoc(function) or "", pattern)
         allowed = _read_groups(groups, function)
-        how = _read_policy("command", function, policy, age)
-        return _declare(
+        constraints, how = _read_options("command", function, options, age)
+        return record(
             function,
-            ChatDeclaration(regex, addressed=True, usage=usage, groups=allowed, policy=how),
+            ChatDeclaration(
+                regex,
+                addressed=True,
+                usage=usage,
+                groups=allowed,
+                policy=how,
+                constraints=constraints,
+            ),
         )
 
     return declare
 
 
-def hear(pattern: str, *, age: float | None = COMMAND_AGE, **policy: Any) -> Callable[[F], F]:
+def hear(pattern: str, *, age: float | None = COMMAND_AGE, **options: Any) -> Callable[[F], F]:
     """Run the method when `pattern` is found anywhere in what anybody says, to the bot or not; see `command`.
 
     Raises:
@@ -116,9 +148,13 @@ def hear(pattern: str, *, age: float | None = COMMAND_AGE, **policy: Any) -> Cal
 
     def declare(function: F) -> F:
         regex = _compile("hear", pattern, function)
-        how = _read_policy("hear", function, policy, age)
-        return _declare(
-            function, ChatDeclaration(regex, addressed=False, usage=Usage(pattern), policy=how)
+        constraints, how = _read_options("hear", function, options, age)
+        usage = Usage(pattern)
+        return record(
+            function,
+            ChatDeclaration(
+                regex, addressed=False, usage=usage, policy=how, constraints=constraints
+            ),
         )
 
     return declare
@@ -138,7 +174,7 @@ class Verb:
         """
 
         def declare(function: F) -> F:
-            where = f"@hook.{self.method.lower()} on {_where('hook', function)}"
+            where = f"@hook.{self.method.lower()} on {name_method('hook', function)}"
             if not isinstance(path, str) or not _PATH.fullmatch(path):
                 raise HandlerError(
                     f"{where}: {path!r} is no path; write one like /deployed or /deploy/<app>"
@@ -148,8 +184,8 @@ class Verb:
                 raise HandlerError(
                     f"{where}: {path} names a variable twice; give each its own name"
                 )
-            how = _read_policy(f"hook.{self.method.lower()}", function, policy, age)
-            return _declare(function, HookDeclaration(self.method, path, how))
+            how = read_policy(f"hook.{self.method.lower()}", function, policy, age)
+            return record(function, HookDeclaration(self.method, path, how))
 
         return declare
 
@@ -184,13 +220,13 @@ def every(
     """
 
     def declare(function: F) -> F:
-        where = f"@every on {_where('every', function)}"
+        where = f"@every on {name_method('every', function)}"
         try:
             schedule = parse_schedule(when, tz, missed)
         except HandlerError as error:
             raise HandlerError(f"{where}: {error}") from error
-        how = _read_policy("every", function, policy, None)
-        return _declare(function, JobDeclaration(schedule, how))
+        how = read_policy("every", function, policy, None)
+        return record(function, JobDeclaration(schedule, how))
 
     return declare
 
@@ -207,14 +243,12 @@ def job(function: F | None = None, **policy: Any) -> F | Callable[[F], F]:
     """
 
     def declare(function: F) -> F:
-        return _declare(
-            function, JobDeclaration(policy=_read_policy("job", function, policy, None))
-        )
+        return record(function, JobDeclaration(policy=read_policy("job", function, policy, None)))
 
     return declare if function is None else declare(function)
 
 
-def _where(decorator: str, function: object) -> str:
+def name_method(decorator: str, function: object) -> str:
     """Return the class and method a decorator stands on, and refuse what is no method."""
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         raise HandlerError(
@@ -227,17 +261,18 @@ def _where(decorator: str, function: object) -> str:
     return function.__qualname__
 
 
-def _compile(decorator: str, pattern: object, function: object) -> re.Pattern[str]:
-    where = f"@{decorator} on {_where(decorator, function)}"
+def _compile(decorator: str, pattern: object, function: object) -> Pattern:
+    where = f"@{decorator} on {name_method(decorator, function)}"
     if not isinstance(pattern, str):
         raise HandlerError(
             f"{where}: the pattern must be text, not {pattern!r}; write @{decorator}(r'...')"
         )
     try:
-        regex = re.compile(pattern, re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
+        regex = Pattern(pattern, whole=decorator == "command")
+        matches_nothing = regex.find("")
+    except (re.error, OverflowError, RecursionError, TooSlow) as error:
         raise HandlerError(f"{where}: {pattern!r} is no regular expression: {error}") from error
-    if regex.search(""):
+    if matches_nothing:
         raise HandlerError(
             f"{where}: {pattern!r} matches an empty text; make it ask for at least one character"
         )
@@ -255,26 +290,43 @@ def _read_usage(text: str, pattern: str) -> Usage:
 def _read_groups(groups: Iterable[str], function: object) -> frozenset[str]:
     if isinstance(groups, str):
         raise HandlerError(
-            f"@command on {_where('command', function)}: write groups={{{groups!r}}}, not a bare text"
+            f"@command on {name_method('command', function)}: write groups={{{groups!r}}}, not a bare text"
         )
     return frozenset(groups)
 
 
-def _read_policy(
-    decorator: str, function: object, fields: dict[str, Any], age: float | None
+def _read_options(
+    decorator: str, function: object, options: dict[str, Any], age: float | None
+) -> tuple[Constraints, Policy]:
+    rest = dict(options)
+    constraints = read_constraints(f"@{decorator} on {name_method(decorator, function)}", rest)
+    return constraints, read_policy(decorator, function, rest, age, also=NAMES)
+
+
+def read_policy(
+    decorator: str,
+    function: object,
+    fields: dict[str, Any],
+    age: float | None,
+    *,
+    also: Iterable[str] = (),
 ) -> Policy:
-    where = f"@{decorator} on {_where(decorator, function)}"
+    """Return the policy that a decorator's options are; `also` are those that it knows beside."""
+    where = f"@{decorator} on {name_method(decorator, function)}"
     known = ("retry", "timeout", "order", "concurrency")
     for name in fields:
         if name not in known:
-            raise HandlerError(f"{where}: unknown option {name!r}; known are {', '.join(known)}")
+            raise HandlerError(
+                f"{where}: unknown option {name!r}; known are {', '.join((*known, *also))}"
+            )
     try:
         return Policy(age=age, **fields).check(where)
     except TypeError as error:
         raise HandlerError(f"{where}: {error}") from error
 
 
-def _declare(function: F, declaration: Declaration) -> F:
+def record(function: F, declaration: Declaration) -> F:
+    """Note that `function` is declared as this, too, and return it."""
     declared: tuple[Declaration, ...] = getattr(function, DECLARED, ())
     setattr(function, DECLARED, (*declared, declaration))
     return function

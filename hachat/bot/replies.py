@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
+import msgspec
+
 from hachat.core.messages import Operation, Reply
 from hachat.core.wire import clean_text, encode
 
@@ -21,7 +23,7 @@ class Replies:
     The ids of all begin with `stem`, if it is not that of the message.
 
     A handler in a thread may outlive its deadline, so adding and closing take a lock.  `hear`, if it is set, is called
-    after each reply, in whichever thread made it.
+    after each reply, in whichever thread made it; `change`, if it is set, returns what is said in place of each, None for nothing.
     """
 
     def __init__(self, about: str, route: str, stem: str = "") -> None:
@@ -32,6 +34,7 @@ class Replies:
         self._made: list[Reply] = []
         self._closed = False
         self.hear: Callable[[], None] | None = None
+        self.change: Callable[[Reply], Reply | None] | None = None
 
     def __iter__(self) -> Iterator[Reply]:
         return iter(self._made)
@@ -76,6 +79,10 @@ class Replies:
                 args=dict(args or {}),
                 v=1 if plain else 3,
             )
+            if self.change is not None and (changed := self.change(reply)) is not reply:
+                if changed is None or (op in SPOKEN and not changed.text.strip()):
+                    return reply
+                reply = msgspec.structs.replace(changed, text=clean_text(changed.text))
             encode(reply)  # what cannot be queued fails here, where its author can see why
             self._made.append(reply)
         if self.hear is not None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import trio
 
 from hachat.bot.context import Context
 from hachat.bot.description import Bot
 from hachat.bot.http import Http
+from hachat.bot.invocation import Invoker, Permit, find_listeners, permit_nobody
+from hachat.bot.middleware import Chain
 from hachat.bot.replies import Replies
 from hachat.bot.router import Match, Router
-from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, Route
+from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, MiddlewareRoute, Route
 from hachat.bot.run import Call, Run
 from hachat.bot.services import Services
 from hachat.bot.suggestion import suggest
@@ -25,14 +26,7 @@ from hachat.bot.timers import Timers
 from hachat.core.addressing import Address, Addressing
 from hachat.core.errors import HandlerError, TooOld
 from hachat.core.messages import Event, Inbound, Job, Message, Reply, Webhook, name_replies
-
-Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
-"""Tells whether the sender of a message is in one of the groups."""
-
-
-async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # noqa: ARG001 - a Permit
-    """Let nobody in: a command that names groups is not to be run by accident."""
-    return False
+from hachat.core.names import normalise
 
 
 class Robot:
@@ -68,15 +62,17 @@ class Robot:
         self._hooks = {route.name: route for route in self.hooks}
         self._jobs = {route.method: route for route in reversed(self.jobs)}
         self._jobs |= {route.name: route for route in self.jobs}
-        self._limiter = trio.CapacityLimiter(threads)
+        self._chain = Chain(route for route in routes if isinstance(route, MiddlewareRoute))
+        self._happenings = [route for route in routes if isinstance(route, EventRoute)]
         self._limits = {
             route.name: trio.CapacityLimiter(route.policy.concurrency)
             for route in routes
             if route.policy.concurrency
         }
         self._now = now
-        self._permit = permit
         self.services = Services(http=Http(name))
+        self._limiter = trio.CapacityLimiter(threads)
+        self._invoker = Invoker(self._chain, self._happenings, self.services, permit, self._limiter)
         self.configure(aliases, timeout)
 
     def configure(self, aliases: Iterable[str], timeout: float) -> None:
@@ -140,7 +136,7 @@ class Robot:
             case Job():
                 return self._find_due(inbound)
             case Event():
-                return []
+                return self._find_happened(inbound)
             case Message():
                 return self._find_said(inbound)
 
@@ -148,13 +144,16 @@ class Robot:
         if inbound.user.id.casefold() == self._own_id:
             return []
         self.services.people.meet(inbound)
-        address = self._addressing.read(inbound.text, private=inbound.room.private)
-        matches = self._router.match(inbound.text, address)
-        if inbound.only:
-            return self._call_again(inbound, address, matches)
+        message = self._chain.receive(inbound)
+        if message is None:
+            return []
+        address = self._addressing.read(message.text, private=message.room.private)
+        matches = self._router.match(message.text, address, message.room)
+        if message.only:
+            return self._call_again(message, address, matches)
         if not matches and address is not None and address.called:
-            return [self._answer(inbound, "robot", suggest(address, self.bot.commands))]
-        return self._call_all(inbound, address, matches)
+            return [self._puzzle(message, address)]
+        return self._call_all(message, address, matches)
 
     def _call_again(
         self, message: Message, address: Address | None, matches: Sequence[Match]
@@ -190,7 +189,9 @@ class Robot:
             raise TooOld(f"it is {age:.0f} s old; {route.name} takes none older than {longest:g} s")
         replies, timers = self._record(webhook, route)
         context = Context(webhook, replies, self.bot, timers, self.services, text=webhook.body)
-        return [self._make_call(route, partial(self._invoke_hook, route, context), replies, timers)]
+        return [
+            self._make_call(route, partial(self._invoker.hook, route, context), replies, timers)
+        ]
 
     def _find_due(self, job: Job) -> list[Call]:
         route = self._jobs.get(job.route)
@@ -198,7 +199,21 @@ class Robot:
             raise self._miss(job.route)
         replies, timers = self._record(job, route)
         context = Context(job, replies, self.bot, timers, self.services)
-        return [self._make_call(route, partial(self._invoke_job, route, context), replies, timers)]
+        return [self._make_call(route, partial(self._invoker.job, route, context), replies, timers)]
+
+    def _find_happened(self, event: Event) -> list[Call]:
+        calls = []
+        for route in find_listeners(self._happenings, event.name):
+            if not event.only or route.name in event.only:
+                replies, timers = self._record(event, route)
+                context = Context(event, replies, self.bot, timers, self.services)
+                run = partial(self._invoker.event, route, context)
+                calls.append(self._make_call(route, run, replies, timers))
+        return calls
+
+    def listens(self, event: str) -> bool:
+        """Tell whether a handler here wants to know of `event`."""
+        return bool(find_listeners(self._happenings, normalise(event)))
 
     def _miss(self, route: str) -> HandlerError:
         return HandlerError(
@@ -207,10 +222,9 @@ class Robot:
 
     def _record(self, inbound: Inbound, route: Route) -> tuple[Replies, Timers]:
         """Return where a route's replies and timers are recorded."""
-        return (
-            Replies(inbound.id, route.name, name_replies(inbound)),
-            Timers(route.name, route.handler, self.find_job),
-        )
+        replies = Replies(inbound.id, route.name, name_replies(inbound))
+        replies.change = self._chain.reply
+        return replies, Timers(route.name, route.handler, self.find_job)
 
     def _call_chat(self, message: Message, match: Match, prefix: str) -> Call:
         replies, timers = self._record(message, match.route)
@@ -225,7 +239,7 @@ class Robot:
             match=match.found,
         )
         return self._make_call(
-            match.route, partial(self._invoke_chat, match, context), replies, timers
+            match.route, partial(self._invoker.chat, match, context), replies, timers
         )
 
     def _make_call(
@@ -250,29 +264,17 @@ class Robot:
 
         return Call(name, answer, replies)
 
-    async def _invoke_chat(self, match: Match, context: Context) -> None:
-        groups = match.route.groups
-        if match.fault:
-            await context.reply(match.fault)
-        elif groups and not await self._permit(context.message, groups):
-            await context.reply(f"You may not do that: it is for {', '.join(sorted(groups))}.")
-        else:
-            await self._invoke(match.route, context, match.arguments)
+    def _puzzle(self, message: Message, address: Address) -> Call:
+        """Return the answer to a command that nobody knows."""
+        replies = Replies(message.id, "robot", name_replies(message))
+        timers = Timers("robot", "robot", self.find_job)
 
-    async def _invoke_hook(self, route: HookRoute, context: Context) -> None:
-        arguments = route.read(context.webhook.body.encode())
-        await self._invoke(route, context, {**context.webhook.variables, **arguments})
+        async def answer() -> None:
+            context = Context(
+                message, replies, self.bot, timers, self.services, text=address.command
+            )
+            await context.reply(suggest(address, self.bot.commands))
+            await context.emit("message unhandled", {"text": address.command})
+            await self._invoker.tell(context)
 
-    async def _invoke_job(self, route: JobRoute, context: Context) -> None:
-        await self._invoke(route, context, route.read(context.job.data))
-
-    async def _invoke(self, route: Route, context: Context, arguments: dict[str, Any]) -> None:
-        if route.awaited:
-            await route.call(context, **arguments)
-            return
-        # The thread cannot be stopped: at the deadline it is left behind, and keeps its place until it ends.
-        await trio.to_thread.run_sync(
-            partial(route.call, context, **arguments),
-            abandon_on_cancel=True,
-            limiter=self._limiter,
-        )
+        return Call("robot", answer, replies, timers=timers)

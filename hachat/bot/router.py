@@ -4,6 +4,8 @@ A command must describe the whole of what the bot is told (`fullmatch`): `deploy
 so nobody deploys by telling a story that starts like a command.  What is heard may stand anywhere (`search`).  Every
 route that matches is run, each method once.
 
+A route may be of a higher priority than others, and stop those that come after it.
+
 Commands that start with a plain word are found by it, and what is heard is first looked for as plain characters, so
 that a thousand routes cost little more than one.
 """
@@ -16,15 +18,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
+import structlog
 
+from hachat.bot.patterns import Found, TooSlow
 from hachat.bot.routes import ChatRoute
 from hachat.core.addressing import Address
+from hachat.core.messages import Room
+
+log = structlog.get_logger(__name__)
 
 MAX_TEXT = 4_000
-"""Characters a pattern sees: a longer command is not matched, of a longer text only this much is heard.
-
-Python's regular expressions cannot be interrupted; this bounds what a pattern of quadratic cost can take.
-"""
+"""Characters a pattern sees: a longer command is not matched, of a longer text only this much is heard."""
 
 _FIRST_WORD = re.compile(r"([\w-]+)(?: (?![?*{])|\\s\+|$)")
 _LITERAL = re.compile(r"(?:\\b)?([\w-]+)(?![\w?*{-])")
@@ -36,7 +40,7 @@ class Match(msgspec.Struct, frozen=True):
 
     route: ChatRoute
     text: str
-    found: re.Match[str]
+    found: Found | None
     arguments: dict[str, object]
     fault: str = ""
 
@@ -48,15 +52,17 @@ class Router:
         self._by_word: defaultdict[str, list[ChatRoute]] = defaultdict(list)
         self._any_word: list[ChatRoute] = []
         self._heard: list[tuple[str, ChatRoute]] = []
+        self._ranked = False
         for route in routes:
             self._add(route)
 
-    def match(self, text: str, address: Address | None) -> list[Match]:
-        """Return what is to be run for `text`: commands, if it is addressed to the bot, then what was heard.
+    def match(self, text: str, address: Address | None, room: Room | None = None) -> list[Match]:
+        """Return what is to be run for `text`, said in `room`, the highest priority first.
 
-        A command whose arguments do not convert is returned, with its fault, if no other command matches.
+        Of the same priority are commands, if it is addressed to the bot, then what was heard.  A command whose arguments do not
+        convert is returned, with its fault, if no other command matches.
         """
-        matches = list(self._find(text, address))
+        matches = list(self._find(text, address, room))
         if len(matches) <= 1:  # as nearly always
             return matches
         clean: dict[Callable[..., Any], Match] = {}
@@ -67,25 +73,31 @@ class Router:
             else:
                 clean.setdefault(match.route.call, match)
         told = any(match.route.addressed for match in clean.values())
-        return [*clean.values()] if told else [*faulty[:1], *clean.values()]
+        wanted = [*clean.values()] if told else [*faulty[:1], *clean.values()]
+        return _rank(wanted) if self._ranked else wanted
 
-    def _find(self, text: str, address: Address | None) -> Iterator[Match]:
+    def _find(self, text: str, address: Address | None, room: Room | None) -> Iterator[Match]:
         if address is not None and len(address.command) <= MAX_TEXT:
             for route in self._candidates(address.command):
-                if found := route.pattern.fullmatch(address.command):
-                    yield _read(route, address.command, found)
-        folded = text[:MAX_TEXT].casefold() if self._heard else ""
+                if route.constraints.allow(room) and (match := _try(route, address.command)):
+                    yield match
+        if not self._heard:
+            return
+        heard = text[:MAX_TEXT]
+        folded = heard.casefold()
         for literal, route in self._heard:
-            found = route.pattern.search(text, 0, MAX_TEXT) if literal in folded else None
-            if found and not (match := _read(route, text, found)).fault:
-                yield match
+            if literal in folded and route.constraints.allow(room):
+                match = _try(route, heard)
+                if match and not match.fault:
+                    yield match
 
     def _candidates(self, command: str) -> Iterable[ChatRoute]:
         word = command.split(None, 1)[0].casefold() if command else ""
         return [*self._by_word.get(word, ()), *self._any_word]
 
     def _add(self, route: ChatRoute) -> None:
-        pattern = route.pattern.pattern
+        pattern = route.pattern.text
+        self._ranked = self._ranked or bool(route.constraints.priority or route.constraints.stop)
         if not route.addressed:
             self._heard.append((find_literal(pattern), route))
         elif word := find_first_word(pattern):
@@ -113,8 +125,27 @@ def _has_choice(pattern: str) -> bool:
     return "|" in pattern
 
 
-def _read(route: ChatRoute, text: str, found: re.Match[str]) -> Match:
+def _rank(matches: list[Match]) -> list[Match]:
+    """Return those of `matches` that are to be run, the highest priority first."""
+    ranked = sorted(matches, key=lambda match: -match.route.constraints.priority)
+    stops = (n for n, m in enumerate(ranked, 1) if m.route.constraints.stop and not m.fault)
+    return ranked[: next(stops, None)]
+
+
+def _try(route: ChatRoute, text: str) -> Match | None:
+    """Return what `route` makes of `text`, or nothing if it is not for it."""
+    given = route.options.take(text) if route.options else None
     try:
-        return Match(route, text, found, route.read(found))
+        found = route.pattern.find(given.rest if given else text)
+    except TooSlow as error:
+        log.error("a pattern is too slow", route=route.name, pattern=route.pattern.text)
+        return Match(route, text, None, {}, f"I cannot tell in time what to do: {error}.")
+    if found is None:
+        return None
+    if given and given.fault:
+        return Match(route, text, found, {}, given.fault)
+    try:
+        arguments = route.read(found)
     except ValueError as error:
         return Match(route, text, found, {}, str(error))
+    return Match(route, text, found, {**arguments, **given.values} if given else arguments)

@@ -6,29 +6,35 @@ Everything a declaration and a signature can disagree about is found here, befor
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from msgspec.json import encode
+
+from hachat.bot.arguments import Kind, convert
+from hachat.bot.constraints import FREE, Constraints
 from hachat.bot.description import Usage
 from hachat.bot.handler import (
     DECLARED,
     ChatDeclaration,
     Declaration,
+    EventDeclaration,
     Handler,
     HookDeclaration,
     JobDeclaration,
+    MiddlewareDeclaration,
+    Point,
 )
+from hachat.bot.options import Options
+from hachat.bot.patterns import Found, Pattern
 from hachat.bot.policy import PLAIN, Policy
 from hachat.bot.signature import Decode, Signature
 from hachat.core.errors import HandlerError
+from hachat.core.messages import Event
 from hachat.core.slots import Schedule
-
-QUOTED = 40
-"""Characters of what somebody said that are said back to them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,24 +54,28 @@ class Route:
 
 @dataclass(frozen=True, eq=False)
 class ChatRoute(Route):
-    """A method that is run for what is said; `kinds` are its arguments and what each is converted to."""
+    """A method that is run for what is said.
 
-    pattern: re.Pattern[str]
+    `kinds` are its arguments and what each is converted to, those that the pattern's groups give and those that are `options`.
+    """
+
+    pattern: Pattern
     addressed: bool
     usage: Usage
     groups: frozenset[str] = frozenset()
-    kinds: Mapping[str, type] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    constraints: Constraints = FREE
+    options: Options | None = None
 
-    def read(self, found: re.Match[str]) -> dict[str, object]:
-        """Return the method's arguments; a group that took no part is left to the parameter's default.
+    def read(self, found: Found) -> dict[str, object]:
+        """Return the arguments in the pattern's groups; one that took no part is left to the parameter's default.
 
         Raises:
             ValueError: a value is not of the kind the method asks for; says so to the user.
         """
-        if not self.kinds:
-            return {}
-        said = {name: found[name] for name in self.kinds if found[name] is not None}
-        return {name: _convert(name, text, self.kinds[name]) for name, text in said.items()}
+        names = self.pattern.names
+        said = {name: found[name] for name in names if found[name] is not None}
+        return {name: convert(name, text, self.kinds[name]) for name, text in said.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +110,13 @@ class HookRoute(Route):
 class JobRoute(Route):
     """A method that is run when something is due: at the slots of `schedule`, or when a timer names it.
 
-    `method` is its name without the number of the decorator; `argument` receives the data, if any.
+    `method` is its name without the number of the decorator; `argument` receives the data, if any.  With `startup` it is due
+    when the cluster starts.
     """
 
     method: str
     schedule: Schedule | None = None
+    startup: bool = False
     argument: str = ""
     optional: bool = False
     decode: Decode = bytes
@@ -127,6 +139,35 @@ class JobRoute(Route):
             raise ValueError("the data is nested too deep") from None
 
 
+@dataclass(frozen=True, eq=False)
+class EventRoute(Route):
+    """A method that is run when something happens; `argument` receives what is told of it, if any."""
+
+    event: str
+    argument: str = ""
+    decode: Decode = bytes
+
+    def read(self, event: Event) -> dict[str, object]:
+        """Return the argument that receives what `event` tells.
+
+        Raises:
+            ValueError: it is not what the method's annotation asks for; says how.
+        """
+        if not self.argument:
+            return {}
+        try:
+            return {self.argument: self.decode(event.body.encode() or encode(event.data))}
+        except RecursionError:
+            raise ValueError("the data is nested too deep") from None
+
+
+@dataclass(frozen=True, eq=False)
+class MiddlewareRoute(Route):
+    """A method that is run with all that passes at one `point`: what is received, the calls of routes, or what is replied."""
+
+    point: Point
+
+
 def bind(handler: Handler) -> list[Route]:
     """Return the routes that `handler` declares, in the order of its methods.
 
@@ -144,12 +185,6 @@ def bind(handler: Handler) -> list[Route]:
     return routes
 
 
-def shorten(said: str) -> str:
-    """Return what somebody said as a short quotation on one line."""
-    line = " ".join(said[: QUOTED * 2].split())
-    return f'"{line}"' if len(line) <= QUOTED else f'"{line[: QUOTED - 1]}…"'
-
-
 def _bind_all(handler: Handler) -> Iterator[Route]:
     cls = type(handler)
     for name in dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base)):
@@ -162,27 +197,47 @@ def _bind_all(handler: Handler) -> Iterator[Route]:
 def _bind_one(name: str, handler: str, call: Callable[..., Any], declared: Declaration) -> Route:
     signature = Signature(call)
     if isinstance(declared, ChatDeclaration):
-        kinds = _read_kinds(declared.pattern, signature)
-        return ChatRoute(name, handler, call, **vars(declared), kinds=kinds)
+        return ChatRoute(
+            name, handler, call, **{**vars(declared), **_read_chat(declared, signature)}
+        )
     if isinstance(declared, HookDeclaration):
         body, decode = _read_body(declared.path, signature)
         return HookRoute(name, handler, call, **vars(declared), body=body, decode=decode)
+    if isinstance(declared, MiddlewareDeclaration):
+        return MiddlewareRoute(name, handler, call, **vars(declared))
+    if isinstance(declared, EventDeclaration):
+        data = _read_data(signature)
+        data.pop("optional", None)
+        return EventRoute(name, handler, call, **vars(declared), **data)
     method = re.sub(r"-\d+$", "", name)
-    return JobRoute(
-        name, handler, call, method, **vars(declared), **_read_data(declared, signature)
-    )
+    return JobRoute(name, handler, call, method, **vars(declared), **_read_due(declared, signature))
 
 
-def _read_kinds(pattern: re.Pattern[str], signature: Signature) -> dict[str, type]:
-    for name in pattern.groupindex:
+def _read_chat(declared: ChatDeclaration, signature: Signature) -> dict[str, Any]:
+    """Return what a route knows of its arguments: groups of its pattern, and options of a command."""
+    groups = declared.pattern.names
+    for name in groups:
         if name not in signature.names:
             raise signature.fault(f"the pattern's group {name!r} has no parameter; add {name}: str")
+    options = [
+        name
+        for name in signature.names
+        if declared.addressed and name not in groups and signature.is_keyword(name)
+    ]
     for name in signature.names:
-        if name not in pattern.groupindex and not signature.is_optional(name):
+        if name not in (*groups, *options) and not signature.is_optional(name):
             raise signature.fault(
                 f"nothing supplies {name!r}; add (?P<{name}>...) to the pattern or give it a default"
             )
-    return {name: signature.read_kind(name) for name in pattern.groupindex}
+    kinds = {name: signature.read_kind(name) for name in (*groups, *options)}
+    if not options:
+        return {"kinds": kinds}
+    required = frozenset(name for name in options if not signature.is_optional(name))
+    parsed = Options({name: kinds[name] for name in options}, required)
+    usage = declared.usage
+    if "--" not in usage.line:
+        usage = replace(usage, line=f"{usage.line} {parsed.usage}")
+    return {"kinds": kinds, "options": parsed, "usage": usage}
 
 
 def _read_body(path: str, signature: Signature) -> tuple[str, Decode]:
@@ -202,8 +257,17 @@ def _read_body(path: str, signature: Signature) -> tuple[str, Decode]:
     return (bodies[0], signature.read_decoder(bodies[0])) if bodies else ("", bytes)
 
 
-def _read_data(declared: JobDeclaration, signature: Signature) -> dict[str, Any]:
+def _read_due(declared: JobDeclaration, signature: Signature) -> dict[str, Any]:
     """Return what a route knows of the argument that receives a job's data."""
+    data = _read_data(signature)
+    if data and (declared.schedule or declared.startup) and not data["optional"]:
+        source = "a schedule" if declared.schedule else "a start"
+        raise signature.fault(f"{source} gives no data; give {data['argument']} a default")
+    return data
+
+
+def _read_data(signature: Signature) -> dict[str, Any]:
+    """Return what is known of the one argument that receives data, if there is one."""
     if len(signature.names) > 1:
         raise signature.fault(
             f"only one of {', '.join(signature.names)} can be the data; put them into a msgspec.Struct"
@@ -211,19 +275,5 @@ def _read_data(declared: JobDeclaration, signature: Signature) -> dict[str, Any]
     if not signature.names:
         return {}
     (name,) = signature.names
-    optional = signature.is_optional(name)
-    if declared.schedule and not optional:
-        raise signature.fault(f"a schedule gives no data; give {name} a default")
     decode = signature.read_json(name, "the data")
-    return {"argument": name, "optional": optional, "decode": decode}
-
-
-def _convert(name: str, said: str, kind: type) -> object:
-    try:
-        value: object = kind(said)
-    except ValueError:
-        value = math.nan
-    if isinstance(value, float) and not math.isfinite(value):
-        noun = "a whole number" if kind is int else "a number"
-        raise ValueError(f"{name} must be {noun}, not {shorten(said)}.")
-    return value
+    return {"argument": name, "optional": signature.is_optional(name), "decode": decode}

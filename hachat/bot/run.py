@@ -15,7 +15,7 @@ import trio
 from hachat.bot.policy import DELAYS, PLAIN, Policy, Retry, choose_delay
 from hachat.bot.replies import Replies
 from hachat.bot.timers import Timers
-from hachat.core.messages import Inbound, Message, Reply, choose_key, name_replies
+from hachat.core.messages import Event, Inbound, Message, Reply, choose_key, name_replies
 from hachat.store.commits import Later
 
 log = structlog.get_logger(__name__)
@@ -198,7 +198,7 @@ class Run:
         inbound = self.inbound
         waits = [choose_delay(inbound.attempt, dice) if f.after is None else f.after for f in again]
         fields: dict[str, object] = {"attempt": inbound.attempt + 1, "v": max(2, inbound.v)}
-        if isinstance(inbound, Message):
+        if isinstance(inbound, Message | Event):
             fields["only"] = tuple(failure.route for failure in again)
         return min(waits), msgspec.structs.replace(inbound, **fields)
 
@@ -210,10 +210,10 @@ class Run:
         )
 
     @property
-    def letter(self) -> Message | None:
+    def letter(self) -> Message | Event | None:
         """What to keep of a message of which only some routes are given up; None if that is all of it, or nothing."""
         inbound, lost = self.inbound, tuple(failure.route for failure in self._list_lost())
-        if not lost or "" in lost or not isinstance(inbound, Message):
+        if not lost or "" in lost or not isinstance(inbound, Message | Event):
             return None
         others = self._again or self._ended - set(lost)
         return msgspec.structs.replace(inbound, only=lost, v=max(2, inbound.v)) if others else None

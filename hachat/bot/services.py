@@ -9,6 +9,7 @@ from typing import Protocol
 from hachat.bot.http import Http
 from hachat.bot.memory import Storage
 from hachat.bot.people import People
+from hachat.bot.throttle import LocalThrottle, Throttle
 from hachat.bot.transient import TransientMemory
 from hachat.core.errors import NotFound, Unsupported
 from hachat.core.messages import Operation, Room, User
@@ -72,7 +73,8 @@ class Services:
     """Whoever puts a robot into a cluster fills these in, before the first message.
 
     `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
-    which `people` knows, `memory` is what all handlers remember, `http` has the clients for other services.
+    which `people` knows, `memory` is what all handlers remember, `http` has the clients for other services, `throttle` counts how
+    often routes are run.
     """
 
     ask: Ask = ask_nobody
@@ -81,6 +83,7 @@ class Services:
     people: People = field(default_factory=People)
     memory: Storage = field(default_factory=TransientMemory)
     http: Http = field(default_factory=Http)
+    throttle: Throttle = field(default_factory=LocalThrottle)
 
     def know(self, people: People) -> None:
         """Let whoever is met be noted in `people`, and found there."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from hachat.bot.arguments import KINDS, Kind
 from hachat.core.errors import HandlerError
 
 Decode = Callable[[bytes], Any]
@@ -52,8 +53,12 @@ class Signature:
         """Tell whether the method can do without `name`."""
         return self._parameters[name].default is not inspect.Parameter.empty
 
-    def read_kind(self, name: str) -> type:
-        """Return what text is converted to for `name`: str, int or float; `int | None` counts as int.
+    def is_keyword(self, name: str) -> bool:
+        """Tell whether `name` can be given by its name only."""
+        return self._parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+
+    def read_kind(self, name: str) -> Kind:
+        """Return what text is converted to for `name`, one of `KINDS`; `int | None` counts as int.
 
         Raises:
             HandlerError: it is annotated as anything else.
@@ -62,9 +67,10 @@ class Signature:
         if typing.get_origin(hint) in (typing.Union, types.UnionType):
             choices = [choice for choice in typing.get_args(hint) if choice is not types.NoneType]
             hint = choices[0] if len(choices) == 1 else hint
-        if hint not in (str, int, float):
-            raise self.fault(f"{name} must be a str, an int or a float, not {hint!r}")
-        kind: type = hint
+        if hint not in KINDS:
+            kinds = ", ".join(kind.__name__ for kind in KINDS)
+            raise self.fault(f"{name} must be one of {kinds}, not {hint!r}")
+        kind: Kind = hint
         return kind
 
     def read_decoder(self, name: str) -> Decode:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 
 from hachat.bot.description import Usage
+from hachat.bot.quoting import shorten
 from hachat.bot.router import MAX_TEXT
-from hachat.bot.routes import shorten
 from hachat.core.addressing import Address
 
 _LONGEST_NAME = 2

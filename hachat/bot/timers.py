@@ -11,7 +11,8 @@ from typing import Protocol
 import msgspec
 
 from hachat.core.ids import make_id
-from hachat.core.messages import Job
+from hachat.core.messages import Event, Job
+from hachat.core.names import normalise
 from hachat.core.slots import parse_duration
 from hachat.core.wire import encode
 from hachat.store.commits import Later
@@ -61,6 +62,16 @@ class Timers:
     def __iter__(self) -> Iterator[Later]:
         return iter(self._made.values() if self._kept else ())
 
+    def lend(self, route: str, handler: str) -> Timers:
+        """Return a record for a route that is run as a part of this one."""
+        return Timers(route, handler, self._find)
+
+    def adopt(self, lent: Timers) -> None:
+        """Take over what was asked of a record that was lent."""
+        lent.close()
+        with self._lock:
+            self._made |= lent._made
+
     def set(self, delay: str | float, target: str, data: object, name: str) -> None:
         """Have the method or route `target` run after `delay`.
 
@@ -75,7 +86,7 @@ class Timers:
             route = self._find(self._handler, target)
         except LookupError as error:
             raise ValueError(f"{self._route}: {error.args[0]}") from None
-        text = "" if data is None else msgspec.json.encode(data).decode()
+        text = write_json(data)
         route.read(
             text
         )  # what the method could not be given fails here, where its author can see why
@@ -84,6 +95,18 @@ class Timers:
         job = Job(id_, route.name, at, text)
         encode(job)
         self._add(Later(self._scope(name) if name else id_, seconds, "work", job))
+
+    def publish(self, name: str, data: object) -> None:
+        """Have the whole cluster told once that `name` happens.
+
+        Raises:
+            ValueError, TypeError, RuntimeError, WireError: as `set` does.
+        """
+        at = time.time()
+        id_ = make_id(at, random.getrandbits(80))
+        event = Event(id_, normalise(name), at, body=write_json(data))
+        encode(event)
+        self._add(Later(id_, 0.0, "work", event))
 
     def cancel(self, name: str) -> None:
         """Take back the timer that was set under `name`, by any run of this handler.
@@ -123,3 +146,12 @@ class Timers:
                 )
             self._made.pop(later.id, None)
             self._made[later.id] = later
+
+
+def write_json(data: object) -> str:
+    """Return `data` as JSON, nothing for None.
+
+    Raises:
+        TypeError: that cannot be done.
+    """
+    return "" if data is None else msgspec.json.encode(data).decode()

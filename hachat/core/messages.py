@@ -170,8 +170,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", t
     """Something that happened and was not said, on its way to whoever wants to know: somebody joined, a topic changed.
 
     `name` is what happened (`joined`), `adapter` the chat service where it did, empty for what did not happen on one.  `room`
-    and `user` are where and by whom, as far as there is such; `data` is the rest.  `at` is Unix seconds.  `event` is the
-    service's id for it, by which a second delivery is recognised, `retried` as in a `Message`.
+    and `user` are where and by whom, as far as there is such; `data` is the rest.  What a handler publishes has a `body` instead,
+    which is JSON.  `at` is Unix seconds.  `event` is the service's id for it, by which a second delivery is recognised; `only`
+    and `retried` are as in a `Message`.
     """
 
     id: str
@@ -181,8 +182,10 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", t
     room: Room | None = None
     user: User | None = None
     data: dict[str, str] = {}
+    body: str = ""
     event: str = ""
     attempt: int = 0
+    only: tuple[str, ...] = ()
     retried: str = ""
     v: int = msgspec.field(default_factory=lambda: 3)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import trio
 from msgspec.structs import replace
@@ -46,6 +46,7 @@ class MasterDuty:
         floor: FloorKeeper,
         notifier: Notifier,
         newest: Newest,
+        tell: Callable[[str, str], None] = lambda name, about: None,  # noqa: ARG005 - nobody wants to know
     ) -> None:
         self._settings = settings
         self._link = link
@@ -56,6 +57,7 @@ class MasterDuty:
         self._floor = floor
         self._notifier = notifier
         self._newest = newest
+        self._tell = tell
 
     async def get_ready(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Do whatever can be done of it before the lease is ours, and keep that until cancelled."""
@@ -69,6 +71,7 @@ class MasterDuty:
         """
         await self._floor.keep(term.epoch)
         self._notifier.status(f"master, epoch {term.epoch}")
+        self._tell("master gained", str(term.epoch))
         outbound = Outbound(self._link, self._keys, term.token, lambda: self._inbound.limits)
         rooms = Rooms(self._link, self._keys)
         drain = Drain(
@@ -101,6 +104,7 @@ class MasterDuty:
                 chat.cancel_scope.cancel()
         finally:
             self._notifier.status("standby")
+            self._tell("master lost", str(term.epoch))
 
     async def _enqueue(self, messages: Sequence[Message]) -> list[Queued]:
         order = self._inbound.limits.order

@@ -44,6 +44,7 @@ from hachat.daemon.duty import MasterDuty
 from hachat.daemon.examiner import Examiner
 from hachat.daemon.facade import Facade
 from hachat.daemon.floor import FloorKeeper
+from hachat.daemon.herald import Herald
 from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
 from hachat.daemon.workforce import Workforce
@@ -58,6 +59,7 @@ from hachat.store.members import Member, Members, check_layout, read_newest_sche
 from hachat.store.memory import Memory
 from hachat.store.peers import read_peers
 from hachat.store.people import KINDS, Directory
+from hachat.store.rates import Rates
 from hachat.store.retry import retry
 from hachat.store.status import Status
 from hachat.tasks.services import finish_unless, running
@@ -99,6 +101,8 @@ class Node:
         robot.services.memory = Memory(link, self._keys)
         self._people = People(*(Directory(link, self._keys, kind) for kind in KINDS))
         robot.services.know(self._people)
+        robot.services.throttle = Rates(link, self._keys).take
+        self._herald = Herald(robot, self._inbound.enqueue)
         self._roster = Roster(
             self.name,
             settings.lease.priority,
@@ -117,6 +121,7 @@ class Node:
             floor=self._floor,
             notifier=notifier,
             newest=self._newest,
+            tell=partial(self._herald.tell, node=self.name),
         )
         jobs = Jobs(link, self._keys)
         self._scheduler = Scheduler(jobs, robot.jobs)
@@ -200,6 +205,10 @@ class Node:
         await retry(partial(check_layout, self._link, self._keys))
         await join(members)
         await retry(self._roster.look)
+        me = members.me
+        if await retry(members.begin):
+            self._herald.begin(me.consumer)
+        self._herald.tell("node joined", me.node, me.consumer)
 
     def _introduce(self, url: str) -> Member:
         work = self._settings.worker
@@ -239,11 +248,14 @@ class Node:
                 running(self._examiner.run),
                 running(self._people.run),
                 running(chat_states.run),
+                running(self._herald.run),
                 running(self._roster.run),
             ):
                 yield chat_states
         finally:
             with trio.move_on_after(GOODBYE, shield=True):
+                self._herald.tell("node left", members.me.node, members.me.consumer)
+                await self._herald.flush()
                 if await leave(members):
                     self._holder.remove()
 
@@ -251,6 +263,8 @@ class Node:
         # Or what is taken over would lie here until we are gone.
         if not self._leaving and not self._roster.drained:
             self._recovery.notice(consumers)
+            for consumer in consumers:
+                self._herald.tell("node left", consumer.rpartition(":")[0], consumer)
 
     def _hear_beat(self) -> None:
         self._recovery.beaten()

@@ -14,6 +14,7 @@ layout                  string              number of this table's layout; a rel
 nodes                   zset                consumer `<node>:<boot>` -> end of its node lease, Redis milliseconds
 members                 hash                consumer -> what the node says of itself, JSON
 gone                    hash                consumer of a node that died -> end of its lease, Redis milliseconds
+life                    zset                consumers since the cluster started, the first of them in front, see `life.lua`
 ready:<lane>            stream, group       conversations with waiting messages; one entry each while non-empty
 mailbox:<conversation>  list                `<id>|<envelope>`, oldest first, only while non-empty
 seen:<source>           string, PX          an event that was queued; a second delivery is recognised by it
@@ -46,6 +47,7 @@ memory                  hash                handler -> bytes of the keys and val
 memory:<handler>        hash                key -> value, JSON; of a handler's choice, see `memory.py`
 memory:<handler>:ends   zset                key -> when it is to be forgotten, Redis milliseconds; none for those that stay
 did:<change>            string, 60 s        what became of a change of memory; a repetition is recognised by it
+rate:<name>             string, PX          how often a route was run lately, of a user or in a room: `<arrival>|<told>`, see `rate.lua`
 doctor:<random>         any                 what `hachat doctor` tries its rights on; gone when it has
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room

@@ -15,7 +15,7 @@ from hachat.store.scripts import load
 from hachat.store.stream import Command
 from hachat.store.translation import unwrap
 
-_JOIN, _TELL, _BEAT, _LEAVE = map(load, ("join", "tell", "beat", "leave"))
+_JOIN, _TELL, _BEAT, _LEAVE, _LIFE = map(load, ("join", "tell", "beat", "leave", "life"))
 
 LAYOUT = 1
 """The layout of keys and the meaning of scripts; another number is another world."""
@@ -134,6 +134,15 @@ class Members:
             ),
         )
         return b"" if answer == b"OK" else bytes(answer[0])
+
+    async def begin(self) -> bool:
+        """Tell whether this node, which has joined, is the first of a cluster that starts; asked again, it is answered alike.
+
+        Raises:
+            StoreError: Redis did not answer, or said no; asking again is safe.
+        """
+        keys = [self._keys.of("life"), self._keys.of("nodes")]
+        return bool(await self._link.script(_LIFE, keys, (self.me.consumer,)))
 
     async def tell(self, me: Member) -> None:
         """Say again who this node is, because something about it has changed."""

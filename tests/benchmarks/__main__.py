@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.benchmarks.failover import (
 )
 from tests.benchmarks.idle import measure_idle
 from tests.benchmarks.latency import Latency, measure_latency
+from tests.benchmarks.routing import measure_routing
 from tests.benchmarks.throughput import measure_ancestors, measure_hachat
 from tests.benchmarks.worker import Cost, measure_worker, redis_seconds
 from tests.whole.oracle import Account
@@ -39,17 +41,19 @@ BINARY = Path(_FOUND) if _FOUND else None
 
 
 def main() -> None:
-    """Measure everything and print it."""
+    """Measure everything, or what is named, and print it."""
     print(
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}\n"
     )
     with tempfile.TemporaryDirectory() as name:
-        for title, value in measure(Path(name)):
+        parts = _measure_routing() if sys.argv[1:] == ["routing"] else measure(Path(name))
+        for title, value in parts:
             print(f"{title:<58} {value}", flush=True)
 
 
 def measure(directory: Path) -> Iterator[tuple[str, str]]:
     """Yield what was measured and its figure."""
+    yield from _measure_routing()
     yield from _measure_throughput(directory / "throughput")
     yield from _measure_worker(directory / "worker")
     yield from _measure_latency(directory / "latency")
@@ -79,6 +83,11 @@ def measure(directory: Path) -> Iterator[tuple[str, str]]:
         f"{len(silences)} masters killed: seconds until the next line is answered",
         f"median {median(silences):.1f}, worst {max(silences):.1f}  (target <= ttl 5 + 1)",
     )
+
+
+def _measure_routing() -> Iterator[tuple[str, str]]:
+    for title, seconds in measure_routing():
+        yield f"1,000 routes, {title}", f"{seconds * 1e6:.1f} µs  (target < 100)"
 
 
 def _measure_throughput(directory: Path) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hachat import Context, Handler, command, every, hear, hook, job
-from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, bind, shorten
+from hachat.bot.quoting import shorten
+from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, bind
 from hachat.core.errors import HandlerError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Opaque:
 def read(route: Any, text: str) -> dict[str, object]:
     """Return the arguments that `text` gives to a route."""
     assert isinstance(route, ChatRoute)
-    found = route.pattern.fullmatch(text)
+    found = route.pattern.find(text)
     assert found is not None
     return route.read(found)
 

@@ -120,7 +120,9 @@ def test_text_becomes_nothing_else(name: str, kind: str) -> None:
     with pytest.raises(HandlerError) as caught:
         of("mix").read_kind(name)
 
-    assert str(caught.value) == (f"Deploy.mix: {name} must be a str, an int or a float, not {kind}")
+    assert str(caught.value) == (
+        f"Deploy.mix: {name} must be one of str, int, float, bool, Duration, User, Room, not {kind}"
+    )
 
 
 @pytest.mark.parametrize(

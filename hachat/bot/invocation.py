@@ -1,0 +1,148 @@
+"""Calls the methods of handlers: whoever may, as often as they may, with middleware around, and then whoever wants to know of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+
+import structlog
+import trio
+
+from hachat.bot.arguments import look_up
+from hachat.bot.context import Context
+from hachat.bot.middleware import Chain, Proceed, Refused
+from hachat.bot.router import Match
+from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, Route
+from hachat.bot.services import Services
+from hachat.core.errors import FindError
+from hachat.core.messages import Event, Message
+from hachat.core.rates import format_wait
+
+log = structlog.get_logger(__name__)
+
+MOST_EMITTED = 8
+"""How far one emitted event may lead to another."""
+
+Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
+"""Tells whether the sender of a message is in one of the groups."""
+
+
+async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # noqa: ARG001 - a Permit
+    """Let nobody in: a command that names groups is not to be run by accident."""
+    return False
+
+
+def find_listeners(routes: Iterable[EventRoute], event: str) -> list[EventRoute]:
+    """Return those of `routes` that are run when `event` happens."""
+    return [route for route in routes if route.event == event]
+
+
+class Invoker:
+    """Calls routes; methods that are not async in a thread of `limiter`."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        listeners: Iterable[EventRoute],
+        services: Services,
+        permit: Permit,
+        limiter: trio.CapacityLimiter,
+    ) -> None:
+        self._chain = chain
+        self._listeners = tuple(listeners)
+        self._services = services
+        self._permit = permit
+        self._limiter = limiter
+
+    async def chat(self, match: Match, context: Context) -> None:
+        """Run what a text is for, or tell why not."""
+        groups = match.route.groups
+        if match.fault:
+            await context.reply(match.fault)
+        elif groups and not await self._permit(context.message, groups):
+            allowed = sorted(groups)
+            await context.reply(f"You may not do that: it is for {', '.join(allowed)}.")
+            await context.emit("route denied", {"route": match.route.name, "groups": allowed})
+            await self.tell(context)
+        elif (reason := await self._put_off(match.route, context.message)) is not None:
+            if reason and match.route.addressed:
+                await context.reply(reason)
+        else:
+            await self._run(match.route, context, partial(self._call_found, match, context))
+
+    async def hook(self, route: HookRoute, context: Context) -> None:
+        """Run what a webhook is for."""
+        arguments = {**context.webhook.variables, **route.read(context.webhook.body.encode())}
+        await self._run(route, context, partial(self._call, route, context, arguments))
+
+    async def job(self, route: JobRoute, context: Context) -> None:
+        """Run what has become due."""
+        arguments = route.read(context.job.data)
+        await self._run(route, context, partial(self._call, route, context, arguments))
+
+    async def event(self, route: EventRoute, context: Context) -> None:
+        """Run what wants to know of an event."""
+        arguments = route.read(context.event)
+        await self._run(route, context, partial(self._call, route, context, arguments))
+
+    async def tell(self, context: Context, depth: int = 0) -> None:
+        """Run whatever wants to know of what was emitted; one that fails is logged, and that is all."""
+        for name, body in context.emitted:
+            for route in find_listeners(self._listeners, name):
+                event = Event(context.id, name, time.time(), body=body)
+                lent = context.lend(route.name, route.handler, event)
+                try:
+                    await self._listen(route, lent, depth + 1)
+                    context.adopt(lent)
+                except* (Exception, SystemExit):
+                    log.exception("a listener failed", id=context.id, route=route.name, on=name)
+
+    async def _listen(self, route: EventRoute, context: Context, depth: int) -> None:
+        if depth > MOST_EMITTED:
+            raise RecursionError(f"{depth} events have led to one another; {route.name} is not run")
+        call = partial(self._call, route, context, route.read(context.event))
+        await self._chain.run(context, call)
+        await self.tell(context, depth)
+
+    async def _run(self, route: Route, context: Context, call: Proceed) -> None:
+        try:
+            await self._chain.run(context, call)
+        except Refused as refusal:
+            log.info("refused", id=context.id, route=route.name, reason=str(refusal))
+            if isinstance(context.inbound, Message) and str(refusal).strip():
+                await context.reply(str(refusal))
+        if context.emitted:
+            await self.tell(context)
+
+    async def _call_found(self, match: Match, context: Context) -> None:
+        route = match.route
+        try:
+            arguments = await look_up(
+                match.arguments, route.kinds, self._services, context.room.adapter
+            )
+        except FindError as error:
+            await context.reply(str(error))
+        else:
+            await self._call(route, context, arguments)
+
+    async def _put_off(self, route: ChatRoute, message: Message) -> str | None:
+        """Return None if the route may be run now, else what is to be said about that, if anything."""
+        rate = route.constraints.rate
+        if rate is None or message.attempt:
+            return None
+        turn = await self._services.throttle(rate.name(route.name, message), rate)
+        if not turn.wait:
+            return None
+        return f"Not so often, please: again in {format_wait(turn.wait)}." if turn.first else ""
+
+    async def _call(self, route: Route, context: Context, arguments: dict[str, object]) -> None:
+        if route.awaited:
+            await route.call(context, **arguments)
+            return
+        # The thread cannot be stopped: at the deadline it is left behind, and keeps its place until it ends.
+        await trio.to_thread.run_sync(
+            partial(route.call, context, **arguments),
+            abandon_on_cancel=True,
+            limiter=self._limiter,
+        )

@@ -1,0 +1,120 @@
+"""The options of a command: `--force`, `--to staging`, `-f`, wherever they stand among its words.
+
+They are the keyword-only parameters of its method.  What is left of the command is what its pattern describes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from hachat.bot.arguments import Kind, convert
+
+_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
+_QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
+_DASH = "\N{EM DASH}"  # what telephones make of two hyphens
+_OPTION = re.compile(
+    rf"(?:--|{_DASH})(?P<long>\w[\w-]*)(?:=(?P<value>.*))?|-(?P<short>[^\W\d_])", re.DOTALL
+)
+_END = ("--", _DASH)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A command without its options, and the options; `fault` says to the user what is wrong with them."""
+
+    rest: str
+    values: Mapping[str, object]
+    fault: str = ""
+
+
+class Options:
+    """The options that a command has: the `kinds` of their values by the names of parameters, and which are `required`."""
+
+    def __init__(self, kinds: Mapping[str, Kind], required: frozenset[str] = frozenset()) -> None:
+        self._kinds = kinds
+        self._required = required
+        self._names = {name.replace("_", "-"): name for name in kinds}
+        self._letters = {name[0]: name for name in reversed([*kinds])}
+
+    @property
+    def usage(self) -> str:
+        """How they are written, for the help."""
+        return " ".join(self._describe(name) for name in self._kinds)
+
+    def take(self, command: str) -> Given:
+        """Return `command` without its options, and what they are; after `--` there are none."""
+        values: dict[str, object] = {}
+        rest = ""
+        fault, end = "", 0
+        words = _WORD.finditer(command)
+        for word in words:
+            if word[0] in _END:
+                rest += command[end : word.start()].rstrip()
+                end = word.end()
+                break
+            option = _OPTION.fullmatch(word[0])
+            if option is None:
+                continue
+            rest += command[end : word.start()].rstrip()
+            end = word.end()
+            try:
+                end = self._read(option, words, end, values)
+            except ValueError as error:
+                fault = fault or str(error)
+        missing = [_write(name) for name in self._kinds if name in self._required - values.keys()]
+        if missing:
+            fault = fault or f"{' and '.join(missing)} must be given."
+        return Given((rest + command[end:]).strip(), values, fault)
+
+    def _read(
+        self,
+        option: re.Match[str],
+        words: Iterator[re.Match[str]],
+        end: int,
+        values: dict[str, object],
+    ) -> int:
+        """Note the value of an option, which may be the next word, and return where it ends."""
+        name, switch = self._find(option)
+        said = option["value"]
+        if not switch:
+            values[name] = False
+        elif said is None and self._kinds[name] is bool:
+            values[name] = True
+        else:
+            if said is None and (word := next(words, None)):
+                said, end = word[0], word.end()
+            if said is None:
+                raise ValueError(f"{_write(name)} needs a value.")
+            values[name] = convert(_write(name), _unquote(said), self._kinds[name])
+        return end
+
+    def _find(self, option: re.Match[str]) -> tuple[str, bool]:
+        """Return the parameter that an option stands for, and whether it is not switched off."""
+        said = option["long"] or option["short"]
+        if option["short"]:
+            name = self._letters.get(said)
+        else:
+            name = self._names.get(said.casefold())
+            off = self._names.get(said.casefold().removeprefix("no-"))
+            if name is None and off and self._kinds[off] is bool and option["value"] is None:
+                return off, False
+        if name is None:
+            near = get_close_matches(said.casefold(), self._names, n=1)
+            hint = f"did you mean --{near[0]}?" if near else f"there are {self.usage}."
+            raise ValueError(f"There is no option {option[0].partition('=')[0]}; {hint}")
+        return name, True
+
+    def _describe(self, name: str) -> str:
+        text = _write(name) if self._kinds[name] is bool else f"{_write(name)} {name.upper()}"
+        return text if name in self._required else f"[{text}]"
+
+
+def _write(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _unquote(word: str) -> str:
+    return _QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word)

@@ -23,6 +23,7 @@ from hachat.store.link import Link
 from hachat.store.members import Member, Members
 from hachat.store.memory import Memory
 from hachat.store.people import KINDS, Directory
+from hachat.store.rates import Rates
 
 _SLOTS = 8
 _LIFE = 3600.0
@@ -61,6 +62,7 @@ class Node:
         await self._queue.prepare()
         self._robot.services.ask = self._answers.ask
         self._robot.services.memory = Memory(self._link, self._keys)
+        self._robot.services.throttle = Rates(self._link, self._keys).take
         people = People(*(Directory(self._link, self._keys, kind) for kind in KINDS))
         self._robot.services.know(people)
         async with trio.open_nursery() as nursery:

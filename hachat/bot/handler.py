@@ -19,6 +19,7 @@ from hachat.bot.description import Usage
 from hachat.bot.patterns import Pattern, TooSlow
 from hachat.bot.policy import COMMAND_AGE, PLAIN, Policy
 from hachat.core.errors import HandlerError
+from hachat.core.signatures import SCHEMES, Scheme
 from hachat.core.slots import Missed, Schedule, parse_schedule
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,11 +48,13 @@ class ChatDeclaration:
 
 @dataclass(frozen=True)
 class HookDeclaration:
-    """An HTTP request that is accepted for a handler."""
+    """An HTTP request that is accepted for a handler, if it is signed with what the handler's attribute `secret` holds."""
 
     method: str
     path: str
     policy: Policy = PLAIN
+    signature: Scheme | None = None
+    secret: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,8 +169,19 @@ class Verb:
     def __init__(self, method: str) -> None:
         self.method = method
 
-    def __call__(self, path: str, *, age: float | None = None, **policy: Any) -> Callable[[F], F]:
+    def __call__(
+        self,
+        path: str,
+        *,
+        signature: Scheme | None = None,
+        secret: str = "secret",  # noqa: S107 - the name of an attribute
+        age: float | None = None,
+        **policy: Any,
+    ) -> Callable[[F], F]:
         """Run the method for each request to `path`, such as `/deploy/<app>`; see `docs/handlers.md` and `command`.
+
+        With `signature` only requests are accepted that are signed, as `github` or `slack` do it or with a plain `hmac`, by whoever
+        knows what the handler's attribute named `secret` holds.
 
         Raises:
             HandlerError: the path or the method cannot be used; says which and why.
@@ -184,8 +198,12 @@ class Verb:
                 raise HandlerError(
                     f"{where}: {path} names a variable twice; give each its own name"
                 )
+            if signature is not None and signature not in SCHEMES:
+                raise HandlerError(
+                    f"{where}: no signature {signature!r} is known; known are {', '.join(SCHEMES)}"
+                )
             how = read_policy(f"hook.{self.method.lower()}", function, policy, age)
-            return record(function, HookDeclaration(self.method, path, how))
+            return record(function, HookDeclaration(self.method, path, how, signature, secret))
 
         return declare
 

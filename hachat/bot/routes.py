@@ -34,6 +34,7 @@ from hachat.bot.policy import PLAIN, Policy
 from hachat.bot.signature import Decode, Signature
 from hachat.core.errors import HandlerError
 from hachat.core.messages import Event
+from hachat.core.signatures import Scheme, verify
 from hachat.core.slots import Schedule
 
 
@@ -86,6 +87,17 @@ class HookRoute(Route):
     path: str
     body: str = ""
     decode: Decode = bytes
+    signature: Scheme | None = None
+    secret: str = field(default="", repr=False)
+
+    def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        """Refuse a request that is not signed as it should be; `now` is Unix seconds.
+
+        Raises:
+            Unsigned: it is not; says why.
+        """
+        if self.signature is not None:
+            verify(self.signature, self.secret, headers, body, now)
 
     def check(self, body: bytes) -> None:
         """Refuse a body the method could not be given.
@@ -202,7 +214,9 @@ def _bind_one(name: str, handler: str, call: Callable[..., Any], declared: Decla
         )
     if isinstance(declared, HookDeclaration):
         body, decode = _read_body(declared.path, signature)
-        return HookRoute(name, handler, call, **vars(declared), body=body, decode=decode)
+        secret = _read_secret(declared, call, signature)
+        known = vars(declared) | {"secret": secret}
+        return HookRoute(name, handler, call, **known, body=body, decode=decode)
     if isinstance(declared, MiddlewareDeclaration):
         return MiddlewareRoute(name, handler, call, **vars(declared))
     if isinstance(declared, EventDeclaration):
@@ -211,6 +225,18 @@ def _bind_one(name: str, handler: str, call: Callable[..., Any], declared: Decla
         return EventRoute(name, handler, call, **vars(declared), **data)
     method = re.sub(r"-\d+$", "", name)
     return JobRoute(name, handler, call, method, **vars(declared), **_read_due(declared, signature))
+
+
+def _read_secret(declared: HookDeclaration, call: Callable[..., Any], signature: Signature) -> str:
+    """Return what requests must be signed with; nothing where they need not be."""
+    if declared.signature is None:
+        return ""
+    secret = getattr(getattr(call, "__self__", None), declared.secret, None)
+    if isinstance(secret, str) and secret:
+        return secret
+    raise signature.fault(
+        f"its requests are to be signed, but self.{declared.secret} holds no secret; set it in __init__, from the settings"
+    )
 
 
 def _read_chat(declared: ChatDeclaration, signature: Signature) -> dict[str, Any]:

@@ -72,6 +72,10 @@ class UsageError(HachatError):
     """A command was asked for something that cannot be done as asked."""
 
 
+class Unsigned(HachatError):
+    """A request is not signed by whoever should have sent it."""
+
+
 class StepDownRefused(UsageError):
     """The lease does not move as asked; `code` is why, for programs."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from math import inf
@@ -96,8 +96,12 @@ class Driver:
 
     # What happens otherwise.
 
-    async def request(self, method: str, path: str, body: object = b"") -> list[Said]:
+    async def request(
+        self, method: str, path: str, body: object = b"", headers: Mapping[str, str] | None = None
+    ) -> list[Said]:
         """Send a webhook, as to `/hooks` + `path`; a body that is not bytes is sent as JSON.
+
+        It counts as signed, where that is asked for.
 
         Raises:
             ValueError: the body would be refused at the door.
@@ -106,8 +110,10 @@ class Driver:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         route, variables = self._find_hook(method, path)
         route.check(data)
+        shown = {name.lower(): value for name, value in (headers or {}).items()}
         webhook = Webhook(
-            *(self.new_id(), route.name, method, path, self.now(), data.decode(), variables)
+            *(self.new_id(), route.name, method, path, self.now(), data.decode(), variables),
+            headers=shown,
         )
         return await self._listen([webhook], "work")
 

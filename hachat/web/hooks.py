@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
+from urllib.parse import parse_qsl
 
 import msgspec
 from quart import abort, request
 from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 
-from hachat.core.errors import HandlerError
+from hachat.core.errors import HandlerError, Unsigned
 from hachat.core.messages import Webhook
 from hachat.web.node import HookRoute, Node
 from hachat.web.responses import Answer, answer
@@ -33,8 +34,12 @@ EVENT_HEADERS = (
 MAX_EVENT = 200
 """Characters of a delivery id; it becomes part of a key in Redis."""
 
+_FORM = "application/x-www-form-urlencoded"
+
 _KEPT = re.compile(r"content-type|user-agent|x-.+", re.IGNORECASE)
-_SECRET = re.compile(r"auth|cookie|credential|key|password|secret|session|token", re.IGNORECASE)
+_SECRET = re.compile(
+    r"auth|cookie|credential|key|password|secret|session|signature|token", re.IGNORECASE
+)
 _VARIABLE = re.compile(r"<(?:([^<>:]+):)?[^<>:]+>")
 
 
@@ -82,6 +87,9 @@ def _receiver(node: Node, route: HookRoute) -> Callable[..., Awaitable[Answer]]:
         if request.method != route.method:
             return answer({})  # a HEAD of a GET route looks, and queues nothing
         body = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+        _authenticate(route, body, node.now())
+        if request.mimetype == _FORM:
+            body = _read_form(body)
         text = _read_json(body)
         _check(route, body)
         webhook = Webhook(
@@ -122,6 +130,21 @@ def event_id(headers: Headers) -> str:
                 abort(400, f"{name} has {len(event)} characters, at most {MAX_EVENT} are taken")
             return event
     return ""
+
+
+def _authenticate(route: HookRoute, body: bytes, now: float) -> None:
+    try:
+        route.authenticate({name.lower(): text for name, text in request.headers}, body, now)
+    except Unsigned as error:
+        abort(HTTPStatus.UNAUTHORIZED, str(error))
+
+
+def _read_form(body: bytes) -> bytes:
+    """Return a form as JSON: an object of its fields, of which the last of a name counts."""
+    try:
+        return msgspec.json.encode(dict(parse_qsl(body.decode(), keep_blank_values=True)))
+    except ValueError as error:
+        abort(400, f"the body is no form: {error}")
 
 
 def _read_json(body: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -29,6 +29,13 @@ class HookRoute(Protocol):
     def path(self) -> str:
         """A Quart URL rule below `/hooks`, such as `/deploy/<app>`."""
         ...
+
+    def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        """Refuse a request that is not signed as it should be; `now` is Unix seconds.
+
+        Raises:
+            Unsigned: it is not; its text is shown to the sender.
+        """
 
     def check(self, body: bytes) -> None:
         """Refuse a body the handler could not read.

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hachat import Context, Handler, command, every, hear, hook, job
 from hachat.bot.quoting import shorten
 from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, bind
-from hachat.core.errors import HandlerError
+from hachat.core.errors import HandlerError, Unsigned
+from hachat.core.signatures import sign
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -335,3 +336,30 @@ def test_shorten(text: str) -> None:
     """A quotation is one short line, whatever was said."""
     assert len(shorten(text)) <= 42
     assert "\n" not in shorten(text)
+
+
+class Signed(Handler):
+    """Takes signed requests only."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    @hook.post("/signed", signature="hmac")
+    async def signed(self, ctx: Context) -> None:
+        """Take one."""
+
+
+def test_a_hook_knows_its_secret() -> None:
+    """From the handler; it is not shown with the route."""
+    (route,) = bind(Signed("key"))
+    assert isinstance(route, HookRoute)
+    route.authenticate({"x-signature-256": f"sha256={sign('key', b'x')}"}, b"x", 0.0)
+    with pytest.raises(Unsigned):
+        route.authenticate({}, b"x", 0.0)
+    assert "'key'" not in repr(route)
+
+
+def test_a_hook_without_its_secret_does_not_load() -> None:
+    """Rather than stand open."""
+    with pytest.raises(HandlerError, match=r"self\.secret holds no secret"):
+        list(bind(Signed("")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from quart.typing import TestClientProtocol
 
     from hachat.core.messages import Webhook
+from hachat.core.signatures import verify
 
 
 class FakeRoute:
@@ -27,6 +28,12 @@ class FakeRoute:
         self.method = method
         self.path = path
         self._check = check
+        self.secret = ""
+
+    def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        """Ask for a signature, if the test says so."""
+        if self.secret:
+            verify("github", self.secret, headers, body, now)
 
     def check(self, body: bytes) -> None:
         """Do what the test says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from werkzeug.datastructures import Headers
 
 from hachat.core.errors import HandlerError, QueueFull, StoreUnavailable, WireError
 from hachat.core.messages import Webhook
+from hachat.core.signatures import sign
 from hachat.web.hooks import EVENT_HEADERS, kept_headers
 from hachat.web.server import make_app
 
@@ -271,3 +273,34 @@ def test_only_known_kinds_of_headers_travel(headers: dict[str, str]) -> None:
     for name in kept_headers(Headers(headers)):
         assert name == name.lower()
         assert name in {"content-type", "user-agent"} or name.startswith("x-")
+
+
+async def test_a_request_must_be_signed_where_that_is_asked_for(
+    client: TestClientProtocol, node: FakeNode
+) -> None:
+    """By the bytes of its body, and before anything else is looked at."""
+    (route,) = [route for route in node.hooks if route.path == "/deployed"]
+    route.secret = "key"
+    signed = {"X-Hub-Signature-256": f"sha256={sign('key', b'[1]')}"}
+
+    refused = await client.post("/hooks/deployed", data=b"[2]", headers=signed)
+    unsigned = await client.post("/hooks/deployed", data=b"rubbish")
+    taken = await client.post("/hooks/deployed", data=b"[1]", headers=signed)
+
+    assert [answer.status_code for answer in (refused, unsigned, taken)] == [401, 401, 202]
+    assert "is not the signature of this body" in (await refused.get_json())["error"]
+    assert [webhook.body for webhook in node.queued] == ["[1]"]
+    assert "sha256=" not in str(node.queued)
+
+
+async def test_a_form_becomes_an_object(client: TestClientProtocol, node: FakeNode) -> None:
+    """As slash commands are sent."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    answer = await client.post(
+        "/hooks/deployed", data=b"text=web+1.4&user=Ada%20L&empty=", headers=form
+    )
+
+    assert answer.status_code == 202
+    (webhook,) = node.queued
+    assert msgspec.json.decode(webhook.body) == {"text": "web 1.4", "user": "Ada L", "empty": ""}

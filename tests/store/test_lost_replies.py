@@ -16,11 +16,12 @@ import trio
 
 import hachat.store.scripts
 from hachat.core.errors import StoreUnavailable
-from hachat.core.lease import Answer, Ask, Changed, Sight, Timing, Token
+from hachat.core.lease import Answer, Ask, Changed, Sight, Token
 from hachat.core.messages import Answer as Told
 from hachat.core.messages import Job, Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.stepdown import Order
+from hachat.core.timing import Timing
 from hachat.store import console, control, schedule
 from hachat.store.answers import Answers
 from hachat.store.commits import Commit, Head, Later, mark

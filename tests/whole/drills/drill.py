@@ -35,7 +35,8 @@ Play = Callable[[Lab], Awaitable[None]]
 class Drill:
     """What is done and what is allowed; `number` is the case's of the plan, `cuts` whether it needs cables to cut.
 
-    `lacks` tells what else it needs that is not there, `irc` that the chat server is a real one.
+    `lacks` tells what else it needs that is not there, `irc` that the chat server is a real one, `alone` that what it leaves
+    behind would spoil another drill.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Drill:
     cuts: bool = False
     lacks: Callable[[], str] = lambda: ""
     irc: bool = False
+    alone: bool = False
 
 
 def find_lack(drill: Drill, *, cables: bool) -> str:
@@ -84,19 +86,25 @@ async def play_all(
     *,
     rate: float = RATE,
 ) -> list[Verdict]:
-    """Play drills on one lab, or on two where some want a real chat server, and return what came of each.
+    """Play drills, one after the other, on as few labs as they allow, and return what came of each.
 
     A lab is left at a drill that leaves no order.  `tell` hears of each at once; their histories are left in `folder`.
     """
     verdicts: list[Verdict] = []
-    for irc in (False, True):
-        some = [drill for drill in drills if drill.irc is irc]
-        if some:
-            place = folder / "irc" if irc else folder
-            async with run_lab(place, ground, rate, irc=irc) as lab:
-                await mend(lab)
-                verdicts += [verdict async for verdict in _play_some(lab, some, tell)]
+    for number, some in enumerate(share_out(drills)):
+        place = folder / f"lab-{number}" if number else folder
+        async with run_lab(place, ground, rate, irc=some[0].irc) as lab:
+            await mend(lab)
+            verdicts += [verdict async for verdict in _play_some(lab, some, tell)]
     return verdicts
+
+
+def share_out(drills: Sequence[Drill]) -> list[list[Drill]]:
+    """Return the drills of each lab: together those that get on with one another."""
+    alone = [[drill] for drill in drills if drill.alone]
+    rest = [drill for drill in drills if not drill.alone]
+    together = [[drill for drill in rest if drill.irc is irc] for irc in (False, True)]
+    return [some for some in (*together, *alone) if some]
 
 
 async def _play_some(

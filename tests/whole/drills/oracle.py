@@ -213,6 +213,8 @@ def _check_events(case: Case) -> Iterator[str]:
 def _check_epochs(case: Case) -> Iterator[str]:
     seen: dict[str, int] = {}
     for looked in sorted(case.recent(Looked), key=lambda looked: looked.at):
+        if not looked.epoch:
+            continue  # a Redis that has forgotten everything knows of none
         if looked.epoch < seen.get(looked.node, 0):
             yield f"I12 {looked.node} saw epoch {looked.epoch} after {seen[looked.node]}"
         seen[looked.node] = looked.epoch

@@ -115,7 +115,13 @@ def masters(lab: Lab) -> int:
 
 DRILLS = (
     Drill("sentinels-reset", 6, "", reset, Bounds(3.0, terms=0)),
-    Drill("sentinels-forget", 6, "and are told again", forget, Bounds(FAILOVER, terms=1)),
+    Drill(
+        "sentinels-forget",
+        6,
+        "who asks them then does not believe them for ten seconds, as they know of fewer failovers than it does",
+        forget,
+        Bounds(FAILOVER + 10.0, terms=1),
+    ),
     Drill("redis-failover-twice", 6, "", fail_over_twice, Bounds(FAILOVER, terms=0)),
     Drill("first-sentinel-frozen", 7, "", freeze_first, Bounds(FAILOVER, terms=0)),
     Drill("sentinel-and-redis-killed", 7, "", kill_one, Bounds(FAILOVER + 0.5, terms=0)),

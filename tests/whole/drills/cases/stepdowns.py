@@ -169,7 +169,13 @@ async def wait_for(view: LeaseView, after: str, wanted: Callable[[Event], bool])
 DRILLS = (
     Drill("step-down-to-the-unfit", 18, "", step_down_to_the_unfit, Bounds(2.5, terms=0)),
     Drill("step-down-in-a-pause", 18, "", step_down_in_a_pause, Bounds(2.5, terms=1)),
-    Drill("pause-and-leader-killed", 18, "", die_in_a_pause, Bounds(_TTL + 8.0, terms=1)),
+    Drill(
+        "pause-and-leader-killed",
+        18,
+        "its next process waits out the ttl, once it is there",
+        die_in_a_pause,
+        Bounds(2 * _TTL + 6.0, terms=1),
+    ),
     Drill("step-down-twice-at-once", 18, "", step_down_twice, Bounds(2.5)),
     Drill("step-down-in-a-failover", 18, "", step_down_in_a_failover, Bounds(FAILOVER, terms=1)),
     Drill(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -16,9 +16,11 @@ import trio
 
 import hachat.store.scripts
 from hachat.core.errors import StoreUnavailable
+from hachat.core.known import Known
 from hachat.core.lease import Answer, Ask, Changed, Sight, Token
 from hachat.core.messages import Answer as Told
 from hachat.core.messages import Job, Message, Reply, Room, User
+from hachat.core.rates import Rate
 from hachat.core.settings import QueueSettings
 from hachat.core.stepdown import Order
 from hachat.core.timing import Timing
@@ -34,7 +36,10 @@ from hachat.store.keys import GROUP, LANES, Keys
 from hachat.store.lease import LeaseStore, LeaseView
 from hachat.store.link import Direct, Line, Link, make_client
 from hachat.store.members import Member, Members
+from hachat.store.memory import Change, Memory
 from hachat.store.outbound import Outbound, Report
+from hachat.store.people import Directory
+from hachat.store.rates import Rates
 from hachat.store.scripts import load
 from tests.store import letters
 from tests.store.proxy import Proxy
@@ -281,6 +286,36 @@ async def trim(ground: Ground) -> Act:
     return dead(ground.far, ground, most=1).trim
 
 
+def remember(how: Literal["set", "replace", "delete", "add"]) -> Prepare:
+    """Return what makes one kind of change ready."""
+
+    async def prepare(ground: Ground) -> Act:
+        """A handler changes what it remembers."""
+        await Memory(ground.link, ground.keys).change(
+            "karma", Change("ada", "set", b"41", life=60.0)
+        )
+        expected = b"41" if how == "replace" else None
+        one = Change("ada", how, b"1", expected=expected, id="c1")
+        return partial(Memory(ground.far, ground.keys).change, "karma", one)
+
+    prepare.__name__ = f"remember_{how}"
+    return prepare
+
+
+async def meet(ground: Ground) -> Act:
+    """Somebody is met who has another name than before."""
+    before, now = (
+        Known("t", "u1", name, first=1.0, last=at) for name, at in (("ada", 1.0), ("eva", 2.0))
+    )
+    await Directory(ground.link, ground.keys, "users").note([before])
+    return partial(Directory(ground.far, ground.keys, "users").note, [now])
+
+
+async def count(ground: Ground) -> Act:
+    """A run is counted; asked again it is counted once more, so that a limit is reached too early and never too late."""
+    return partial(Rates(ground.far, ground.keys).take, "deploy", Rate(10, 60.0))
+
+
 # Nodes
 
 
@@ -294,6 +329,12 @@ async def join(ground: Ground) -> Act:
 def replace_member(**facts: object) -> Member:
     """Return the node with something about it changed."""
     return msgspec.structs.replace(MEMBER, **facts)
+
+
+async def live(ground: Ground) -> Act:
+    """A node asks whether it is the first of a cluster that starts."""
+    await Members(ground.link, ground.keys, MEMBER).join()
+    return Members(ground.far, ground.keys, MEMBER).begin
 
 
 async def tell(ground: Ground) -> Act:
@@ -417,6 +458,13 @@ CASES = (
     Case("dead_resend", resend),
     Case("dead_drop", drop),
     Case("dead_trim", trim),
+    Case("memory_change", remember("set")),
+    Case("memory_change", remember("replace")),
+    Case("memory_change", remember("delete")),
+    Case("memory_change", remember("add")),
+    Case("met_note", meet),
+    Case("rate", count),
+    Case("life", live),
     Case("join", join),
     Case("tell", tell),
     Case("beat", beat),

@@ -4,7 +4,7 @@ What of the plan's cases other tests show:
 
 2   a stop between the look at the clock and the send    `tests/simulation`
 3   a machine that is suspended                          `tests/cluster/test_elector.py`, `tests/simulation`
-7   a Sentinel of the past, one that hangs               `tests/store/test_masters.py`, `tests/store/test_sentinel.py`
+7   a Sentinel of the past, one that hangs               `tests/store/test_masters.py`, `tests/store/test_sentinels.py`
 12  every script with its reply lost                     `tests/store/test_lost_replies.py`
 13  clocks of other speeds                               `tests/simulation`
 14  each refusal of Redis, and what follows from it      `tests/store/test_translation.py`, `tests/store/test_rights.py`

@@ -7,6 +7,7 @@ for, so that what it cannot start yet can be started elsewhere.
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -201,7 +202,7 @@ class Worker:
         if not aside and not run.once:
             return True
         tell = partial(self._queue.progress, token, visit.head, begun=run.once, aside=aside)
-        progress = await retry(tell)
+        progress = await retry(partial(tell, request=secrets.token_hex(8)))
         if progress.held is not Held.HELD:
             self._pass_over(visit, progress.held)
             return False

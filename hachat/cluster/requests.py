@@ -5,12 +5,14 @@ A master that cannot do its duty ends its term in the same way, without being as
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 import structlog
 import trio
 
 from hachat.cluster.handover import PREPARE, Successors
+from hachat.cluster.stepdown import insist
 from hachat.core.errors import StepDownCode, StepDownRefused, StoreError, UsageError
 from hachat.core.lease import Cause, Event, Token
 from hachat.core.timing import Timing
@@ -127,8 +129,10 @@ class Requests:
         raise StepDownRefused("Redis does not confirm the lease; ask again", "failed")
 
     async def _find_heir(self, event: Event) -> str:
+        find = partial(self._successors.find, self._token, event.to, PREPARE)
         try:
-            return await self._successors.find(self._token, event.to, PREPARE)
+            # Redis may be failing over: who asked could not even be told of a refusal.
+            return await insist(find, trio.current_time() + PREPARE)
         except StepDownRefused as error:
             if not event.force:
                 raise

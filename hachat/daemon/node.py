@@ -121,7 +121,7 @@ class Node:
             floor=self._floor,
             notifier=notifier,
             newest=self._newest,
-            tell=partial(self._herald.tell, node=self.name),
+            tell=lambda name, about: self._herald.tell(name, self.name, about),
         )
         jobs = Jobs(link, self._keys)
         self._scheduler = Scheduler(jobs, robot.jobs)

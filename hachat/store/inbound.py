@@ -232,10 +232,12 @@ class Inbound:
         replies: Sequence[Reply] = (),
         *,
         begun: Sequence[str] = (),
+        request: str = "",
         aside: str = "",
     ) -> Progress:
         """Queue replies of a message that is still being handled, each once, and note which routes are begun.
 
+        `request` names the question: asked again under that name, what it says is begun has not begun before.
         With `aside` the message is moved there, and its conversation goes on without it; the token then stands for
         `aside`, unless that conversation has messages before it.
 
@@ -245,7 +247,8 @@ class Inbound:
         arguments: list[str | bytes | int] = [GROUP, self._consumer, self.limits.outbox]
         arguments += (self._keys.mailbox(""), self._keys.outbox(""))
         arguments += (token.entry, token.conversation, head.id, aside)
-        arguments.append("".join(f"{route}\n" for route in begun))
+        lines = [f"#{request}", *begun] if request and begun else begun
+        arguments.append("".join(f"{line}\n" for line in lines))
         for reply in replies:
             arguments += (reply.room, mark(reply))
         names = ("counters", "outready", "bell", "dead", "said", "detached")

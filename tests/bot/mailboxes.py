@@ -50,6 +50,7 @@ class Mailboxes(Inbound):
     said: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     asides: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    requests: set[str] = field(default_factory=set)
     passed_on: list[Token] = field(default_factory=list)
     looks: int = 0
     _news: trio.Event = field(default_factory=trio.Event)
@@ -105,10 +106,13 @@ class Mailboxes(Inbound):
         replies: Sequence[Reply] = (),
         *,
         begun: Sequence[str] = (),
+        request: str = "",
         aside: str = "",
     ) -> Progress:
         """Queue replies early, note what begins, move a message aside."""
-        before = frozenset(self.said[head.id])
+        known = set(begun) if request in self.requests else set()
+        self.requests |= {request} - {""}
+        before = frozenset(self.said[head.id] - known)
         box = self.boxes[token.conversation]
         if self._find(token) is None or token.entry in self.lost or box[:1] != [head]:
             await self._answer("progress")

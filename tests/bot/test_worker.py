@@ -338,6 +338,20 @@ async def test_what_must_not_be_done_twice_is_noted_before_it_begins(
     assert second.replies[0].text == "Sorry, that went wrong (id taken)."
 
 
+async def test_a_beginning_that_was_noted_unheard_is_no_interruption(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A route that is at most once runs, though the answer that it may begin was lost, and is not taken for begun before."""
+    async with working() as stage:
+        stage.handler.policy = Policy(retry="never")
+        stage.queue.failures["progress"] = [AWAY, AWAY]
+        stage.queue.put("a", "new")
+        await stage.until_idle()
+
+    assert stage.handler.ended == ["new"]
+    assert [commit.give_up for commit in stage.queue.commits] == [""]
+
+
 async def test_the_letter_of_a_message_names_the_routes_that_are_given_up(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

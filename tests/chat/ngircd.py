@@ -23,7 +23,7 @@ _CONFIGURATION = """
     Name = irc.test.invalid
     AdminInfo1 = hachat tests
     Info = a server for tests
-    Listen = 127.0.0.1
+    Listen = {host}
     Ports = {port}
     MotdPhrase = hello
     ServerUID = {uid}
@@ -47,22 +47,32 @@ _CONFIGURATION = """
 
 def find_ngircd() -> str:
     """Return where ngircd is; where it is absent, skip the test on a laptop and fail it in CI."""
-    found = shutil.which("ngircd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    found = _look_for_ngircd()
     if found:
         return found
     if os.environ.get("CI"):
-        pytest.fail("ngircd is not installed")
-    pytest.skip("ngircd is not installed")
+        pytest.fail(lack_ngircd())
+    pytest.skip(lack_ngircd())
+
+
+def lack_ngircd() -> str:
+    """Return why there is no ngircd; an empty text if there is one."""
+    return "" if _look_for_ngircd() else "ngircd is not installed"
+
+
+def _look_for_ngircd() -> str | None:
+    return shutil.which("ngircd", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 
 @dataclass
 class Ngircd:
-    """An ngircd on loopback that can be killed and started again on the same ports."""
+    """An ngircd, on loopback if on no other `host`, that can be killed and started again on the same ports."""
 
     directory: Path
     password: str = ""
     port: int = field(default_factory=free_port)
     tls_port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -99,6 +109,7 @@ class Ngircd:
         path = self.directory / "ngircd.conf"
         path.write_text(
             _CONFIGURATION.format(
+                host=self.host,
                 port=self.port,
                 tls_port=self.tls_port,
                 uid=os.getuid(),
@@ -114,7 +125,7 @@ class Ngircd:
         deadline = monotonic() + 10
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1.0).close()
+                socket.create_connection((self.host, self.port), 1.0).close()
             except OSError as error:
                 if process.poll() is not None or monotonic() > deadline:
                     log = (self.directory / "ngircd.log").read_text()

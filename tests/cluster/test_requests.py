@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from hachat.cluster.elector import Elector
 from hachat.cluster.handover import PREPARE, Warm
 from hachat.cluster.term import Term
-from hachat.core.errors import StepDownCode, StepDownRefused, UsageError
+from hachat.core.errors import StepDownCode, StepDownRefused, StoreUnavailable, UsageError
 from hachat.core.lease import Event, Sight
 from tests.cluster.fake_lease import FakeServer
 from tests.cluster.test_elector import Duty, Network, elect, start
@@ -133,6 +133,28 @@ async def test_the_next_best_is_asked_where_nobody_is_named(
     network.server.step_down("")
     await trio.sleep(1)
     assert holder(network.server) == "c"
+
+
+async def test_a_redis_that_fails_over_is_asked_again_for_candidates(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """Asked to step down as Redis fails over, a master finds its successor afterwards, and refuses nobody meanwhile."""
+    back = trio.current_time() + 2.0
+
+    async def find(to: str) -> Sequence[str]:
+        if trio.current_time() < back:
+            raise StoreUnavailable("a failover is under way")
+        return [to]
+
+    term = await start(nursery, elect(network, choose=find), Duty(0.0))
+    await live(network, nursery)
+    network.server.step_down("b")
+    with trio.fail_after(30):
+        await term.over.wait()
+    await trio.sleep(0.5)
+
+    assert holder(network.server) == "b"
+    assert network.refusals == []
 
 
 async def test_forced_it_leaves_without_a_successor(

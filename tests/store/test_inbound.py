@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -740,6 +741,23 @@ async def test_another_node_s_run_repeats_nothing_that_was_said(
 
     assert await waiting_replies(link, keys) == ["m1/r/1", "m1/r/2"]
     assert await leftovers(link, keys) & {"said", "detached"} == set()
+
+
+async def test_what_begins_has_not_begun_before_because_it_was_asked_twice(
+    inbound: Inbound, link: Link, keys: Keys
+) -> None:
+    """Asked again under its name, as after a lost answer, a question is told what it was told; under another name, all."""
+    token, head = await take_one(inbound, message(1))
+    begins = partial(inbound.progress, token, head, begun=["deploy.ship", "log"])
+
+    for _ in range(3):
+        assert (await begins(request="r1")).said == frozenset()
+    await inbound.progress(token, head, [reply(1)])
+    again = await begins(request="r1")
+    other = await begins(request="r2")
+
+    assert again.said == {"m1/r/1"}
+    assert other.said >= {"m1/r/1", "deploy.ship", "log"}
 
 
 async def test_a_message_moved_aside_lets_its_conversation_go_on(

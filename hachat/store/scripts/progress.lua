@@ -4,7 +4,8 @@
 -- KEYS  1 ready (stream)  2 counters (hash)  3 outready (zset)  4 bell (list)  5 dead (stream)  6 said (hash)
 --       7 detached (hash)
 -- ARGV  1 group  2 consumer  3 most replies in an outbox  4 prefix of mailbox keys  5 prefix of outbox keys  6 token
---       7 conversation  8 id of the head  9 conversation to move it to, or ''  10 routes that begin, each on a line, or ''
+--       7 conversation  8 id of the head  9 conversation to move it to, or ''  10 routes that begin, each on a line, or '';
+--       before them may stand a line that begins with # and names this question
 --       11.. for each reply: room, '<id>|<envelope>'
 -- =>    {'LOST'} it is not this consumer's (any more)
 --       {'HELD', said before} | {'QUEUED', said before} it waits behind others in the conversation it was moved to, and the
@@ -12,6 +13,7 @@
 --       came from the token is given back
 --       said before: ids of replies and routes begun, each between line feeds
 --
+-- Asked again under one name, as after a lost answer, what begins has not begun before.
 -- After a move the token stands for the conversation the message was moved to, and the one it came from has another.
 -- Of a reply that finds its outbox full and names another room as its origin, that one gets a note, if it has a place.
 -- The trail, beside the counters, gets one entry for all that was done.
@@ -30,7 +32,8 @@ if aside ~= '' then redis.call('LLEN', mailboxes .. aside) end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ids, queued, ring, notes = before .. begun, 0, false, {}
+local known = string.sub(begun, 1, 1) == '#' and string.find(before, '\n' .. begun, 1, true)
+local ids, queued, ring, notes = known and before or before .. begun, 0, false, {}
 local FULL = 'the outbox of the room is full'
 local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, aside = {}}
 
@@ -123,4 +126,4 @@ for _, what in ipairs({'reply', 'dead', 'aside'}) do
 end
 -- What cannot be noted has happened all the same.
 if #lines > 2 then redis.pcall('XADD', trail, 'MAXLEN', '~', 10000, '*', unpack(lines)) end
-return {state, before}
+return {state, known and string.sub(before, 1, known) .. string.sub(before, known + #begun + 1) or before}

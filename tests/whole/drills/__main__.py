@@ -12,8 +12,9 @@ import trio
 from hachat.core.settings import LogSettings
 from hachat.daemon.logging import configure
 from tests.whole.drills.cases import DRILLS
-from tests.whole.drills.drill import Verdict, play_all
+from tests.whole.drills.drill import Verdict, find_lack, play_all
 from tests.whole.drills.entry import choose_ground, enter
+from tests.whole.drills.ground import Namespaces
 
 
 def main() -> None:
@@ -24,11 +25,17 @@ def main() -> None:
     chosen = parser.parse_args()
     enter("tests.whole.drills")
     configure(LogSettings(level="error"), "drills")
-    drills = [DRILLS[name] for name in chosen.names or DRILLS]
+    ground = choose_ground()
+    asked = [DRILLS[name] for name in chosen.names or DRILLS]
+    lacking = {
+        drill.name: find_lack(drill, cables=isinstance(ground, Namespaces)) for drill in asked
+    }
+    drills = [drill for drill in asked if not lacking[drill.name]]
+    for name, why in lacking.items():
+        if why:
+            print(f"left out {name}: {why}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        verdicts = trio.run(
-            partial(play_all, chosen.folder or Path(folder), choose_ground(), drills, _tell)
-        )
+        verdicts = trio.run(partial(play_all, chosen.folder or Path(folder), ground, drills, _tell))
     raise SystemExit(any(verdict.faults for verdict in verdicts) or len(verdicts) < len(drills))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +15,29 @@ from hachat.cluster.term import read_clock
 from hachat.core.errors import HachatError
 from hachat.store.history import History, read_history
 from tests.waiting import until
-from tests.whole.drills.events import Any, Asked, Began, Ended, Sent, Told, save
+from tests.whole.drills.events import Any, Asked, Began, Ended, Orphan, Sent, Told, save
 from tests.whole.drills.ground import Loopback
 from tests.whole.drills.lab import RATE, Lab, run_lab
 from tests.whole.drills.mending import mend
 from tests.whole.drills.oracle import Bounds, Case, check, longest_silence
+from tests.whole.drills.orphans import find_orphans
 from tests.whole.judge import read_logs
 
 _SETTLED = 25.0
 """Seconds after a drill in which everything must be answered."""
+
+_SOON = 5.0
 
 Play = Callable[[Lab], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Drill:
-    """What is done and what is allowed; `number` is the case's of the plan, `cuts` whether it needs cables to cut."""
+    """What is done and what is allowed; `number` is the case's of the plan, `cuts` whether it needs cables to cut.
+
+    `lacks` tells what else it needs that is not there, `irc` that the chat server is a real one, `alone` that what it leaves
+    behind would spoil another drill.
+    """
 
     name: str
     number: int
@@ -38,6 +45,16 @@ class Drill:
     play: Play
     bounds: Bounds
     cuts: bool = False
+    lacks: Callable[[], str] = lambda: ""
+    irc: bool = False
+    alone: bool = False
+
+
+def find_lack(drill: Drill, *, cables: bool) -> str:
+    """Return why a drill cannot be played here, where there are `cables` or not; an empty text if it can."""
+    if drill.cuts and not cables:
+        return "network namespaces cannot be made, so nothing can be cut off"
+    return drill.lacks()
 
 
 @dataclass(frozen=True)
@@ -69,20 +86,36 @@ async def play_all(
     *,
     rate: float = RATE,
 ) -> list[Verdict]:
-    """Play drills on one lab, and return what came of each, or up to one that leaves no order; `tell` hears of each at once.
+    """Play drills, one after the other, on as few labs as they allow, and return what came of each.
 
-    Their histories are left in `folder`.
+    A lab is left at a drill that leaves no order.  `tell` hears of each at once; their histories are left in `folder`.
     """
     verdicts: list[Verdict] = []
-    async with run_lab(folder, ground, rate) as lab:
-        await mend(lab)
-        for drill in drills:
-            verdict = await play(lab, drill)
-            tell(verdict)
-            verdicts.append(verdict)
-            if verdict.broken:
-                break
+    for number, some in enumerate(share_out(drills)):
+        place = folder / f"lab-{number}" if number else folder
+        async with run_lab(place, ground, rate, irc=some[0].irc) as lab:
+            await mend(lab)
+            verdicts += [verdict async for verdict in _play_some(lab, some, tell)]
     return verdicts
+
+
+def share_out(drills: Sequence[Drill]) -> list[list[Drill]]:
+    """Return the drills of each lab: together those that get on with one another."""
+    alone = [[drill] for drill in drills if drill.alone]
+    rest = [drill for drill in drills if not drill.alone]
+    together = [[drill for drill in rest if drill.irc is irc] for irc in (False, True)]
+    return [some for some in (*together, *alone) if some]
+
+
+async def _play_some(
+    lab: Lab, drills: Sequence[Drill], tell: Callable[[Verdict], None]
+) -> AsyncIterator[Verdict]:
+    for drill in drills:
+        verdict = await play(lab, drill)
+        tell(verdict)
+        yield verdict
+        if verdict.broken:
+            break
 
 
 async def play(lab: Lab, drill: Drill) -> Verdict:
@@ -101,8 +134,11 @@ async def play(lab: Lab, drill: Drill) -> Verdict:
         await mend(lab)
     except AssertionError as error:
         trouble, broken = f"{trouble} {error}", not await _start_over(lab)
-    with suppress(trio.TooSlowError), trio.fail_after(_SETTLED):
-        await until(lambda: not _open(lab, last), _SETTLED + 1)
+    # A real chat server plays nothing again: what was not heard is not answered either.
+    within = _SOON if drill.irc else _SETTLED
+    with suppress(trio.TooSlowError), trio.fail_after(within):
+        await until(lambda: not _open(lab, last), within + 1)
+    lab.events += [Orphan(at=read_clock(), what=what) for what in await find_orphans(lab)]
     case = await _read(lab, since, last)
     lab.written_off |= _open(lab, last)
     save(case.events, lab.folder / f"{drill.name}.jsonl")

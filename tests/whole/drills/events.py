@@ -89,6 +89,20 @@ class SteppedDown(Event, frozen=True, kw_only=True):
     old: str
 
 
+class Barred(Event, frozen=True, kw_only=True):
+    """None of `nodes` may become master until `until`, as the invariant of this name says."""
+
+    until: float
+    nodes: Sequence[str]
+    invariant: str
+
+
+class Orphan(Event, frozen=True, kw_only=True):
+    """Something that a node or a master that is no more still holds, long after its end."""
+
+    what: str
+
+
 class Fault(Event, frozen=True, kw_only=True):
     """What was done to the servers, in words."""
 
@@ -103,7 +117,19 @@ class Told(Event, frozen=True, kw_only=True):
 
 
 Any: TypeAlias = (
-    Began | Ended | Died | Froze | Sampled | Looked | Asked | Sent | SteppedDown | Fault | Told
+    Began
+    | Ended
+    | Died
+    | Froze
+    | Sampled
+    | Looked
+    | Asked
+    | Sent
+    | SteppedDown
+    | Barred
+    | Orphan
+    | Fault
+    | Told
 )
 
 

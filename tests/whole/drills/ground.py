@@ -132,6 +132,21 @@ class Namespaces(Loopback):
             for a, b in ((one, other), (other, one)):
                 self.mute(a, own_address(b, self.net), sentinel_address(b, self.net))
 
+    def abort(self, number: int, address: str, port: int) -> None:
+        """End every connection of a server to another at once: what is under way to it finds nobody.
+
+        Raises:
+            RuntimeError: this kernel cannot do that.
+        """
+        chosen = ["state", "established", "dst", address, "dport", "=", str(port)]
+        there = ["ss", "--no-header", "--tcp", "--numeric", *chosen]
+        for way in ([*there, "--kill"], there):
+            done = subprocess.run(
+                self.command(number, way), check=True, capture_output=True, text=True
+            )
+        if done.stdout:
+            raise RuntimeError(f"connections cannot be ended from outside: {done.stdout}")
+
     def heal(self) -> None:
         """Plug in every cable, and let everything pass."""
         for number, address in self._deaf:

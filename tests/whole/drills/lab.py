@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 
 import trio
 
@@ -17,6 +18,7 @@ from hachat.cluster.candidates import find_candidates
 from hachat.cluster.stepdown import step_down
 from hachat.cluster.term import read_clock
 from hachat.core.errors import StoreError
+from hachat.core.lease import Token
 from hachat.core.stepdown import Order
 from hachat.store.keys import Keys
 from hachat.store.lease import LeaseView
@@ -24,8 +26,10 @@ from hachat.store.link import Link
 from hachat.store.sentinels import Sentinels
 from tests.waiting import until
 from tests.whole.cluster import Daemon
-from tests.whole.drills.events import Any, Asked, Died, Fault, Froze, SteppedDown
+from tests.whole.drills.daemons import ROOMS, WEB, make_daemon, node_of
+from tests.whole.drills.events import Any, Asked, Barred, Died, Fault, Froze, SteppedDown
 from tests.whole.drills.ground import SERVERS, Loopback, Namespaces
+from tests.whole.drills.ircd import Ircd
 from tests.whole.drills.stores import SENTINEL, SERVICE, Program, make_stores
 from tests.whole.drills.watching import watching
 from tests.whole.network import Network
@@ -33,41 +37,8 @@ from tests.whole.network import Network
 RATE = 20.0
 """Lines a second."""
 
-ROOMS = tuple(f"#room-{number}" for number in range(5))
-
-WEB = 8080
-
 LOCK_DELAY = 7.5
 """Seconds after which candidates trust another Redis, and a little."""
-
-_SETTINGS = """
-cluster = "drill"
-node = "{node}"
-handlers = ["tests.whole.handlers"]
-[redis]
-sentinels = [{sentinels}]
-replicas = 1
-[worker]
-heartbeat = 1.0
-node_ttl = 5.0
-[web]
-host = "{address}"
-port = {web}
-[log]
-format = "json"
-[chat.irc]
-host = "{chat}"
-port = {port}
-nick = "{node}"
-channels = [{channels}]
-burst = 10000
-interval = 0.0001
-"""
-
-
-def node_of(number: int) -> str:
-    """Return the name of the node on a server."""
-    return f"node-{number}"
 
 
 @dataclass
@@ -80,7 +51,7 @@ class Lab:
 
     folder: Path
     ground: Loopback
-    network: Network
+    network: Network | Ircd
     stores: dict[int, Program]
     sentinels: dict[int, Program]
     daemons: dict[int, Daemon]
@@ -139,10 +110,23 @@ class Lab:
 
     async def step_down(self, number: int) -> None:
         """Let the master step down in favour of the node of a server."""
+        await self.step_down_to(node_of(number))
+
+    async def step_down_to(self, to: str) -> None:
+        """Let the master step down in favour of a node, or of anybody if none is named; raises as `hachat step-down` does."""
         view = LeaseView(self.link, self.keys)
         find = partial(find_candidates, self.link, self.keys)
-        done = await step_down(view, find, Order(to=node_of(number), by="drill"))
-        self.events.append(SteppedDown(at=read_clock(), to=node_of(number), old=str(done.old)))
+        done = await step_down(view, find, Order(to=to, by="drill"))
+        heir = to or done.new.node
+        self.events.append(SteppedDown(at=read_clock(), to=heir, old=str(done.old)))
+
+    async def request_step_down(self, number: int) -> tuple[Token, str]:
+        """Ask the master to step down in favour of the node of a server, and return its token and the request's event at once."""
+        view = LeaseView(self.link, self.keys)
+        token = await view.read_master()
+        assert token is not None
+        order = Order(to=node_of(number), by="drill")
+        return token, await view.request_step_down(token, token_hex(8), order)
 
     def others(self, number: int) -> list[int]:
         """Return the other servers."""
@@ -168,14 +152,30 @@ class Lab:
         await until(lambda: process.poll() is not None, 50.0)
         self.events.append(Died(at=read_clock(), node=node_of(number)))
 
+    @contextmanager
+    def barred(self, invariant: str, *nodes: str) -> Iterator[None]:
+        """Have it judged under the name of `invariant` that none of `nodes` becomes master during the block."""
+        began = read_clock()
+        try:
+            yield
+        finally:
+            until = read_clock()
+            self.events.append(Barred(at=began, until=until, nodes=nodes, invariant=invariant))
+
     async def freeze(self, number: int, seconds: float) -> None:
-        """Let the daemon of a server stand still."""
+        """Let the daemon of a server stand still for a while."""
+        with self.frozen(number):
+            await trio.sleep(seconds)
+
+    @contextmanager
+    def frozen(self, number: int) -> Iterator[None]:
+        """Let the daemon of a server stand still for the length of the block."""
         process = self.daemons[number].process
-        self.note(f"SIGSTOP {node_of(number)} for {seconds} s")
+        self.note(f"SIGSTOP {node_of(number)}")
         process.send_signal(signal.SIGSTOP)
         began = read_clock()
         try:
-            await trio.sleep(seconds)
+            yield
         finally:
             process.send_signal(signal.SIGCONT)
             self.events.append(Froze(at=began, node=node_of(number), until=read_clock()))
@@ -215,12 +215,14 @@ def _number(text: str) -> int:
 
 
 @asynccontextmanager
-async def run_lab(folder: Path, ground: Loopback, rate: float = RATE) -> AsyncIterator[Lab]:
-    """Run everything for the length of the block."""
+async def run_lab(
+    folder: Path, ground: Loopback, rate: float = RATE, *, irc: bool = False
+) -> AsyncIterator[Lab]:
+    """Run everything for the length of the block; with `irc` the chat server is a real one."""
     with ExitStack() as children:
         ground.build(children)
         stores, sentinels = make_stores(folder, ground, children)
-        network = Network(ground.chat)
+        network = Ircd(ground.chat, folder, ROOMS) if irc else Network(ground.chat)
         addresses = [f"{sentinel.address}:{SENTINEL}" for sentinel in sentinels.values()]
         link = Link(Sentinels(addresses, SERVICE))
         for program in (*stores.values(), *sentinels.values()):
@@ -229,7 +231,7 @@ async def run_lab(folder: Path, ground: Loopback, rate: float = RATE) -> AsyncIt
             await nursery.start(network.run)
             await nursery.start(link.run)
             daemons = {
-                number: _make_daemon(folder, number, ground, network, addresses)
+                number: make_daemon(folder, number, ground, network.port, addresses)
                 for number in SERVERS
             }
             lab = Lab(
@@ -264,22 +266,3 @@ async def run_lab(folder: Path, ground: Loopback, rate: float = RATE) -> AsyncIt
 
 def _entrance(ground: Loopback, number: int) -> Callable[[], None]:
     return lambda: ground.enter(number)
-
-
-def _make_daemon(
-    folder: Path, number: int, ground: Loopback, network: Network, sentinels: Iterable[str]
-) -> Daemon:
-    node, place = node_of(number), folder / f"server-{number}"
-    file = place / "hachat.toml"
-    file.write_text(
-        _SETTINGS.format(
-            node=node,
-            sentinels=", ".join(f'"{address}"' for address in sentinels),
-            address=f"{ground.net}.0.{number}",
-            web=WEB,
-            chat=ground.chat,
-            port=network.port,
-            channels=", ".join(f'"{room}"' for room in ROOMS),
-        )
-    )
-    return Daemon(node, file, place / "hachat.log", before=ground.command(number, []))

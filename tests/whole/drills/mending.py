@@ -9,8 +9,9 @@ import trio
 
 from hachat.core.errors import StoreError
 from hachat.store.status import read_status
+from tests.whole.drills.daemons import node_of
 from tests.whole.drills.ground import Namespaces
-from tests.whole.drills.lab import Lab, node_of
+from tests.whole.drills.lab import Lab
 from tests.whole.drills.stores import REDIS, SERVICE, Program, read_pairs
 
 _WITHIN = 30.0

@@ -1,21 +1,26 @@
 """What must hold of every drill's history, whatever was done; the names are those of the invariants in the design.
 
-I1   no two terms act at once, and nothing is sent after its term's end
-I2   tokens rise, and none is used twice
-I3   tokens do not go back where the replies arrive
-I4   nothing that was asked for is lost
-I5   nothing is answered twice, unless it is told to be in doubt
-I6   the replies of a room come in order
-I7   sending goes on within the drill's bound
-I8   after a step-down in favour of a node the next term is that node's
-I11  no two nodes say at the same moment that they are master
-I12  no node sees the epoch fall
-I15  the history's terms and gaps make up its whole time, and it has every term
-I16  every term's end has a cause
+I1   no two terms act at once, and nothing is sent after its term's end      nodes' logs, chat server    `_check_terms`, `_check_sends`
+I2   tokens rise, and none is used twice                                      nodes' logs                 `_check_terms`
+I3   tokens do not go back where the replies arrive                           chat server                 `_check_sends`
+I4   nothing that was asked for is lost                                       chat server                 `_check_replies`
+I5   nothing is answered twice, unless it is told to be in doubt              chat server, nodes' logs    `_check_replies`
+I6   the replies of a room come in order                                      chat server                 `_check_replies`
+I7   sending goes on within the drill's bound                                 chat server                 `_check_silence`
+I8   after a step-down in favour of a node the next term is that node's       who asked, nodes' logs      `_check_step_downs`
+I9   in a pause nobody takes over but who may                                 nodes' logs                 `_check_bars`
+I10  who is drained, or of priority 0, is never master                        nodes' logs                 `_check_bars`
+I11  no two nodes say at the same moment that they are master                 `GET /master` of each       `sampled.find_pairs`
+I12  no node sees the epoch fall                                              status of each, by HTTP     `_check_epochs`
+I13  what was said once is queued once                                        nodes' logs                 `_check_events`
+I14  nothing is held for long by who is no more                               Redis, afterwards           `orphans.find_orphans`
+I15  the history's terms and gaps make up its whole time, and it has each     `hachat history`            `_check_history`
+I16  every term's end has a cause                                             `hachat history`            `_check_history`
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -27,8 +32,10 @@ from tests.whole.drills import events
 from tests.whole.drills.events import (
     Any,
     Asked,
+    Barred,
     Fault,
     Looked,
+    Orphan,
     Sent,
     SteppedDown,
     Term,
@@ -95,6 +102,9 @@ def check(case: Case, bounds: Bounds) -> list[str]:
         *_check_replies(case, terms),
         *_check_silence(case, bounds),
         *_check_step_downs(case, terms),
+        *_check_bars(case, terms),
+        *_check_events(case),
+        *(f"I14 {orphan.what}" for orphan in case.recent(Orphan)),
         *(f"I11 {pair}" for pair in find_pairs(case.events)),
         *_check_epochs(case),
         *_check_history(case, terms),
@@ -186,9 +196,25 @@ def _check_step_downs(case: Case, terms: Sequence[Term]) -> Iterator[str]:
             yield f"I8 {done.old} stepped down to {done.to}, and then came {after[:1]}"
 
 
+def _check_bars(case: Case, terms: Sequence[Term]) -> Iterator[str]:
+    for bar in case.recent(Barred):
+        for term in terms:
+            if term.node in bar.nodes and bar.at < term.began < bar.until:
+                yield f"{bar.invariant} {term.token} began, and {term.node} might not become master"
+
+
+def _check_events(case: Case) -> Iterator[str]:
+    times = Counter(case.logged.numbers.values())
+    for asked in case.recent(Asked):
+        if times[asked.number] > 1:
+            yield f"I13 {asked.number} was queued as {times[asked.number]} messages"
+
+
 def _check_epochs(case: Case) -> Iterator[str]:
     seen: dict[str, int] = {}
     for looked in sorted(case.recent(Looked), key=lambda looked: looked.at):
+        if not looked.epoch:
+            continue  # a Redis that has forgotten everything knows of none
         if looked.epoch < seen.get(looked.node, 0):
             yield f"I12 {looked.node} saw epoch {looked.epoch} after {seen[looked.node]}"
         seen[looked.node] = looked.epoch
@@ -196,7 +222,9 @@ def _check_epochs(case: Case) -> Iterator[str]:
 
 def _check_history(case: Case, terms: Sequence[Term]) -> Iterator[str]:
     for told in case.recent(events.Told)[-1:]:
-        history = told.history.terms[::-1]
+        earlier = [term.fence.epoch for term in terms if term.began < case.since]
+        first = earlier[-1] if earlier else 0
+        history = [term for term in told.history.terms[::-1] if term.epoch >= first]
         kept = {term.token for term in history}
         yield from (
             f"I15 the history lacks {term.token}"

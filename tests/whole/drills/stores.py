@@ -44,15 +44,15 @@ protected-mode no
 sentinel myid {myid}
 sentinel announce-ip {address}
 sentinel monitor mymaster {master} 6379 2
-sentinel down-after-milliseconds mymaster 1200
-sentinel failover-timeout mymaster 6000
-sentinel parallel-syncs mymaster 2
 """
+
+TIMES = (("down-after-milliseconds", 1200), ("failover-timeout", 6000), ("parallel-syncs", 2))
+"""How a Sentinel watches: options and their values."""
 
 
 @dataclass
 class Program:
-    """A process of a server; `kind` is `redis` or `sentinel`."""
+    """A process of a server; `kind` is `redis` or `sentinel`, `before` a command that runs its own."""
 
     kind: str
     number: int
@@ -61,6 +61,7 @@ class Program:
     folder: Path
     ground: Loopback
     children: ExitStack
+    before: Sequence[str] = ()
     process: Popen[bytes] = field(init=False)
 
     @property
@@ -71,7 +72,8 @@ class Program:
     def start(self) -> None:
         """Start it on what it has kept."""
         mode = ["--sentinel"] if self.kind == "sentinel" else []
-        command = self.ground.command(self.number, [str(find_binary()), str(self.settings), *mode])
+        own = [*self.before, str(find_binary()), str(self.settings), *mode]
+        command = self.ground.command(self.number, own)
         log = self.folder / f"{self.kind}.log"
         self.process = self.children.enter_context(run_child(command, output=log))
 
@@ -151,6 +153,7 @@ def _write_sentinel(
     first = own_address(SERVERS[0], net)
     text = _SENTINEL.format(address=address, folder=folder, myid=names[number], master=first)
     known: Sequence[str] = [
+        *(f"{option} {SERVICE} {value}" for option, value in TIMES),
         *(f"known-replica {SERVICE} {own_address(one, net)} {REDIS}" for one in SERVERS[1:]),
         *(
             f"known-sentinel {SERVICE} {sentinel_address(one, net)} {SENTINEL} {names[one]}"

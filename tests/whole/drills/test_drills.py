@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from hachat.store.embedded import run_child
-from tests.whole.drills.cases import DRILLS, network, nodes, redis, sentinels
-from tests.whole.drills.drill import Drill
+from tests.whole.drills.cases import DRILLS, MODULES
+from tests.whole.drills.drill import Drill, find_lack
 from tests.whole.drills.entry import command, way_in
 
 SHORT = ("leader-killed-and-released", "redis-failover", "leader-frozen-briefly")
@@ -34,7 +34,7 @@ def split(drills: Sequence[Drill]) -> list[tuple[str, ...]]:
     return [tuple(names[start : start + EACH]) for start in range(0, len(names), EACH)]
 
 
-LABS = [lab for each in (network, nodes, redis, sentinels) for lab in split(each.DRILLS)]
+LABS = [lab for each in MODULES for lab in split(each.DRILLS)]
 
 
 def play(folder: Path, names: Sequence[str]) -> None:
@@ -50,14 +50,16 @@ def play(folder: Path, names: Sequence[str]) -> None:
 
 
 def playable(names: Sequence[str]) -> Sequence[str]:
-    """Return the drills that can be played here: nothing can be cut off without namespaces, which CI must have."""
-    if way_in():
-        return names
-    if os.environ.get("CI"):
-        pytest.fail("network namespaces cannot be made")
-    left = [name for name in names if not DRILLS[name].cuts]
+    """Return the drills that can be played here; CI must have what they need."""
+    lacking = {
+        name: why for name in names if (why := find_lack(DRILLS[name], cables=bool(way_in())))
+    }
+    reasons = "; ".join(sorted(set(lacking.values())))
+    if lacking and os.environ.get("CI"):
+        pytest.fail(reasons)
+    left = [name for name in names if name not in lacking]
     if not left:
-        pytest.skip("network namespaces cannot be made")
+        pytest.skip(reasons)
     return left
 
 

@@ -12,11 +12,13 @@ from hachat.store.history import Term as Kept
 from tests.whole.drills.events import (
     Any,
     Asked,
+    Barred,
     Began,
     Died,
     Ended,
     Fault,
     Looked,
+    Orphan,
     Sampled,
     Sent,
     SteppedDown,
@@ -127,6 +129,15 @@ DOCTORED: dict[str, tuple[str, list[Any]]] = {
     ),
     "I7 nothing is sent for too long": ("I7", replaced(Sent, 2, at=8.5)),
     "I8 the next term is another's": ("I8", replaced(SteppedDown, 0, to="node-3")),
+    "I9 another takes over in a pause": (
+        "I9",
+        [*HONEST, Barred(at=4.5, until=6.0, nodes=["node-2"], invariant="I9")],
+    ),
+    "I10 one that may not leads": (
+        "I10",
+        [*HONEST, Barred(at=0.0, until=9.0, nodes=["node-1"], invariant="I10")],
+    ),
+    "I14 a dead one holds something": ("I14", [*HONEST, Orphan(at=8.0, what="a conversation")]),
     "I11 two say that they are master": (
         "I11",
         [*HONEST, Sampled(at=3.24, asked=3.22, node="node-2", code=200)],
@@ -172,6 +183,12 @@ def test_a_double_that_was_told_is_forgiven() -> None:
     """A reply that is said again in doubt, and told to be, is no fault."""
     doubled = [*HONEST, sent(7.2, "node-2", 5.05, "3.1")]
     assert not judge(doubled, logged=Logged(doubts={Key(3, 1): 1}))
+
+
+def test_a_line_that_is_two_messages_is_found_out() -> None:
+    """What was said once and is known by two ids was queued twice."""
+    assert "I13" in judge(list(HONEST), logged=Logged(numbers={"m1": 3, "m2": 3}))
+    assert not judge(list(HONEST), logged=Logged(numbers={"m1": 2, "m2": 3}))
 
 
 def test_what_a_pause_lets_slip_is_counted() -> None:

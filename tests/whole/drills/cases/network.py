@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import trio
 
 from hachat.cluster.health import PATIENCE
@@ -10,6 +12,11 @@ from tests.waiting import until
 from tests.whole.drills.drill import Drill
 from tests.whole.drills.lab import Lab
 from tests.whole.drills.oracle import Bounds
+from tests.whole.drills.stores import REDIS
+
+_LOSSES = 15
+_DEAF = 0.1
+"""Seconds in which whatever Redis answers is lost."""
 
 
 async def cut_leader_off(lab: Lab) -> None:
@@ -142,6 +149,24 @@ async def half_open(lab: Lab) -> None:
     await lab.hear()
 
 
+async def lose_replies(lab: Lab) -> None:
+    """Let what Redis answers to a node get lost, again and again: its questions arrive, and it never hears of it."""
+    dice = random.Random(12)
+    store = lab.store_master()
+    leader, other = lab.others(store)
+    await lab.lead(leader)
+    for _ in range(_LOSSES):
+        with trio.move_on_after(dice.uniform(0.1, 0.8)):
+            await trio.sleep_forever()
+        deaf = dice.choice((leader, leader, other))
+        lab.note(f"replies to server {deaf} are lost")
+        lab.cable.mute(store, lab.stores[deaf].address)
+        await trio.sleep(_DEAF)
+        lab.cable.abort(deaf, lab.stores[store].address, REDIS)
+        lab.cable.heal()
+    await lab.hear(40)
+
+
 DRILLS = (
     Drill("leader-cut-off", 8, "", cut_leader_off, Bounds(7.5), cuts=True),
     Drill("leader-cut-from-redis", 8, "", cut_leader_from_redis, Bounds(7.5), cuts=True),
@@ -162,6 +187,14 @@ DRILLS = (
         cuts=True,
     ),
     Drill("leader-cut-from-sentinels", 8, "", cut_leader_from_sentinels, Bounds(2.5), cuts=True),
+    Drill(
+        "replies-lost",
+        12,
+        "after what they answer was done; who hears nothing again and again asks less and less often",
+        lose_replies,
+        Bounds(5.0, terms=0),
+        cuts=True,
+    ),
     Drill("leader-and-redis-cut-off", 9, "", cut_leader_and_store_off, Bounds(14.0), cuts=True),
     Drill("redis-cut-off", 9, "", cut_store_off, Bounds(5.5, terms=0), cuts=True),
     Drill("cut-one-way", 10, "", cut_one_way, Bounds(14.0), cuts=True),
@@ -170,7 +203,7 @@ DRILLS = (
         10,
         "the Sentinels may promote the replica that lacks the last writes: what was written down meanwhile is forgotten",
         split_stores,
-        Bounds(14.0, forgives=("I4", "I5", "I6")),
+        Bounds(14.0, forgives=("I4", "I5", "I6", "I13")),
         cuts=True,
     ),
     Drill(

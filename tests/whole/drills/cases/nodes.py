@@ -5,8 +5,6 @@ from __future__ import annotations
 import trio
 
 from hachat.cluster.term import read_clock
-from hachat.core.stepdown import Order
-from hachat.store.lease import LeaseView
 from hachat.store.status import read_status
 from tests.waiting import until
 from tests.whole.drills.drill import Drill
@@ -87,10 +85,7 @@ async def step_down_to_one_that_dies(lab: Lab) -> None:
     heir = lab.others(leader)[0]
     await lab.kill(heir)
     lab.note(f"step down to {heir}, which has just died")
-    view = LeaseView(lab.link, lab.keys)
-    token = await view.read_master()
-    assert token is not None
-    await view.request_step_down(token, "drill", Order(to=f"node-{heir}", by="drill"))
+    await lab.request_step_down(heir)
     await lab.hear()
     lab.start(heir)
 
@@ -98,13 +93,8 @@ async def step_down_to_one_that_dies(lab: Lab) -> None:
 async def step_down_dying(lab: Lab) -> None:
     """Kill the master as it steps down."""
     leader = await lab.leader()
-    view = LeaseView(lab.link, lab.keys)
-    token = await view.read_master()
-    assert token is not None
     lab.note("step down")
-    await view.request_step_down(
-        token, "drill", Order(to=f"node-{lab.others(leader)[0]}", by="drill")
-    )
+    await lab.request_step_down(lab.others(leader)[0])
     await lab.kill(leader)
     await lab.hear()
     lab.start(leader)

@@ -10,7 +10,7 @@ from tests.whole.drills.lab import Lab
 from tests.whole.drills.oracle import Bounds
 from tests.whole.drills.stores import REDIS, SERVICE
 
-WIPED = ("I4", "I5", "I6", "I15")
+WIPED = ("I4", "I5", "I6", "I13", "I15")
 """What cannot be had of a Redis that has forgotten everything: what waited, what was said already, the history."""
 
 FAILOVER = 4.5

@@ -9,7 +9,7 @@ from tests.whole.drills.drill import Drill
 from tests.whole.drills.events import Sampled
 from tests.whole.drills.lab import Lab
 from tests.whole.drills.oracle import Bounds
-from tests.whole.drills.stores import SERVICE
+from tests.whole.drills.stores import REDIS, SERVICE, TIMES
 
 
 async def reset(lab: Lab) -> None:
@@ -20,12 +20,34 @@ async def reset(lab: Lab) -> None:
     await lab.hear(60)
 
 
+async def forget(lab: Lab) -> None:
+    """Let every Sentinel forget Redis, and be told of it anew, after a failover: their epochs begin again, and tokens go on."""
+    await fail_over_once(lab)
+    await lab.hear()
+    master = lab.stores[lab.store_master()].address
+    lab.note("SENTINEL REMOVE and MONITOR")
+    for sentinel in lab.sentinels.values():
+        sentinel.ask("SENTINEL", "REMOVE", SERVICE)
+        sentinel.ask("SENTINEL", "MONITOR", SERVICE, master, REDIS, 2)
+        for option in TIMES:
+            sentinel.ask("SENTINEL", "SET", SERVICE, *option)
+    await lab.hear(60)
+    lab.note("step down")
+    await lab.step_down(lab.others(await lab.leader())[0])
+    await lab.hear()
+
+
+async def fail_over_once(lab: Lab) -> None:
+    """Ask for a planned failover, and return when it is done."""
+    old = lab.store_master()
+    await until(lambda: fail_over(lab), 20.0)
+    await until(lambda: lab.store_master() not in {old, 0}, 15.0)
+
+
 async def fail_over_twice(lab: Lab) -> None:
     """Ask for a planned failover, and for another as soon as a Sentinel takes it."""
     for _ in range(2):
-        old = lab.store_master()
-        await until(lambda: fail_over(lab), 20.0)
-        await until(lambda: lab.store_master() not in {old, 0}, 15.0)  # noqa: B023 - awaited here
+        await fail_over_once(lab)
     await lab.hear()
 
 
@@ -93,6 +115,13 @@ def masters(lab: Lab) -> int:
 
 DRILLS = (
     Drill("sentinels-reset", 6, "", reset, Bounds(3.0, terms=0)),
+    Drill(
+        "sentinels-forget",
+        6,
+        "who asks them then does not believe them for ten seconds, as they know of fewer failovers than it does",
+        forget,
+        Bounds(FAILOVER + 10.0, terms=1),
+    ),
     Drill("redis-failover-twice", 6, "", fail_over_twice, Bounds(FAILOVER, terms=0)),
     Drill("first-sentinel-frozen", 7, "", freeze_first, Bounds(FAILOVER, terms=0)),
     Drill("sentinel-and-redis-killed", 7, "", kill_one, Bounds(FAILOVER + 0.5, terms=0)),

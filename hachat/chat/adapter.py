@@ -19,7 +19,7 @@ import trio
 from hachat.chat.abilities import Joins
 from hachat.core.backoff import backoff
 from hachat.core.errors import HachatError
-from hachat.core.messages import Message, Reply
+from hachat.core.messages import Heard, Reply
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ GOODBYE = 0.4
 """Seconds a cancelled adapter may still spend on leaving; the lease's margin (0.5 s by default) covers it."""
 
 TOGETHER = 64
-"""Messages handed over at once by a reader that has heard more than it could hand over."""
+"""Messages and events handed over at once by a reader that has heard more than it could hand over."""
 
 State = Literal["connecting", "connected", "waiting"]
 """`connected`: the service answered lately; `waiting`: the connection ended and the next try is due later."""
@@ -61,8 +61,11 @@ class Facts:
 class Ingest(Protocol):
     """Takes what an adapter has heard."""
 
-    async def __call__(self, *messages: Message) -> None:
-        """Return once `messages` are safely queued or known as duplicates, however long that takes."""
+    async def __call__(self, *heard: Heard) -> None:
+        """Return once all of it is safely queued or known as duplicates, however long that takes.
+
+        An event that finds no room is not waited for: people's messages go first.
+        """
 
 
 class Adapter(Protocol):
@@ -182,13 +185,13 @@ class Connection:
         self._on_change()
 
 
-async def deliver(heard: trio.MemoryReceiveChannel[Message], ingest: Ingest) -> None:
+async def deliver(heard: trio.MemoryReceiveChannel[Heard], ingest: Ingest) -> None:
     """Hand over what a reader has heard, in order, until `heard` is closed; together what has come together.
 
     When cancelled, what the reader has left behind is still handed over, for at most `GOODBYE` seconds: the
     service will not say it again.
     """
-    messages: list[Message] = []
+    messages: list[Heard] = []
     try:
         async for message in heard:
             messages = [message, *_take_waiting(heard, TOGETHER - 1)]
@@ -206,7 +209,7 @@ async def deliver(heard: trio.MemoryReceiveChannel[Message], ingest: Ingest) -> 
         raise
 
 
-def _take_waiting(heard: trio.MemoryReceiveChannel[Message], most: int) -> Iterator[Message]:
+def _take_waiting(heard: trio.MemoryReceiveChannel[Heard], most: int) -> Iterator[Heard]:
     """Yield what has been heard already."""
     for _ in range(min(most, heard.statistics().current_buffer_used)):
         yield heard.receive_nowait()

@@ -10,15 +10,15 @@ import structlog
 import trio
 
 from hachat.core.backoff import backoff
-from hachat.core.errors import HachatError, WireError
-from hachat.core.messages import Message
+from hachat.core.errors import HachatError, QueueFull, WireError
+from hachat.core.messages import Event, Heard
 from hachat.store.commits import Queued
 from hachat.store.retry import retry
 
 log = structlog.get_logger(__name__)
 
-Enqueue = Callable[[Sequence[Message]], Awaitable[list[Queued]]]
-"""Queues messages in their order, each once, and returns what became of each."""
+Enqueue = Callable[[Sequence[Heard]], Awaitable[list[Queued]]]
+"""Queues messages and events in their order, each once, and returns what became of each."""
 
 
 class Ingest:
@@ -31,30 +31,33 @@ class Ingest:
     def __init__(self, enqueue: Enqueue) -> None:
         self._enqueue = enqueue
 
-    async def __call__(self, *messages: Message) -> None:
-        """Queue `messages` in their order, or recognise that their events were queued before."""
+    async def __call__(self, *heard: Heard) -> None:
+        """Queue what was heard in its order, or recognise that it was queued before."""
         waits = backoff(0.1, 5.0, random.random)
-        while refused := await self._queue(messages):
+        while refused := await self._queue(heard):
             wait = next(waits)
             log.warning(
                 "not reading on",
                 messages=len(refused),
-                room=refused[0][0].room.address,
+                room=refused[0][0].conversation,
                 error=str(refused[0][1]),
                 seconds=round(wait, 1),
             )
             await trio.sleep(wait)
-            messages = tuple(message for message, _ in refused)
+            heard = tuple(one for one, _ in refused)
 
-    async def _queue(self, messages: Sequence[Message]) -> list[tuple[Message, HachatError]]:
+    async def _queue(self, heard: Sequence[Heard]) -> list[tuple[Heard, HachatError]]:
         """Return those that could not be queued yet, and why."""
-        refused: list[tuple[Message, HachatError]] = []
-        outcomes = await retry(partial(self._enqueue, messages))
-        for message, outcome in zip(messages, outcomes, strict=True):
+        refused: list[tuple[Heard, HachatError]] = []
+        outcomes = await retry(partial(self._enqueue, heard))
+        for one, outcome in zip(heard, outcomes, strict=True):
+            told = {"room": one.conversation, "message": one.id}
             if isinstance(outcome, WireError):
-                log.warning("message refused", room=message.room.address, error=str(outcome))
+                log.warning("message refused", **told, error=str(outcome))
+            elif isinstance(outcome, QueueFull) and isinstance(one, Event):
+                log.warning("event lost", **told, name=one.name, error=str(outcome))
             elif isinstance(outcome, HachatError):
-                refused.append((message, outcome))
+                refused.append((one, outcome))
             else:
-                log.debug("heard", room=message.room.address, message=message.id, new=outcome)
+                log.debug("heard", **told, new=outcome)
         return refused

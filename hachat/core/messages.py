@@ -200,6 +200,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", t
         return f"event:{self.adapter}:{self.event or self.id}"
 
 
+Heard: TypeAlias = Message | Event
+"""What a chat service tells."""
+
 Inbound: TypeAlias = Message | Webhook | Job | Event
 """What the inbound queue carries."""
 

@@ -15,7 +15,7 @@ from hachat.chat.warmup import find_fault, warm_up
 from hachat.cluster.pulse import Notifier
 from hachat.cluster.schedule import ScheduleKeeper
 from hachat.cluster.term import Term
-from hachat.core.messages import Message, choose_key
+from hachat.core.messages import Event, Heard, Message, choose_key
 from hachat.core.settings import Settings
 from hachat.daemon.chat_states import ChatStates
 from hachat.daemon.floor import FloorKeeper
@@ -106,8 +106,19 @@ class MasterDuty:
             self._notifier.status("standby")
             self._tell("master lost", str(term.epoch))
 
-    async def _enqueue(self, messages: Sequence[Message]) -> list[Queued]:
+    async def _enqueue(self, heard: Sequence[Heard]) -> list[Queued]:
+        """Queue messages in the lane of people, and events as work, so that nobody stands behind a crowd that comes in."""
         order = self._inbound.limits.order
+        messages = [one for one in heard if isinstance(one, Message)]
         if order != "room":
             messages = [replace(message, key=choose_key(message, order)) for message in messages]
-        return await self._inbound.enqueue_all(messages, "chat")
+        events = [one for one in heard if isinstance(one, Event)]
+        outcomes = dict(
+            zip(_ids(messages), await self._inbound.enqueue_all(messages, "chat"), strict=True)
+        )
+        outcomes |= zip(_ids(events), await self._inbound.enqueue_all(events, "work"), strict=True)
+        return [outcomes[one.id] for one in heard]
+
+
+def _ids(heard: Sequence[Heard]) -> list[str]:
+    return [one.id for one in heard]

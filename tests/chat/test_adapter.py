@@ -21,7 +21,7 @@ from hachat.chat.adapter import (
     deliver,
 )
 from hachat.core.errors import StoreUnavailable
-from hachat.core.messages import Message, Reply, Room, User
+from hachat.core.messages import Heard, Message, Reply, Room, User
 
 Act = Callable[[trio.TaskStatus[None]], Awaitable[None]]
 
@@ -81,7 +81,7 @@ def drop_after(seconds: float) -> Act:
     return act
 
 
-async def swallow(*messages: Message) -> None:
+async def swallow(*messages: Heard) -> None:
     """Take any messages."""
 
 
@@ -202,10 +202,10 @@ class Desk:
         self.took: list[list[str]] = []
         self._seconds = seconds
 
-    async def __call__(self, *messages: Message) -> None:
+    async def __call__(self, *messages: Heard) -> None:
         """Take them."""
         await trio.sleep(self._seconds)
-        self.took.append([message.text for message in messages])
+        self.took.append([one.text for one in messages if isinstance(one, Message)])
 
     @property
     def texts(self) -> list[str]:

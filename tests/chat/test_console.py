@@ -10,7 +10,7 @@ import trio
 from hachat.chat.console import ConsoleAdapter, make_message
 from hachat.chat.operations import Forgetful, Operations, adapt
 from hachat.core.errors import InDoubt, NotSent, StoreUnavailable, Undeliverable
-from hachat.core.messages import Message, Operation, Reply, Room, User
+from hachat.core.messages import Heard, Message, Operation, Reply, Room, User
 from hachat.store.console import Line, Said, listen, new_line, post, type_line
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys
@@ -26,7 +26,7 @@ class Inbound:
         self.duplicates = 0
         self.failures = 0
 
-    async def __call__(self, *messages: Message) -> None:
+    async def __call__(self, *messages: Heard) -> None:
         """Queue `messages`."""
         if self.failures:
             self.failures -= 1
@@ -35,7 +35,7 @@ class Inbound:
         for message in messages:
             if message.source in {known.source for known in self.messages}:
                 self.duplicates += 1
-            else:
+            elif isinstance(message, Message):
                 self.messages.append(message)
 
 

@@ -11,7 +11,7 @@ from structlog.typing import EventDict
 
 from hachat.chat.ingest import Ingest
 from hachat.core.errors import QueueFull, StoreRefused, StoreUnavailable, WireError
-from hachat.core.messages import Message, Room, User
+from hachat.core.messages import Event, Heard, Message, Room, User
 from hachat.store.commits import Queued
 
 
@@ -28,10 +28,10 @@ class Queue:
     """A queue that answers each call with the next of its answers; an exception is raised."""
 
     def __init__(self, *answers: list[Queued] | Exception) -> None:
-        self.asked: list[list[Message]] = []
+        self.asked: list[list[Heard]] = []
         self._answers = list(answers)
 
-    async def enqueue(self, messages: Sequence[Message]) -> list[Queued]:
+    async def enqueue(self, messages: Sequence[Heard]) -> list[Queued]:
         """Answer."""
         await trio.lowlevel.checkpoint()
         self.asked.append(list(messages))
@@ -41,7 +41,7 @@ class Queue:
         return answer
 
 
-async def ingest(queue: Queue, *messages: Message) -> list[EventDict]:
+async def ingest(queue: Queue, *messages: Heard) -> list[EventDict]:
     """Ingest the messages, or the one, and return what was logged."""
     with structlog.testing.capture_logs() as logs, trio.fail_after(600):
         await Ingest(queue.enqueue)(*messages or (MESSAGE,))
@@ -148,3 +148,30 @@ async def test_too_large_a_message_takes_no_other_along(
 
     assert queue.asked == [messages, messages[:1]]
     assert [entry["room"] for entry in logs if entry["event"] == "message refused"] == ["t/b"]
+
+
+async def test_people_wait_for_no_event(autojump_clock: trio.testing.MockClock) -> None:
+    """An event that finds no room is logged and lost; the message with it is queued, and nothing is waited for."""
+    event = Event("e1", "joined", 1.0, "t", Room("t", "a"))
+    queue = Queue([True, FULL])
+
+    logs = await ingest(queue, MESSAGE, event)
+
+    assert queue.asked == [[MESSAGE, event]]
+    assert trio.current_time() == 0
+    (lost,) = [line for line in logs if line["log_level"] == "warning"]
+    assert (lost["event"], lost["name"], lost["room"]) == (
+        "event lost",
+        "joined",
+        "event/t/a",
+    )
+
+
+async def test_an_event_waits_for_redis(autojump_clock: trio.testing.MockClock) -> None:
+    """As everything does: nothing can be queued then."""
+    event = Event("e1", "joined", 1.0, "t")
+    queue = Queue([StoreRefused("out of memory")], [True])
+
+    await ingest(queue, event)
+
+    assert queue.asked == [[event], [event]]

@@ -31,6 +31,17 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Happened:
+    """Someone else did something; `event` is the network's id of it, where it has one."""
+
+    name: str
+    room: Room | None
+    user: User
+    data: dict[str, str]
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """The server has told whom it knows by `mask`, a channel or a nick, ourselves left out."""
 
@@ -52,4 +63,4 @@ class Ended:
     reason: str
 
 
-Event: TypeAlias = Write | Registered | Heard | Listed | Refused | Ended
+Event: TypeAlias = Write | Registered | Heard | Happened | Listed | Refused | Ended

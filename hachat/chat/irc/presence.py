@@ -10,12 +10,14 @@ import structlog
 import trio
 
 from hachat.chat.adapter import GOODBYE, Ingest, deliver
-from hachat.chat.irc.events import Ended, Event, Heard, Listed, Refused, Registered, Write
+from hachat.chat.irc.events import Ended, Event, Happened, Heard, Listed, Refused, Registered, Write
 from hachat.chat.irc.session import Session
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.stream import LineStream
 from hachat.chat.irc.wire import format_line
 from hachat.core.ids import make_id
+from hachat.core.messages import Event as Occurrence
+from hachat.core.messages import Heard as Told
 from hachat.core.messages import Message, User
 
 log = structlog.get_logger(__name__)
@@ -96,7 +98,7 @@ class Presence:
         ahead = bool(self.session.nick)
         if not ahead:
             await self._stream.write(self.session.open())
-        send, receive = trio.open_memory_channel[Message](_AHEAD)
+        send, receive = trio.open_memory_channel[Told](_AHEAD)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(deliver, receive, ingest)
             nursery.start_soon(self._keep_restoring)
@@ -138,7 +140,7 @@ class Presence:
         raise ConnectionError("the connection ended before the answer came")
 
     async def _read(
-        self, heard: trio.MemorySendChannel[Message], task_status: trio.TaskStatus[None]
+        self, heard: trio.MemorySendChannel[Told], task_status: trio.TaskStatus[None]
     ) -> None:
         while True:
             for line in await self._next_lines():
@@ -156,14 +158,14 @@ class Presence:
     async def _act(
         self,
         event: Event,
-        heard: trio.MemorySendChannel[Message],
+        heard: trio.MemorySendChannel[Told],
         task_status: trio.TaskStatus[None],
     ) -> None:
         match event:
             case Write(line):
                 await self._stream.write([line])
-            case Heard():
-                await self._pass_on(_make_message(event), heard)
+            case Heard() | Happened():
+                await self._pass_on(_make_told(event, self.session.name), heard)
             case Listed():
                 if self._listed is not None:  # else to a question that was given up
                     self._listed.send_nowait(event)
@@ -192,10 +194,10 @@ class Presence:
                     case _:
                         pass
 
-    async def _pass_on(self, message: Message, heard: trio.MemorySendChannel[Message]) -> None:
+    async def _pass_on(self, told: Told, heard: trio.MemorySendChannel[Told]) -> None:
         while True:
             with trio.move_on_after(self._settings.silence / 2):
-                await heard.send(message)
+                await heard.send(told)
                 return
             # Nothing is read meanwhile, so a PING may wait unseen.
             await self._stream.write([self.session.assure()])
@@ -216,13 +218,18 @@ class Presence:
                 return  # closed by the server: it has read our QUIT
 
 
-def _make_message(heard: Heard) -> Message:
+def _make_told(event: Heard | Happened, adapter: str) -> Told:
     now = time.time()
-    return Message(
-        id=make_id(now, secrets.randbits(80)),
-        room=heard.room,
-        user=heard.user,
-        text=heard.text,
+    id_ = make_id(now, secrets.randbits(80))
+    if isinstance(event, Heard):
+        return Message(id_, event.room, event.user, event.text, at=now, event=event.event)
+    return Occurrence(
+        id_,
+        event.name,
         at=now,
-        event=heard.event,
+        adapter=adapter,
+        room=event.room,
+        user=event.user,
+        data=event.data,
+        event=event.event,
     )

@@ -15,7 +15,8 @@ from typing import ClassVar
 from ircstates.server import Server
 from irctokens.line import Line
 
-from hachat.chat.irc.events import Ended, Event, Heard, Listed, Refused, Registered, Write
+from hachat.chat.irc.events import Ended, Event, Happened, Heard, Listed, Refused, Registered, Write
+from hachat.chat.irc.happenings import read_happening
 from hachat.chat.irc.names import choose_channels, find_nick, find_recipient
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.wire import (
@@ -47,7 +48,7 @@ class Session:
         self._settings = settings
         self._wanted = nick
         self._waiting = waiting
-        self._name = name
+        self.name = name
         self._server = Server(name)
         self._refusals = 0
         self._logged_in = False
@@ -94,7 +95,7 @@ class Session:
 
     def assure(self) -> bytes:
         """Return the line that answers a PING that we may not have read yet."""
-        return self._line("PONG", self._name)
+        return self._line("PONG", self.name)
 
     def ask_who(self, mask: str) -> bytes:
         """Return the line that asks who is in a channel, or has a nick; a `Listed` will answer it."""
@@ -139,7 +140,7 @@ class Session:
             self._server.parse_tokens(line)
         try:
             react = self._reactions.get(line.command)
-            return tuple(react(self, line)) if react else ()
+            return (*(react(self, line) if react else ()), *self._note_happening(line))
         except RUBBISH:
             return ()
 
@@ -215,10 +216,29 @@ class Session:
         account = tags.get("account") or ""
         if account and self._server.has_user(nick):
             self._server.users[self.fold(nick)].account = account
-        user = User(account or self.fold(str(line.hostmask)), nick)
         yield Heard(
-            Room(self._name, self.fold(place), place, private), user, text, tags.get("msgid", "")
+            Room(self.name, self.fold(place), place, private),
+            self._make_user(line),
+            text,
+            tags.get("msgid", ""),
         )
+
+    def _note_happening(self, line: Line) -> Iterator[Event]:
+        happening = read_happening(line)
+        if happening is None or self._is_me(line.hostmask.nickname):
+            return
+        name, channel, data = happening
+        user, tags = self._make_user(line), line.tags or {}
+        if name == "nick":
+            mask = line.hostmask
+            renamed = self.fold(f"{data['nick']}!{mask.username}@{mask.hostname}")
+            data = {**data, "id": tags.get("account") or renamed}
+        room = Room(self.name, self.fold(channel), channel) if channel else None
+        yield Happened(name, room, user, data, tags.get("msgid", ""))
+
+    def _make_user(self, line: Line) -> User:
+        account = (line.tags or {}).get("account") or ""
+        return User(account or self.fold(str(line.hostmask)), line.hostmask.nickname)
 
     def _on_who(self, line: Line) -> Iterator[Event]:
         _, _, user, host, _, nick = line.params[:6]

@@ -20,7 +20,7 @@ from hachat.chat.irc.session import Session
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.stream import LineStream
 from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
-from hachat.core.messages import Message, Operation, Reply, User
+from hachat.core.messages import Event, Message, Operation, Reply, Room, User
 from tests.chat.ngircd import Ngircd, run_ngircd, visit
 from tests.waiting import until
 
@@ -32,15 +32,19 @@ def make(server: Ngircd, **settings: Any) -> IrcAdapter:
 
 
 class Heard:
-    """An ingest whose messages can be waited for."""
+    """An ingest whose messages can be waited for; `events` are the others."""
 
     def __init__(self) -> None:
         self._send, self._receive = trio.open_memory_channel[Message](1000)
+        self.events: list[Event] = []
 
-    async def __call__(self, *messages: Message) -> None:
-        """Queue `messages`."""
-        for message in messages:
-            await self._send.send(message)
+    async def __call__(self, *heard: Message | Event) -> None:
+        """Queue what was heard."""
+        for one in heard:
+            if isinstance(one, Event):
+                self.events.append(one)
+            else:
+                await self._send.send(one)
 
     async def next(self) -> Message:
         """Return the next message."""
@@ -561,3 +565,47 @@ async def test_what_is_done_waits_for_flood_control(ngircd: Ngircd) -> None:
         await adapter.topic(do("topic", "#ops", "one"))
         with pytest.raises(NotSent, match="flood control"):
             await adapter.topic(do("topic", "#ops", "two"))
+
+
+async def test_what_people_do_is_told(ngircd: Ngircd) -> None:
+    """They come, set a topic, take another nick, are sent away, leave a channel and the network; what the bot does is not told."""
+    adapter = make(ngircd)
+    ops = Room("irc", "#ops", "#ops")
+    async with visit(ngircd, "eve") as eve:
+        await eve.join("#ops")
+        async with connected(adapter) as heard:
+            async with visit(ngircd, "ada") as ada:
+                await eve.expect("JOIN")
+                await ada.join("#ops")
+                await eve.send("MODE #ops +o hachat")
+                await eve.send("TOPIC #ops :peace")
+                await ada.send("NICK lovelace")
+                await ada.send("PART #ops :tea")
+                await ada.join("#ops")
+                await eve.send("KICK #ops lovelace :enough")
+                await ada.join("#ops")
+                await ada.send("QUIT :bye")
+                await until(lambda: heard.events[-1:] and heard.events[-1].name == "quit")
+            await adapter.topic(do("topic", "#ops", "mine"))
+            await eve.say("#ops", "end")
+            await heard.next()
+
+    assert [(event.name, event.room, event.user and event.user.name) for event in heard.events] == [
+        ("joined", ops, "ada"),
+        ("topic", ops, "eve"),
+        ("nick", None, "ada"),
+        ("parted", ops, "lovelace"),
+        ("joined", ops, "lovelace"),
+        ("kicked", ops, "eve"),
+        ("joined", ops, "lovelace"),
+        ("quit", None, "lovelace"),
+    ]
+    data = [event.data for event in heard.events]
+    assert data[1:4] == [
+        {"topic": "peace"},
+        {"nick": "lovelace", "id": "lovelace!~ada@127.0.0.1"},
+        {"reason": "tea"},
+    ]
+    assert data[5] == {"nick": "lovelace", "reason": "enough"}
+    assert {event.adapter for event in heard.events} == {"irc"}
+    assert len({event.id for event in heard.events}) == len(data)

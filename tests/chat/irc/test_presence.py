@@ -11,7 +11,7 @@ from hachat.chat.irc.presence import Presence
 from hachat.chat.irc.session import Session
 from hachat.chat.irc.settings import IrcSettings
 from hachat.chat.irc.stream import LineStream
-from hachat.core.messages import Message
+from hachat.core.messages import Heard, Message
 
 SETTINGS = IrcSettings(host="irc.test.invalid", channels=("#ops",), silence=60.0, restore=30.0)
 
@@ -56,7 +56,7 @@ class Server:
                 return
 
 
-async def swallow(*messages: Message) -> None:
+async def swallow(*messages: Heard) -> None:
     """Take any messages."""
 
 
@@ -131,9 +131,9 @@ async def test_ping_is_answered_while_nothing_can_be_queued(
     """While the reader waits for the queue it answers the PING it cannot see, and loses nothing."""
     heard: list[str] = []
 
-    async def ingest(*messages: Message) -> None:
+    async def ingest(*messages: Heard) -> None:
         await trio.sleep_until(server._began + 100)
-        heard.extend(message.text for message in messages)
+        heard.extend(one.text for one in messages if isinstance(one, Message))
 
     server = Server()
     await server.run(nursery, ingest)
@@ -152,9 +152,9 @@ async def test_what_was_read_is_queued_before_leaving(
     """A message that was read before the cancel is queued, for the server will not say it again."""
     queued: list[str] = []
 
-    async def ingest(*messages: Message) -> None:
+    async def ingest(*messages: Heard) -> None:
         await trio.sleep(0.1)
-        queued.extend(message.text for message in messages)
+        queued.extend(one.text for one in messages if isinstance(one, Message))
 
     server = Server()
     async with trio.open_nursery() as nursery:

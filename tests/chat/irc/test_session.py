@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat.chat.irc.events import Ended, Event, Heard, Listed, Refused, Registered, Write
+from hachat.chat.irc.events import Ended, Event, Happened, Heard, Listed, Refused, Registered, Write
 from hachat.chat.irc.session import Session
 from hachat.chat.irc.settings import IrcSettings
 from hachat.core.messages import Room, User
@@ -158,21 +158,47 @@ def test_nick_in_use() -> None:
     assert feed(session, line) == [Ended("no nick is free: Nickname already in use")]
 
 
+def answers(session: Session, line: str) -> list[Event]:
+    """Return what must be done about `line`, beside telling of it."""
+    return [event for event in feed(session, line) if not isinstance(event, Happened)]
+
+
 def test_nick_is_taken_back() -> None:
     """As soon as the one with our nick leaves or changes theirs, we ask for it, and not once we have it."""
     session = make()
     feed(session, *NGIRCD.replace(" hachat ", " hachat_ ").splitlines())
 
     assert session.nick == "hachat_"
-    assert feed(session, ":hachat!~x@host QUIT :bye") == [Write(b"NICK hachat\r\n")]
-    assert feed(session, ":HAChat!~x@host NICK :other") == [Write(b"NICK hachat\r\n")]
+    assert answers(session, ":hachat!~x@host QUIT :bye") == [Write(b"NICK hachat\r\n")]
+    assert answers(session, ":HAChat!~x@host NICK :other") == [Write(b"NICK hachat\r\n")]
     assert feed(session, ":irc 433 hachat_ hachat :Nickname already in use") == []
-    assert feed(session, ":ada!~x@host QUIT :bye") == []
+    assert answers(session, ":ada!~x@host QUIT :bye") == []
 
     assert session.restore()[0] == b"NICK hachat\r\n"
     feed(session, ":hachat_!~hachat@127.0.0.1 NICK :hachat")
     assert session.nick == "hachat"
     assert b"NICK hachat\r\n" not in session.restore()
+
+
+def test_what_people_do_is_told_by_who_they_are(session: Session) -> None:
+    """By the account where the network tells it; who takes another nick is known by that from then on."""
+    ops = Room("irc", "#ops", "#Ops")
+    account = "@account=Ada;msgid=e1 :Ada!~ada@Host"
+
+    assert feed(session, f"{account} JOIN #Ops") == [
+        Happened("joined", ops, User("Ada", "Ada"), {}, "e1")
+    ]
+    assert feed(session, ":Bob!~b@host NICK Bert") == [
+        Happened(
+            "nick", None, User("bob!~b@host", "Bob"), {"nick": "Bert", "id": "bert!~b@host"}, ""
+        )
+    ]
+    assert feed(session, f"{account} NICK Adele") == [
+        Happened("nick", None, User("Ada", "Ada"), {"nick": "Adele", "id": "Ada"}, "e1")
+    ]
+    assert feed(session, ":eve!~e@host KICK #Ops hachat :out") == [
+        Happened("kicked", ops, User("eve!~e@host", "eve"), {"nick": "hachat", "reason": "out"}, "")
+    ]
 
 
 def test_restoring(session: Session) -> None:
@@ -231,7 +257,10 @@ def test_account_is_the_identity(session: Session) -> None:
         ":ada!~ada@host PRIVMSG #ops :",
         ":ada!~ada@host PRIVMSG #ops",
         "PRIVMSG #ops :from nobody",
-        ":ada!~ada@host TOPIC #ops :news",
+        ":ada!~ada@host MODE #ops +o bob",
+        ":hachat!~hachat@127.0.0.1 TOPIC #ops :our own",
+        ":hachat!~hachat@127.0.0.1 PART #ops",
+        ":ada!~ada@host JOIN",
     ],
 )
 def test_not_for_us(session: Session, line: str) -> None:

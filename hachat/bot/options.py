@@ -15,6 +15,10 @@ from hachat.bot.arguments import Kind, convert
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
 _QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
 _DASH = "\N{EM DASH}"  # what telephones make of two hyphens
+
+DASHES = ("-", _DASH)
+"""What an option begins with."""
+
 _OPTION = re.compile(
     rf"(?:--|{_DASH})(?P<long>\w[\w-]*)(?:=(?P<value>.*))?|-(?P<short>[^\W\d_])", re.DOTALL
 )
@@ -109,12 +113,12 @@ class Options:
         if option["short"]:
             name = self._letters.get(said)
         else:
-            name = self._names.get(said.casefold())
-            off = self._names.get(said.casefold().removeprefix("no-"))
+            said = said.casefold().replace("_", "-")
+            name, off = self._names.get(said), self._names.get(said.removeprefix("no-"))
             if name is None and off and self._kinds[off] is bool and option["value"] is None:
                 return off, False
         if name is None:
-            near = get_close_matches(said.casefold(), self._names, n=1)
+            near = get_close_matches(said, self._names, n=1)
             hint = f"did you mean --{near[0]}?" if near else f"there are {self.usage}."
             raise ValueError(f"There is no option {option[0].partition('=')[0]}; {hint}")
         return name, True

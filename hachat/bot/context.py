@@ -72,7 +72,7 @@ class Context(Speaking, Scheduling):
         if isinstance(self.inbound, Message):
             return self.inbound
         raise TypeError(
-            f"{self._replies.route} was called by a {self._kind}, which has no message, user or room; "
+            f"{self._replies.route} was called by {self._article} {self._kind}, which has no message, user or room; "
             f"use ctx.{self._kind}, and ctx.say to speak in a room"
         )
 
@@ -85,7 +85,9 @@ class Context(Speaking, Scheduling):
         """
         if isinstance(self.inbound, Webhook):
             return self.inbound
-        raise TypeError(f"{self._replies.route} was called by a {self._kind}; use ctx.{self._kind}")
+        raise TypeError(
+            f"{self._replies.route} was called by {self._article} {self._kind}; use ctx.{self._kind}"
+        )
 
     @property
     def job(self) -> Job:
@@ -96,7 +98,9 @@ class Context(Speaking, Scheduling):
         """
         if isinstance(self.inbound, Job):
             return self.inbound
-        raise TypeError(f"{self._replies.route} was called by a {self._kind}; use ctx.{self._kind}")
+        raise TypeError(
+            f"{self._replies.route} was called by {self._article} {self._kind}; use ctx.{self._kind}"
+        )
 
     @property
     def event(self) -> Event:
@@ -109,7 +113,9 @@ class Context(Speaking, Scheduling):
             return self._event
         if isinstance(self.inbound, Event):
             return self.inbound
-        raise TypeError(f"{self._replies.route} was called by a {self._kind}; use ctx.{self._kind}")
+        raise TypeError(
+            f"{self._replies.route} was called by {self._article} {self._kind}; use ctx.{self._kind}"
+        )
 
     @property
     def user(self) -> User:
@@ -232,6 +238,10 @@ class Context(Speaking, Scheduling):
         with trio.move_on_after(within):
             return list(await self._services.ask(op, address, about=self.id, args=args))
         raise Unanswered(f"no answer to {op} of {address} within {within:g} s")
+
+    @property
+    def _article(self) -> str:
+        return "an" if self._kind == "event" else "a"
 
     @property
     def _kind(self) -> str:

@@ -15,6 +15,10 @@ from hachat.bot.arguments import Kind, convert
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
 _QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
 _DASH = "\N{EM DASH}"  # what telephones make of two hyphens
+
+DASHES = ("-", _DASH)
+"""What an option begins with."""
+
 _OPTION = re.compile(
     rf"(?:--|{_DASH})(?P<long>\w[\w-]*)(?:=(?P<value>.*))?|-(?P<short>[^\W\d_])", re.DOTALL
 )
@@ -46,49 +50,61 @@ class Options:
 
     def take(self, command: str) -> Given:
         """Return `command` without its options, and what they are; after `--` there are none."""
-        values: dict[str, object] = {}
-        rest = ""
-        fault, end = "", 0
+        said: dict[str, str | bool] = {}
+        faults: list[str] = []
+        rest, end = "", 0
         words = _WORD.finditer(command)
         for word in words:
-            if word[0] in _END:
-                rest += command[end : word.start()].rstrip()
-                end = word.end()
-                break
             option = _OPTION.fullmatch(word[0])
-            if option is None:
+            if option is None and word[0] not in _END:
                 continue
             rest += command[end : word.start()].rstrip()
             end = word.end()
+            if option is None:
+                break
             try:
-                end = self._read(option, words, end, values)
+                end = self._read(option, words, end, said)
             except ValueError as error:
-                fault = fault or str(error)
-        missing = [_write(name) for name in self._kinds if name in self._required - values.keys()]
+                faults.append(str(error))
+        rest = (rest + command[end:]).strip()
+        return Given(rest, *self._convert(said, faults))
+
+    def _convert(
+        self, said: Mapping[str, str | bool], faults: list[str]
+    ) -> tuple[dict[str, object], str]:
+        """Return the values of options, and what is wrong with them."""
+        values: dict[str, object] = {}
+        for name, text in said.items():
+            try:
+                values[name] = (
+                    convert(_write(name), _unquote(text), self._kinds[name])
+                    if isinstance(text, str)
+                    else text
+                )
+            except ValueError as error:
+                faults.append(str(error))
+        missing = [_write(name) for name in self._kinds if name in self._required - said.keys()]
         if missing:
-            fault = fault or f"{' and '.join(missing)} must be given."
-        return Given((rest + command[end:]).strip(), values, fault)
+            faults.append(f"{' and '.join(missing)} must be given.")
+        return values, faults[0] if faults else ""
 
     def _read(
         self,
         option: re.Match[str],
         words: Iterator[re.Match[str]],
         end: int,
-        values: dict[str, object],
+        said: dict[str, str | bool],
     ) -> int:
-        """Note the value of an option, which may be the next word, and return where it ends."""
-        name, switch = self._find(option)
-        said = option["value"]
-        if not switch:
-            values[name] = False
-        elif said is None and self._kinds[name] is bool:
-            values[name] = True
+        """Note what was said of an option, which may be the next word, and return where that ends."""
+        name, on = self._find(option)
+        if not on or (option["value"] is None and self._kinds[name] is bool):
+            said[name] = on
+        elif option["value"] is not None:
+            said[name] = option["value"]
+        elif word := next(words, None):
+            said[name], end = word[0], word.end()
         else:
-            if said is None and (word := next(words, None)):
-                said, end = word[0], word.end()
-            if said is None:
-                raise ValueError(f"{_write(name)} needs a value.")
-            values[name] = convert(_write(name), _unquote(said), self._kinds[name])
+            raise ValueError(f"{_write(name)} needs a value.")
         return end
 
     def _find(self, option: re.Match[str]) -> tuple[str, bool]:
@@ -97,12 +113,12 @@ class Options:
         if option["short"]:
             name = self._letters.get(said)
         else:
-            name = self._names.get(said.casefold())
-            off = self._names.get(said.casefold().removeprefix("no-"))
+            said = said.casefold().replace("_", "-")
+            name, off = self._names.get(said), self._names.get(said.removeprefix("no-"))
             if name is None and off and self._kinds[off] is bool and option["value"] is None:
                 return off, False
         if name is None:
-            near = get_close_matches(said.casefold(), self._names, n=1)
+            near = get_close_matches(said, self._names, n=1)
             hint = f"did you mean --{near[0]}?" if near else f"there are {self.usage}."
             raise ValueError(f"There is no option {option[0].partition('=')[0]}; {hint}")
         return name, True

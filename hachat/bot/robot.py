@@ -51,11 +51,12 @@ class Robot:
         chat = [route for route in routes if isinstance(route, ChatRoute)]
         self.hooks: Sequence[HookRoute] = [r for r in routes if isinstance(r, HookRoute)]
         self.jobs: Sequence[JobRoute] = [r for r in routes if isinstance(r, JobRoute)]
+        self._commands = [route for route in chat if route.addressed]
         self.bot = Bot(
             name=name,
             node=node,
             handlers=tuple(dict.fromkeys(route.handler for route in routes)),
-            commands=tuple(route.usage for route in chat if route.addressed),
+            commands=tuple(route.usage for route in self._commands),
         )
         self._own_id = name.casefold()
         self._router = Router(chat)
@@ -266,6 +267,7 @@ class Robot:
 
     def _puzzle(self, message: Message, address: Address) -> Call:
         """Return the answer to a command that nobody knows."""
+        known = [c.usage for c in self._commands if c.constraints.allow(message.room)]
         replies = Replies(message.id, "robot", name_replies(message))
         timers = Timers("robot", "robot", self.find_job)
 
@@ -273,7 +275,7 @@ class Robot:
             context = Context(
                 message, replies, self.bot, timers, self.services, text=address.command
             )
-            await context.reply(suggest(address, self.bot.commands))
+            await context.reply(suggest(address, known))
             await context.emit("message unhandled", {"text": address.command})
             await self._invoker.tell(context)
 

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from hachat.bot.options import DASHES
 from hachat.bot.patterns import Found, TooSlow
 from hachat.bot.routes import ChatRoute
 from hachat.core.addressing import Address
@@ -50,10 +51,12 @@ class Router:
 
     def __init__(self, routes: Iterable[ChatRoute]) -> None:
         self._by_word: defaultdict[str, list[ChatRoute]] = defaultdict(list)
+        self._optional: list[ChatRoute] = []
         self._any_word: list[ChatRoute] = []
         self._heard: list[tuple[str, ChatRoute]] = []
-        self._ranked = False
-        for route in routes:
+        self._ranks: dict[ChatRoute, tuple[int, bool, int]] = {}
+        for number, route in enumerate(routes):
+            self._ranks[route] = (-route.constraints.priority, not route.addressed, number)
             self._add(route)
 
     def match(self, text: str, address: Address | None, room: Room | None = None) -> list[Match]:
@@ -65,6 +68,7 @@ class Router:
         matches = list(self._find(text, address, room))
         if len(matches) <= 1:  # as nearly always
             return matches
+        matches.sort(key=lambda match: self._ranks[match.route])
         clean: dict[Callable[..., Any], Match] = {}
         faulty = []
         for match in matches:
@@ -73,8 +77,8 @@ class Router:
             else:
                 clean.setdefault(match.route.call, match)
         told = any(match.route.addressed for match in clean.values())
-        wanted = [*clean.values()] if told else [*faulty[:1], *clean.values()]
-        return _rank(wanted) if self._ranked else wanted
+        wanted = _stop(clean.values())
+        return wanted if told else [*faulty[:1], *wanted]
 
     def _find(self, text: str, address: Address | None, room: Room | None) -> Iterator[Match]:
         if address is not None and len(address.command) <= MAX_TEXT:
@@ -93,15 +97,17 @@ class Router:
 
     def _candidates(self, command: str) -> Iterable[ChatRoute]:
         word = command.split(None, 1)[0].casefold() if command else ""
-        return [*self._by_word.get(word, ()), *self._any_word]
+        optional = self._optional if word.startswith(DASHES) else ()
+        return [*self._by_word.get(word, ()), *optional, *self._any_word]
 
     def _add(self, route: ChatRoute) -> None:
         pattern = route.pattern.text
-        self._ranked = self._ranked or bool(route.constraints.priority or route.constraints.stop)
         if not route.addressed:
             self._heard.append((find_literal(pattern), route))
         elif word := find_first_word(pattern):
             self._by_word[word].append(route)
+            if route.options:
+                self._optional.append(route)
         else:
             self._any_word.append(route)
 
@@ -125,11 +131,11 @@ def _has_choice(pattern: str) -> bool:
     return "|" in pattern
 
 
-def _rank(matches: list[Match]) -> list[Match]:
-    """Return those of `matches` that are to be run, the highest priority first."""
-    ranked = sorted(matches, key=lambda match: -match.route.constraints.priority)
-    stops = (n for n, m in enumerate(ranked, 1) if m.route.constraints.stop and not m.fault)
-    return ranked[: next(stops, None)]
+def _stop(matches: Iterable[Match]) -> list[Match]:
+    """Return those of `matches` that none before them stops."""
+    wanted = list(matches)
+    stops = (n for n, match in enumerate(wanted, 1) if match.route.constraints.stop)
+    return wanted[: next(stops, None)]
 
 
 def _try(route: ChatRoute, text: str) -> Match | None:

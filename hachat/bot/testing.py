@@ -15,7 +15,9 @@ from hachat.bot.people import People
 from hachat.bot.replies import SPOKEN
 from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute, bind
-from hachat.core.messages import Inbound, Job, Message, Operation, Reply, Room, User, Webhook
+from hachat.bot.timers import write_json
+from hachat.core.messages import Event, Inbound, Job, Message, Operation, Reply, Room, User, Webhook
+from hachat.core.names import normalise
 from hachat.store.commits import Later
 
 
@@ -80,6 +82,11 @@ class Stage:
         found.read(text)
         return await self._handle(Job(next(self._ids), found.name, 0.0, text))
 
+    async def happen(self, event: str, data: object = None) -> list[str]:
+        """Let an event happen that a handler might have published, and return what is said about it."""
+        body = write_json(data)
+        return await self._handle(Event(next(self._ids), normalise(event), time.time(), body=body))
+
     async def _ask(
         self,
         op: Operation,
@@ -97,7 +104,10 @@ class Stage:
         run = await self.robot.carry_out(inbound)
         self.replies += run.replies
         self.later += run.later
-        return [reply.text for reply in run.replies if reply.op in SPOKEN]
+        said = [reply.text for reply in run.replies if reply.op in SPOKEN]
+        for event in [later.value for later in run.later if isinstance(later.value, Event)]:
+            said += await self._handle(event)
+        return said
 
     def _find_hook(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:
         for route in self.robot.hooks:

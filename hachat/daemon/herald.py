@@ -30,18 +30,23 @@ MOST = 100
 class Herald:
     """Queues what this node has to tell, if a handler wants to know."""
 
-    def __init__(self, robot: Robot, enqueue: Callable[[Inbound, Lane], Awaitable[bool]]) -> None:
+    def __init__(
+        self, node: str, robot: Robot, enqueue: Callable[[Inbound, Lane], Awaitable[bool]]
+    ) -> None:
+        self._node = node
         self._robot = robot
         self._enqueue = enqueue
         self._waiting: deque[Event | Job] = deque()
         self._news = trio.Event()
 
-    def tell(self, name: str, node: str, about: str) -> None:
-        """Tell that `name` happened to `node`; of what is told of the same `about`, only the first counts."""
+    def tell(self, name: str, about: str, node: str = "") -> None:
+        """Tell that `name` happened to this node or another; of what is told of the same `about`, only the first counts."""
         if self._robot.listens(name):
             now = time.time()
             id_ = make_id(now, random.getrandbits(80))
-            self._add(Event(id_, name, now, data={"node": node}, event=f"{name}/{about}"))
+            self._add(
+                Event(id_, name, now, data={"node": node or self._node}, event=f"{name}/{about}")
+            )
 
     def begin(self, consumer: str) -> None:
         """Have everything run that is due when the cluster starts, of which `consumer` is the first node."""

@@ -102,7 +102,7 @@ class Node:
         self._people = People(*(Directory(link, self._keys, kind) for kind in KINDS))
         robot.services.know(self._people)
         robot.services.throttle = Rates(link, self._keys).take
-        self._herald = Herald(robot, self._inbound.enqueue)
+        self._herald = Herald(self.name, robot, self._inbound.enqueue)
         self._roster = Roster(
             self.name,
             settings.lease.priority,
@@ -121,7 +121,7 @@ class Node:
             floor=self._floor,
             notifier=notifier,
             newest=self._newest,
-            tell=lambda name, about: self._herald.tell(name, self.name, about),
+            tell=self._herald.tell,
         )
         jobs = Jobs(link, self._keys)
         self._scheduler = Scheduler(jobs, robot.jobs)
@@ -205,10 +205,9 @@ class Node:
         await retry(partial(check_layout, self._link, self._keys))
         await join(members)
         await retry(self._roster.look)
-        me = members.me
         if await retry(members.begin):
-            self._herald.begin(me.consumer)
-        self._herald.tell("node joined", me.node, me.consumer)
+            self._herald.begin(members.me.consumer)
+        self._herald.tell("node joined", members.me.consumer)
 
     def _introduce(self, url: str) -> Member:
         work = self._settings.worker
@@ -254,7 +253,7 @@ class Node:
                 yield chat_states
         finally:
             with trio.move_on_after(GOODBYE, shield=True):
-                self._herald.tell("node left", members.me.node, members.me.consumer)
+                self._herald.tell("node left", members.me.consumer)
                 await self._herald.flush()
                 if await leave(members):
                     self._holder.remove()
@@ -264,7 +263,7 @@ class Node:
         if not self._leaving and not self._roster.drained:
             self._recovery.notice(consumers)
             for consumer in consumers:
-                self._herald.tell("node left", consumer.rpartition(":")[0], consumer)
+                self._herald.tell("node left", consumer, consumer.rpartition(":")[0])
 
     def _hear_beat(self) -> None:
         self._recovery.beaten()

@@ -20,7 +20,8 @@ from hachat.bot.handler import Handler
 from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute, JobRoute, bind
 from hachat.chat.drain import Drain
-from hachat.core.messages import Job, Message, User, Webhook
+from hachat.core.messages import Event, Job, Message, User, Webhook
+from hachat.core.names import normalise
 from hachat.core.settings import QueueSettings
 from hachat.core.slots import parse_duration
 from hachat.store.inbound import Inbound
@@ -127,6 +128,13 @@ class Driver:
         text = "" if data is None else msgspec.json.encode(data).decode()
         return await self._listen([Job(self.new_id(), found.name, self.now(), text)], "work")
 
+    async def happen(self, event: str, data: object = None) -> list[Said]:
+        """Let an event happen that a handler might have published; what handlers publish themselves is told at `advance(0)`."""
+        body = "" if data is None else msgspec.json.encode(data).decode()
+        return await self._listen(
+            [Event(self.new_id(), normalise(event), self.now(), body=body)], "work"
+        )
+
     async def advance(self, time: float | str) -> list[Said]:
         """Let time pass, seconds or a duration such as `10m`, and whatever becomes due meanwhile, one after the other."""
         before, left = len(self._service.said), parse_duration(time)
@@ -209,7 +217,9 @@ class Driver:
                 await nursery.start(self._node.run)
                 await self._node.bury(dead)
 
-    async def _listen(self, values: Iterable[Message | Webhook | Job], lane: Lane) -> list[Said]:
+    async def _listen(
+        self, values: Iterable[Message | Webhook | Job | Event], lane: Lane
+    ) -> list[Said]:
         before = len(self._service.said)
         for value in values:
             await self._queue.enqueue(value, lane)

@@ -1,4 +1,4 @@
-"""docs/handlers.md keeps its word: every example in it is run, and says what it is said to say."""
+"""docs/handlers.md and its neighbours keep their word: every example is run, and says what it is said to say."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ from hachat.bot.loading import load
 from hachat.bot.testing import Stage
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "handlers.md").read_text()
-SECTIONS = {part.partition("\n")[0]: part for part in GUIDE.split("\n## ")[1:]}
+PAGES = ("handlers", "routing")
+SECTIONS = {
+    f"{page}: {part.partition(chr(10))[0]}": part
+    for page in PAGES
+    for part in (ROOT / "docs" / f"{page}.md").read_text().split("\n## ")[1:]
+}
 
 _numbers = itertools.count()
 
@@ -52,6 +56,9 @@ async def perform(stage: Stage, line: str) -> list[str]:
     elif who == "DUE":
         route, _, data = what.partition(" ")
         await stage.fire(route, msgspec.Raw(data.encode()) if data else None)
+    elif who == "EVENT":
+        event, _, data = what.partition(" ")
+        await stage.happen(event, msgspec.Raw(data.encode()) if data else None)
     else:
         path, _, body = what.partition(" ")
         try:

@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hachat.bot.arguments import Kind
+from hachat.bot.constraints import Constraints
 from hachat.bot.description import Usage
+from hachat.bot.options import Options
 from hachat.bot.patterns import Pattern
 from hachat.bot.router import MAX_TEXT, Router, find_first_word, find_literal
 from hachat.bot.routes import ChatRoute
 from hachat.core.addressing import Addressing
+from hachat.core.messages import Room
 
 ADDRESSING = Addressing("hachat")
 
 
 def route(
-    pattern: str, *, addressed: bool = True, kinds: dict[str, type] | None = None
+    pattern: str, *, addressed: bool = True, kinds: dict[str, type] | None = None, **more: Any
 ) -> ChatRoute:
     """Return a route with a method of its own."""
     regex = Pattern(pattern, whole=addressed)
     return ChatRoute(
-        pattern, "test", lambda: None, regex, addressed, Usage(pattern), frozenset(), kinds or {}
+        pattern,
+        "test",
+        lambda: None,
+        regex,
+        addressed,
+        Usage(pattern),
+        kinds=cast(dict[str, Kind], kinds or {}),
+        **more,
     )
 
 
@@ -198,3 +210,63 @@ def test_a_thousand_routes_are_cheap() -> None:
     for _ in range(200):
         assert router.match(text, ADDRESSING.read(text))
     assert (time.perf_counter() - start) / 200 < 0.0005
+
+
+def test_rooms() -> None:
+    """A route that is for some rooms is not there in others."""
+    ops = route("ping", constraints=Constraints(rooms=("irc/#OPS*", "den")))
+    hears = route("tea", addressed=False, constraints=Constraints(rooms=("*/#kitchen",)))
+
+    def find(text: str, room: Room | None) -> list[str]:
+        found = Router([ops, hears]).match(text, ADDRESSING.read(text), room)
+        return [match.route.name for match in found]
+
+    assert find("hachat ping", Room("irc", "#ops-night")) == ["ping"]
+    assert find("hachat ping", Room("slack", "C1", "Den")) == ["ping"]
+    assert find("hachat ping", Room("irc", "#other")) == []
+    assert find("hachat ping", None) == []
+    assert find("tea?", Room("irc", "#kitchen")) == ["tea"]
+    assert find("tea?", Room("irc", "#ops")) == []
+
+
+def test_priority_and_stop() -> None:
+    """The highest priority comes first, and what stops leaves out all that come after it."""
+    first = route("p.ng", addressed=False, constraints=Constraints(priority=1))
+    last = route("pi.+", constraints=Constraints(priority=-1))
+    stop = route("pin.", constraints=Constraints(stop=True))
+
+    assert names([last, route("ping"), first], "hachat ping") == ["p.ng", "ping", "pi.+"]
+    assert names([last, stop, route("ping"), first], "hachat ping") == ["p.ng", "pin."]
+    assert names([last, stop, route("ping"), first], "hachat pang") == ["p.ng"]
+
+
+def test_what_does_not_convert_stops_nothing() -> None:
+    """A command that cannot be run gives way, whatever its priority."""
+    stop = route(
+        r"wait (?P<n>\S+)", kinds={"n": int}, constraints=Constraints(priority=9, stop=True)
+    )
+    other = route(r"wait (?P<m>\w+)", kinds={"m": str})
+
+    assert names([stop, other], "hachat wait long") == [r"wait (?P<m>\w+)"]
+
+
+def test_options_may_come_first() -> None:
+    """A command is found though an option stands before its first word."""
+    deploy = route("deploy web", options=Options({"force": bool}))
+
+    assert names([route("ping"), deploy], "hachat --force deploy web") == ["deploy web"]
+    assert names([deploy], "hachat deploy --force web") == ["deploy web"]
+    assert names([deploy], "hachat deploy web extra --force") == []
+
+
+def test_a_slow_pattern_is_told_of() -> None:
+    """Whoever told the bot something learns that it took too long; the message goes on to the other routes."""
+    slow, other = route(r"(a+)+b"), route(r"a+c")
+    heard = route(r"(a+)+d", addressed=False)
+    text = f"hachat {'a' * 3000}"
+
+    (match,) = Router([slow, heard]).match(text, ADDRESSING.read(text))
+
+    assert match.route is slow
+    assert "takes too long" in match.fault
+    assert names([slow, other, heard], f"{text}c") == ["a+c"]

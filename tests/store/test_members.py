@@ -310,3 +310,34 @@ async def test_who_leaves_is_neither_alive_nor_missed(link: Link, keys: Keys) ->
     await mine.leave()
 
     assert await link.command("EXISTS", *map(keys.of, ("members", "nodes", "gone"))) == 0
+
+
+async def test_the_first_node_of_a_cluster_that_starts(link: Link, keys: Keys) -> None:
+    """Only one is, however often it asks; a cluster whose nodes are all gone starts anew with the next."""
+
+    async def begin(node: str) -> tuple[Members, bool]:
+        mine = members(link, keys, member(node, "b"))
+        await mine.join()
+        return mine, await mine.begin()
+
+    first, is_first = await begin("n1")
+    second, is_second = await begin("n2")
+    assert (is_first, is_second) == (True, False)
+    assert (await first.begin(), await second.begin()) == (True, False)
+
+    await first.leave()
+    third, is_third = await begin("n3")
+    assert not is_third
+    await second.leave()
+    await third.leave()
+    assert (await begin("n4"))[1]
+    assert await link.command("ZCARD", keys.of("life")) == 1
+
+
+async def test_nodes_that_start_together(link: Link, keys: Keys) -> None:
+    """Of those that join before any of them asks, one is the first."""
+    together = [members(link, keys, member(f"n{number}", "b")) for number in range(4)]
+    for mine in together:
+        await mine.join()
+
+    assert [await mine.begin() for mine in together] == [True, False, False, False]

@@ -133,7 +133,7 @@ class People:
             StoreError: Redis did not answer.
         """
         found = await _find(self._users, "user", adapter, text)
-        return User(found.id, found.name)
+        return User(found.id, found.name or found.id)
 
     async def find_room(self, adapter: str, text: str) -> Room:
         """Return the room meant by `text`: an id, an address, a name, or a beginning; raises as `find_user` does."""

@@ -53,7 +53,9 @@ class Stage:
             there.append(User(user, user))
         adapter, _, channel = room.partition("/")
         place = Room(adapter, channel, private=private)
-        return await self._handle(Message(next(self._ids), place, User(user), text, at=time.time()))
+        return await self._handle(
+            Message(next(self._ids), place, User(user, user), text, at=time.time())
+        )
 
     async def request(self, method: str, path: str, body: object = b"") -> list[str]:
         """Send a webhook and return what is said about it; a body that is not bytes is sent as JSON.

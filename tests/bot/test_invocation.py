@@ -60,7 +60,7 @@ async def test_users_and_rooms_are_looked_for() -> None:
     await stage.say("hello", user="bob")
 
     assert await stage.say("hachat who is @Bob") == ["bob/bob"]
-    assert await stage.say("hachat who is carol") == ["I know nobody called carol."]
+    assert await stage.say("hachat who is carol") == ["I know no user called carol."]
     assert await stage.say("hachat find --who bob --room #ops") == ["bob irc/#ops"]
     assert await stage.say("hachat find") == ["- -"]
     assert await stage.say("hachat find --room o") == ["o is #ops or #other."]

@@ -19,7 +19,7 @@ from hachat.bot.services import Services
 from hachat.bot.speaking import Speaking, check_address
 from hachat.bot.timers import Timers
 from hachat.core.errors import Unanswered
-from hachat.core.messages import Event, Inbound, Job, Message, Operation, Room, User, Webhook
+from hachat.core.messages import Event, Inbound, Job, Operation, Room, User, Webhook
 
 if TYPE_CHECKING:
     import httpx
@@ -63,20 +63,6 @@ class Context(Speaking, Scheduling):
         return self.inbound.id
 
     @property
-    def message(self) -> Message:
-        """The message as it was said.
-
-        Raises:
-            TypeError: something else was received.
-        """
-        if isinstance(self.inbound, Message):
-            return self.inbound
-        raise TypeError(
-            f"{self._replies.route} was called by {self._article} {self._kind}, which has no message, user or room; "
-            f"use ctx.{self._kind}, and ctx.say to speak in a room"
-        )
-
-    @property
     def webhook(self) -> Webhook:
         """The request as it was accepted.
 
@@ -85,9 +71,7 @@ class Context(Speaking, Scheduling):
         """
         if isinstance(self.inbound, Webhook):
             return self.inbound
-        raise TypeError(
-            f"{self._replies.route} was called by {self._article} {self._kind}; use ctx.{self._kind}"
-        )
+        raise TypeError(f"{self._replies.route} was called by {self._caller}; use ctx.{self._kind}")
 
     @property
     def job(self) -> Job:
@@ -98,9 +82,7 @@ class Context(Speaking, Scheduling):
         """
         if isinstance(self.inbound, Job):
             return self.inbound
-        raise TypeError(
-            f"{self._replies.route} was called by {self._article} {self._kind}; use ctx.{self._kind}"
-        )
+        raise TypeError(f"{self._replies.route} was called by {self._caller}; use ctx.{self._kind}")
 
     @property
     def event(self) -> Event:
@@ -113,29 +95,7 @@ class Context(Speaking, Scheduling):
             return self._event
         if isinstance(self.inbound, Event):
             return self.inbound
-        raise TypeError(
-            f"{self._replies.route} was called by {self._article} {self._kind}; use ctx.{self._kind}"
-        )
-
-    @property
-    def user(self) -> User:
-        """Who said it; raises as `message` does."""
-        return self.message.user
-
-    @property
-    def room(self) -> Room:
-        """Where it was said; raises as `message` does."""
-        return self.message.room
-
-    @property
-    def thread(self) -> str:
-        """The thread in which it was said, empty where there is none."""
-        return self.inbound.thread if isinstance(self.inbound, Message) else ""
-
-    @property
-    def private(self) -> bool:
-        """Whether it was said to the bot alone."""
-        return isinstance(self.inbound, Message) and self.inbound.room.private
+        raise TypeError(f"{self._replies.route} was called by {self._caller}; use ctx.{self._kind}")
 
     @property
     def at(self) -> float:
@@ -238,11 +198,3 @@ class Context(Speaking, Scheduling):
         with trio.move_on_after(within):
             return list(await self._services.ask(op, address, about=self.id, args=args))
         raise Unanswered(f"no answer to {op} of {address} within {within:g} s")
-
-    @property
-    def _article(self) -> str:
-        return "an" if self._kind == "event" else "a"
-
-    @property
-    def _kind(self) -> str:
-        return type(self.inbound).__name__.lower()

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Mapping
 from hachat.bot.handle import RECORDED, Handle
 from hachat.bot.progress import Progress
 from hachat.bot.replies import Replies
-from hachat.core.messages import Inbound, Message, Operation
+from hachat.core.messages import Event, Inbound, Message, Operation, Room, User
 
 MAX_FILE = 128 * 1024
 """Bytes of a file that can be uploaded: it travels through Redis."""
 
 
 class Speaking:
-    """What can be said and done in rooms.
+    """What can be said and done in rooms, and where all this is about.
 
     Every verb records what is to be done and returns; it is done when the handler has ended, or while a slow one still runs.  A
     method that is not async just calls it; in one that is, awaiting it tells that its time is up.  `docs/speaking.md` says what
@@ -28,6 +28,46 @@ class Speaking:
         self.inbound = inbound
         self._replies = replies
 
+    @property
+    def message(self) -> Message:
+        """The message as it was said.
+
+        Raises:
+            TypeError: something else was received.
+        """
+        if isinstance(self.inbound, Message):
+            return self.inbound
+        raise TypeError(
+            f"{self._replies.route} was called by {self._caller}, which has no message, user or room; "
+            f"use ctx.{self._kind}, and ctx.say to speak in a room"
+        )
+
+    @property
+    def user(self) -> User:
+        """Who said it, or did what happened; raises as `message` does."""
+        inbound = self.inbound
+        if isinstance(inbound, Event) and inbound.user is not None:
+            return inbound.user
+        return self.message.user
+
+    @property
+    def room(self) -> Room:
+        """Where it was said, or happened; raises as `message` does."""
+        inbound = self.inbound
+        if isinstance(inbound, Event) and inbound.room is not None:
+            return inbound.room
+        return self.message.room
+
+    @property
+    def thread(self) -> str:
+        """The thread in which it was said, empty where there is none."""
+        return self.inbound.thread if isinstance(self.inbound, Message) else ""
+
+    @property
+    def private(self) -> bool:
+        """Whether it was said to the bot alone."""
+        return isinstance(self.inbound, Message) and self.inbound.room.private
+
     def reply(self, text: str) -> Handle:
         """Answer where the message was said, in its thread.
 
@@ -35,22 +75,21 @@ class Speaking:
             ValueError: the text is blank.
             TypeError: a webhook or a job has no room to answer in.
         """
-        return self._record("say", self.message.room.address, text, thread=self.message.thread)
+        return self._record("say", self.room.address, text, thread=self.thread)
 
     def mention(self, text: str) -> Handle:
         """Answer as `reply` does, in a way that calls the sender; in private that needs no calling."""
-        user = self.message.user
-        if self.message.room.private:
+        user = self.user
+        if self.private:
             return self.reply(text)
         args = {"mention": user.id, "name": user.name or user.id}
-        return self._record("say", self.message.room.address, text, args, self.message.thread)
+        return self._record("say", self.room.address, text, args, self.thread)
 
     def reply_privately(self, text: str) -> Handle:
         """Answer to the sender alone; raises as `reply` does."""
-        said = self.message
-        if said.room.private:
+        if self.private:
             return self.reply(text)
-        return self._record("say", f"{said.room.adapter}/@{said.user.id}", text)
+        return self._record("say", f"{self.room.adapter}/@{self.user.id}", text)
 
     def say(self, address: str, text: str) -> Handle:
         """Speak in the room at `address`, `<adapter>/<room id>`, or to a user alone at `<adapter>/@<user id>`.
@@ -65,7 +104,7 @@ class Speaking:
 
     def act(self, text: str) -> Handle:
         """Tell what the bot does, where the message was said, as `/me` does; raises as `reply` does."""
-        return self._record("act", self.message.room.address, text, thread=self.message.thread)
+        return self._record("act", self.room.address, text, thread=self.thread)
 
     def edit(self, handle: Handle, text: str) -> Awaitable[None]:
         """Let what the bot has said read `text` instead; where a service cannot, that is said anew.
@@ -91,7 +130,7 @@ class Speaking:
         if to is not None:
             return self._change("react", to, args={"name": name})
         args = {"name": name, "event": self.message.event}
-        self._record("react", self.message.room.address, args=args)
+        self._record("react", self.room.address, args=args)
         return RECORDED
 
     def topic(self, text: str, address: str = "") -> Awaitable[None]:
@@ -142,17 +181,12 @@ class Speaking:
 
         return Progress(text, show)
 
-    @property
-    def message(self) -> Message:
-        """The message as it was said; raises TypeError where there is none."""
-        raise NotImplementedError
-
     def _do(
         self, op: Operation, address: str, text: str = "", args: Mapping[str, str] | None = None
     ) -> Awaitable[None]:
         if address:
             check_address(address)
-        room = address or self.message.room.address
+        room = address or self.room.address
         self._replies.add(room, text, origin=self._here() or room, op=op, args=args)
         return RECORDED
 
@@ -177,7 +211,18 @@ class Speaking:
         return Handle(room, reply.id, thread)
 
     def _here(self) -> str:
-        return self.inbound.room.address if isinstance(self.inbound, Message) else ""
+        """Return the address of the room of all this, or nothing where there is none."""
+        inbound = self.inbound
+        room = inbound.room if isinstance(inbound, Message | Event) else None
+        return room.address if room else ""
+
+    @property
+    def _caller(self) -> str:
+        return f"an {self._kind}" if self._kind == "event" else f"a {self._kind}"
+
+    @property
+    def _kind(self) -> str:
+        return type(self.inbound).__name__.lower()
 
 
 def check_address(address: str) -> None:

@@ -12,7 +12,7 @@ from hachat.bot.context import Context
 from hachat.bot.handle import Handle
 from hachat.bot.speaking import MAX_FILE
 from hachat.core.errors import WireError
-from hachat.core.messages import Message, Reply, Room, User
+from hachat.core.messages import Event, Message, Reply, Room, User
 from tests.bot.test_context import MESSAGE, WEBHOOK, make
 
 ALONE = Message("M1", Room("irc", "ada", private=True), User("ada!x@y", "Ada"), "hi", at=0.0)
@@ -175,3 +175,27 @@ async def test_progress_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
         ("edit", "deploying: 50 %", ""),
     ]
     assert {reply.args["target"] for reply in list(replies)[1:]} == {"M1/deploy.ship/1"}
+
+
+def test_what_happens_is_spoken_about_where_it_happened() -> None:
+    """Whoever comes into a room can be greeted there, or alone."""
+    joined = Event("E1", "joined", 1.0, "irc", Room("irc", "#lab"), User("ada!x@y", "ada"))
+    context, replies = make(joined)
+    context.mention("welcome")
+    context.reply_privately("psst")
+    context.topic("everybody is here")
+
+    assert [(reply.op, reply.room, reply.origin, reply.about) for reply in replies] == [
+        ("say", "irc/#lab", "", "E1"),
+        ("say", "irc/@ada!x@y", "irc/#lab", "E1"),
+        ("topic", "irc/#lab", "irc/#lab", "E1"),
+    ]
+
+
+def test_what_happens_nowhere_has_no_answer() -> None:
+    """As a webhook has none."""
+    context, _ = make(Event("E1", "quit", 1.0, "irc", user=User("ada")))
+
+    assert context.user == User("ada")
+    with pytest.raises(TypeError, match="was called by an event, which has no"):
+        context.reply("bye")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from hachat.cluster.pulse import Notifier
 from hachat.cluster.term import Term, read_clock
 from hachat.core.errors import Fenced, UsageError
 from hachat.core.lease import Lease, Token
-from hachat.core.messages import Message, Order, Reply, Room, User
+from hachat.core.messages import Event, Heard, Message, Order, Reply, Room, User
 from hachat.core.settings import QueueSettings, Settings
 from hachat.core.timing import Timing
 from hachat.core.wire import encode
@@ -35,7 +35,7 @@ class Service:
 
     facts = Facts(overlap=True)
 
-    def __init__(self, *heard: Message, down: bool = False) -> None:
+    def __init__(self, *heard: Heard, down: bool = False) -> None:
         self.name = "t"
         self.said: list[str] = []
         self.tries = 0
@@ -58,10 +58,11 @@ class Service:
         finally:
             self.here = False
 
-    async def send(self, reply: Reply) -> None:
+    async def send(self, reply: Reply) -> str | None:
         """Take it."""
         await trio.lowlevel.checkpoint()
         self.said.append(reply.text)
+        return None
 
 
 class Warm(Service):
@@ -138,8 +139,12 @@ def message(text: str, user: str) -> Message:
 
 
 async def reply_waits(link: Link, keys: Keys, text: str) -> None:
-    """Let a reply wait, as a commit does."""
-    reply = Reply(f"m/{text}", "t/ops", text)
+    """Let a reply wait."""
+    await put(link, keys, Reply(f"m/{text}", "t/ops", text))
+
+
+async def put(link: Link, keys: Keys, reply: Reply) -> None:
+    """Let one wait, as a commit does."""
     await link.command("RPUSH", keys.outbox("t/ops"), reply.id.encode() + b"|" + encode(reply))
     await link.command("ZADD", keys.of("outready"), "NX", 1, "t/ops")
     await link.command("HINCRBY", keys.of("counters"), "outgoing", 1)
@@ -167,6 +172,63 @@ async def test_what_is_heard_waits_for_what_the_settings_say(
         return await find_mailboxes(link, keys) == mailboxes
 
     await until(is_queued)
+
+
+async def test_what_happens_is_work(
+    link: Link, keys: Keys, tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    """It waits where no message waits, in the lane of webhooks, and what was heard with it does not."""
+    joined = Event("e1", "joined", 0.0, "t", Room("t", "ops"), User("anna"))
+    service = Service(joined, message("a", "anna"))
+    nursery.start_soon(Office(link, keys, service, floor=tmp_path / "floor").run)
+
+    async def is_queued() -> bool:
+        return await find_mailboxes(link, keys) == ["event/t/ops", "t/ops"]
+
+    await until(is_queued)
+    counters = await link.command("HMGET", keys.of("counters"), "waiting:chat", "waiting:work")
+    assert counters == [b"1", b"1"]
+
+
+async def test_it_goes_where_the_bot_was_told_to_be(
+    link: Link, keys: Keys, tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    """What a handler has it join is remembered, and the next connection of any master is told; so are names of what it sent."""
+
+    class Guest(Service):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rooms: Mapping[str, str | None] = {}
+            self.edited = ""
+
+        def expect(self, rooms: Mapping[str, str | None]) -> None:
+            self.rooms = rooms
+
+        async def join(self, reply: Reply) -> str:
+            return reply.channel
+
+        part = join
+
+        async def send(self, reply: Reply) -> str:
+            await super().send(reply)
+            return "ts1"
+
+        async def edit(self, reply: Reply) -> None:
+            self.edited = reply.args["target"]
+
+    first, second = Guest(), Guest()
+    await put(link, keys, Reply("m/join", "t/ops", "", "join", args={"key": "k"}, v=3))
+    await put(link, keys, Reply("m/say", "t/ops", "hello"))
+    await put(link, keys, Reply("m/edit", "t/ops", "hi", "edit", args={"target": "m/say"}, v=3))
+    async with trio.open_nursery() as term:
+        term.start_soon(Office(link, keys, first, floor=tmp_path / "floor").run)
+        await until(lambda: first.edited)
+        term.cancel_scope.cancel()
+    nursery.start_soon(Office(link, keys, second, floor=tmp_path / "floor").run)
+    await until(lambda: second.here)
+
+    assert (first.rooms, first.edited) == ({}, "ts1")
+    assert second.rooms == {"ops": "k"}
 
 
 async def test_it_sends_until_the_term_is_to_end(

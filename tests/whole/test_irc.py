@@ -83,3 +83,18 @@ async def test_the_next_master_is_where_the_bot_was_told_to_be(tmp_path: Path) -
                 assert await anna.hear() == "pong"
 
     assert joined == {"#ops", "#lab"}
+
+
+async def test_whoever_comes_in_is_greeted(tmp_path: Path) -> None:
+    """That somebody joined is heard by the master, and handled by a node, once."""
+    with run_ngircd(tmp_path) as network:
+        settings = f'[chat.irc]\nhost = "127.0.0.1"\nport = {network.port}\nchannels = ["#ops"]\n'
+        async with visit(network, "anna") as anna, visit(network, "bert") as bert:
+            await anna.join("#ops")
+            nodes = ("node-1", "node-2")
+            async with run_cluster(tmp_path, nodes=nodes, settings=settings):
+                await anna.expect("JOIN :#ops")
+                await bert.join("#ops")
+                assert await anna.hear() == "welcome, bert"
+                await anna.say("#ops", "hachat: ping")
+                assert await anna.hear() == "pong"

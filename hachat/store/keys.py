@@ -48,7 +48,7 @@ memory:<handler>        hash                key -> value, JSON; of a handler's c
 memory:<handler>:ends   zset                key -> when it is to be forgotten, Redis milliseconds; none for those that stay
 did:<change>            string, 60 s        what became of a change of memory; a repetition is recognised by it
 rate:<name>             string, PX          how often a route was run lately, of a user or in a room: `<arrival>|<told>`, see `rate.lua`
-doctor:<random>         any                 what `hachat doctor` tries its rights on; gone when it has
+doctor:<random>[:...]   any                 what `hachat doctor` tries its rights on, and the scripts; gone when it has
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
 console:sent:<id>       string, 1 h         a reply that was posted to a console; a resend is recognised by it

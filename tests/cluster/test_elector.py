@@ -352,6 +352,26 @@ async def test_a_goodbye_is_repeated_and_bounded(
     assert trio.current_time() - began == pytest.approx(3 * TIMING.op_timeout)
 
 
+async def test_who_comes_back_after_its_successor_tells_why_its_term_ended(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A goodbye that nobody answered is said again with the next answer, once, and the successor leads on."""
+    held: list[str] = []
+    old = await start(nursery, elect(network, on_held=held.append), Duty())
+    other = Network(network.server)
+    successor = Duty()
+    await nursery.start(elect(other, "b").run, successor)
+    network.silent = True
+    await successor.begun.wait()
+    network.silent, asked = False, len(network.causes)
+    network.server.announce("control")  # what makes a candidate ask, as a new connection does
+    await trio.sleep(TIMING.ttl)
+    assert network.causes[asked:] == [("isolated", "")]
+    assert held == [old.token, ""]
+    assert len(successor.terms) == 1
+    assert successor.ended == []
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "cause"),
     [

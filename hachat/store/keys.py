@@ -8,7 +8,7 @@ key                     type                content, life
 lease                   string, PX ttl      the token of the master: `<node>/<boot>/<config epoch>.<epoch>`
 meta                    hash                the last term: holder, epoch, state, ttl, since, hand-over, vetoes
 events                  stream, ~1000       what waiting candidates must hear: renewed, acquired, released, step-down, prepare, ready, refused, control
-control                 hash                what operators have ordered: `pause`, `drain:<node>`, `hold:<node>`, see `control.py`; `step-down`, see `schedule.py`
+control                 hash                what operators have ordered: `pause`, `drain:<node>`, `hold:<node>`, and what was `missed` of it, see `control.py`; `step-down`, see `schedule.py`
 history                 stream, ~1000       one entry for each beginning and end of a term, and why, see `history.py`
 layout                  string              number of this table's layout; a release refuses to touch a newer one
 nodes                   zset                consumer `<node>:<boot>` -> end of its node lease, Redis milliseconds

@@ -94,7 +94,9 @@ async def find_rights(link: Link, keys: Keys) -> Rights:
         if tried[name] in _REFUSALS:
             return _sum_up(keys, tried, {})
     try:
-        found = {name: await _probe(link, key, name) for name in list_commands()}
+        found: dict[str, Outcome] = {
+            name: await _probe(link, key, name) for name in list_commands()
+        }
     finally:
         with suppress(StoreError):
             await link.command("DEL", key)  # refused only where nothing was written either

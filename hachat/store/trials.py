@@ -22,10 +22,13 @@ PREPARING = "before"
 
 
 class Trial(NamedTuple):
-    """What a script is given: its keys, the arguments of each run, commands that come before, and other keys it writes."""
+    """What a script is given: its keys, the arguments of each run, commands that come before, and other keys it writes.
+
+    Between two runs may be commands, too.
+    """
 
     keys: str
-    runs: Sequence[Sequence[str]] = ((),)
+    runs: Sequence[tuple[str, ...] | str] = ((),)
     before: Sequence[str] = ()
     others: str = ""
 
@@ -34,6 +37,7 @@ _GROUP = "XGROUP CREATE ~ready workers 0 MKSTREAM"
 _IN_HAND = (_GROUP, "XADD ~ready 1-1 c c", "XREADGROUP GROUP workers n COUNT 1 STREAMS ~ready >")
 _DEAD = "XADD ~dead 1-1 kind message origin c data m|{}"
 _LEASE = "SET ~lease t"
+_ORDERED = 'HSET ~control step-down {"due":1}'
 _HELD = "HSET ~meta holder t state held"
 _BOXES = ("~mailbox:", "~outbox:")
 _REPLIES = ("r", "i|{}", "r", "j|{}")
@@ -195,7 +199,7 @@ TRIALS: Mapping[str, Trial] = {
         _IN_HAND,
     ),
     "step_down_due": Trial(
-        "lease events control", [("t", _LATE)], [_LEASE, 'HSET ~control step-down {"due":1}']
+        "lease events control", [("t", _LATE), _ORDERED, ("t", "1")], [_LEASE, _ORDERED]
     ),
     "tell": Trial("members", [("n", "{}")], ["HSET ~members n {}"]),
     "trail": Trial("trail", [("m", "+", "9")], ["XADD ~trail * in m"]),
@@ -219,13 +223,15 @@ async def try_script(link: Link, name: str, prefix: str, run_id: str) -> dict[st
         return text.replace("~", prefix).replace("RUN_ID", run_id)
 
     keys = [prefix + key for key in trial.keys.split()]
-    plan: dict[str, Any] = {
-        "before": [[fill(word) for word in command.split()] for command in trial.before],
-        "runs": [[keys, [fill(word) for word in arguments]] for arguments in trial.runs],
-    }
+    steps: list[Any] = [
+        ("", [fill(word) for word in step.split()])
+        if isinstance(step, str)
+        else (keys, [fill(word) for word in step])
+        for step in (*trial.before, *trial.runs)
+    ]
     written = keys + [prefix + key for key in trial.others.split()]
     text = read("trial").replace("--SCRIPT--", read(name))
-    arguments = (msgspec.json.encode(plan), int(LIFE * 1000))
+    arguments = (msgspec.json.encode(steps), int(LIFE * 1000))
     said = await link.command("EVAL", text, len(written), *written, *arguments)
     texts = [part.decode("utf-8", "replace") for part in said]
     return dict(zip(texts[::2], texts[1::2], strict=True))

@@ -1,14 +1,14 @@
 -- Run another script whole, on scratch keys, and tell which of its commands Redis refuses; nothing of it stays.
 --
 -- KEYS  1 and on: every key that is written
--- ARGV  1 JSON: `before`, commands that prepare the keys, and `runs`, for each its keys and arguments
+-- ARGV  1 steps, JSON, each a pair: the keys and arguments of a run, or '' and a command that prepares the keys
 --       2 ms after which keys end that may not be deleted
 -- =>    for each command that it ran, and its subcommand, if it has one: name, error or ''; with an empty name its own
 --       error, and as `before` that of a command that should have prepared the keys
 --
 -- It is all one step, so that nobody else ever sees those keys, and whatever fails half-way leaves none.
 
-local plan, met, faulty = cjson.decode(ARGV[1]), {}, false
+local steps, met, faulty = cjson.decode(ARGV[1]), {}, false
 
 -- An error that a script would catch counts as any other.
 local function call(...)
@@ -36,13 +36,15 @@ local function run(redis, KEYS, ARGV)
 end
 
 local unprepared
-for _, command in ipairs(plan.before) do
-  local answer = redis.pcall(unpack(command))
-  unprepared = unprepared or (type(answer) == 'table' and answer.err)
-end
-for _, inputs in ipairs(plan.runs) do
-  local fine, failure = pcall(run, watched, inputs[1], inputs[2])
-  if not (fine or faulty) then met[''] = failure end
+for _, step in ipairs(steps) do
+  local keys, words = step[1], step[2]
+  if keys == '' then
+    local answer = redis.pcall(unpack(words))
+    unprepared = unprepared or (type(answer) == 'table' and answer.err)
+  else
+    local fine, failure = pcall(run, watched, keys, words)
+    if not (fine or faulty) then met[''] = failure end
+  end
 end
 -- What fails for want of its keys does not count; what it may not run does all the same.
 if unprepared then met['before'] = unprepared end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -12,7 +12,14 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from hachat.cluster.elector import Elector
-from hachat.cluster.handover import Choose, Warm, choose_anybody, keep_nothing
+from hachat.cluster.handover import (
+    LEAVE,
+    Choose,
+    Warm,
+    choose_anybody,
+    keep_nothing,
+    longest_resign,
+)
 from hachat.cluster.term import Term, read_clock
 from hachat.core.errors import Fenced, StepDownCode, StepDownRefused, StoreUnavailable
 from hachat.core.lease import Answer, Ask, Cause, Event, Lease, Sight, Token
@@ -304,6 +311,30 @@ async def test_resigning_waits_for_the_duty_and_the_release(
     assert network.server.state.holder is not None
     assert network.server.state.holder.node == "b"
     assert elector.term is None
+
+
+async def test_resigning_is_slow_within_a_limit(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A successor that is found at the last moment and a renewal without an answer take the time that is reckoned with."""
+
+    async def choose_late(to: str) -> Sequence[str]:
+        await trio.sleep(LEAVE - 0.05)
+        return ["b"]
+
+    async def go_deaf(*, task_status: trio.TaskStatus[None]) -> None:
+        network.silent = True
+        task_status.started()
+        await trio.sleep_forever()
+
+    elector = elect(network, choose=choose_late)
+    term = await start(nursery, elector, Duty())
+    await nursery.start(elect(Network(network.server), "b", warm=go_deaf).run, Duty())
+    began = trio.current_time()
+    nursery.start_soon(elector.resign)
+    await term.leaving.wait()
+    assert term.heir == "b"
+    assert LEAVE < trio.current_time() - began <= longest_resign(TIMING)
 
 
 async def test_who_resigned_is_barred_and_then_comes_back(

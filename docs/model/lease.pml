@@ -14,6 +14,9 @@
 #ifndef FAILOVER
 #define FAILOVER 1                      /* 0: there is none */
 #endif
+#ifndef CALM
+#define CALM   0                        /* 1: at some moment calm begins, and a master has to be found */
+#endif
 #define DRIFT  1                        /* ticks by which two clocks measure the same while differently, at most */
 #define LAG    1                        /* ticks within which a duty stops once its lease is over */
 #define TTL    (SPAN + LAG + DRIFT)
@@ -46,7 +49,14 @@
 #else
 #define SEEN      q.current
 #endif
-#ifdef NO_SILENCE                       /* a candidate takes a lease that was not given back at once */
+#ifdef NO_RETRY                         /* a candidate that was refused does not ask again */
+#define RETRIES   !node[n].refused
+#else
+#define RETRIES   true
+#endif
+#if defined(NO_TAKEOVER)                /* a candidate takes no lease but one that was given back */
+#define QUIET(s, silent)   (!server[s].held || !ANOTHERS(server[s].holder))
+#elif defined(NO_SILENCE)               /* a candidate takes a lease that was not given back at once */
 #define QUIET(s, silent) true
 #else
 #define QUIET(s, silent)   (!server[s].held || !ANOTHERS(server[s].holder) || silent)
@@ -87,9 +97,10 @@
 /* ---- what there is ------------------------------------------------------------------------------------------ */
 
 #define TOKEN(config, epoch, n)  ((config) * 16 + (epoch) * 2 + (n))    /* 0 is none; a greater one is later */
-#define MORE(s)                  (s == 0 && EPOCH(server[s].holder) < TERMS || s == 1 && server[s].identity == 0)
+#define MORE(s)                  (calm || s == 0 && EPOCH(server[s].holder) < TERMS || s == 1 && server[s].identity == 0)
 #define EPOCH(token)             (((token) % 16) / 2)
 #define ANOTHERS(token)          ((token) && (token) % 2 != n)
+#define FREE(s, silent)          (!ANOTHERS(server[s].key) || silent)    /* a key may outlive its holder */
 
 #define NOTHING  0
 #define ACQUIRE  1
@@ -122,6 +133,9 @@ typedef Node {
 	unsigned left : 3;                      /* ticks until its duty has stopped; above LAG it has the lease */
 	unsigned since : 3;                     /* ticks since it sent its question */
 	unsigned term : 5;                      /* the token of its term, or 0 */
+#ifdef NO_RETRY
+	bool refused;                           /* it asked for the lease and did not get it */
+#endif
 	Question now                            /* the question that it waits for */
 }
 
@@ -134,6 +148,14 @@ bit behind;                                     /* the clock of node 1 has yet t
 unsigned latest : 5;                            /* the token of the latest term in which anybody acted */
 bit s;                                          /* scratch, and back at 0 after each step: the server that executes */
 bool lost;                                      /* and whether it said that the lease is another's */
+
+#if CALM
+bool calm;                                      /* node 1 has crashed; whatever node 0 asks is answered, and in time */
+#define DIES(n) unless { calm && n == 1 }
+#else
+#define calm false
+#define DIES(n)
+#endif
 
 #define CLEAR(q)  q.kind = NOTHING; q.server = 0; q.granted = 0; q.current = 0; q.silent = 0; q.settled = 0; q.token = 0
 #define REST      s = 0; lost = false
@@ -156,7 +178,7 @@ inline execute(q) {                             /* the scripts, as node n asks f
 	:: !ANSWERS(s)                              /* whatever it does, nobody builds on it */
 	:: else ->
 	if
-	:: q.kind == ACQUIRE && SEEN && !ANOTHERS(server[s].key) && QUIET(s, q.silent) && SETTLED(s, q.settled) && MORE(s) ->
+	:: q.kind == ACQUIRE && SEEN && FREE(s, q.silent) && QUIET(s, q.silent) && SETTLED(s, q.settled) && MORE(s) ->
 		q.token = TOKEN(CONFIG, EPOCH(server[s].holder) + 1, n);
 		server[s].key = q.token;
 		server[s].holder = q.token;
@@ -195,7 +217,7 @@ inline close() {
  * counts takes its time as well; the others may just as well have been executed later. */
 active [2] proctype Network() {
 	byte n = _pid;
-	do
+	{ do
 	:: d_step { WAITS ->
 		execute(node[n].now);
 		if
@@ -205,11 +227,14 @@ active [2] proctype Network() {
 			:: lost && node[n].left > LAG -> node[n].left = LAG
 			:: else
 			fi;
+#ifdef NO_RETRY
+			node[n].refused = node[n].refused || node[n].now.kind == ACQUIRE;
+#endif
 			close()
 		fi;
 		REST }
 	:: d_step { late.kind && asker == n -> execute(late); CLEAR(late); asker = 0; REST }
-	od
+	od } DIES(n)
 }
 
 /* ---- the nodes ---------------------------------------------------------------------------------------------- */
@@ -232,9 +257,9 @@ inline stop() {
 
 active [2] proctype Elector() {
 	byte n = _pid - 2;
-	do
+	{ do
 	/* a candidate asks, saying what it saw; what would be refused at this moment would be so ever after, and is left out */
-	:: d_step { !node[n].term && IDLE && !node[n].news && ANSWERS(node[n].server) && PROMISING && MORE(node[n].server) ->
+	:: d_step { !node[n].term && IDLE && !node[n].news && ANSWERS(node[n].server) && PROMISING && MORE(node[n].server) && RETRIES ->
 		ask(ACQUIRE);
 		node[n].now.current = true;
 		node[n].now.silent = node[n].silence == TTL;
@@ -261,12 +286,12 @@ active [2] proctype Elector() {
 		:: else
 		fi;
 		close() }
-	:: d_step { node[n].acting -> stop() }
+	:: d_step { node[n].acting && !calm -> stop() }
 	:: d_step { node[n].term && DRAINED && IDLE -> ask(RELEASE) }
 
 	/* both give up what is not answered, hear of events, and of the failover */
 	:: d_step { WAITS && !ANSWERS(node[n].now.server) -> close() }
-	:: d_step { WAITS && ANSWERS(node[n].now.server) ->
+	:: d_step { WAITS && ANSWERS(node[n].now.server) && !calm ->
 		asker = n;
 		late.kind = node[n].now.kind;
 		late.server = node[n].now.server;
@@ -275,14 +300,14 @@ active [2] proctype Elector() {
 		late.silent = node[n].now.silent;
 		late.settled = node[n].now.settled;
 		close() }
-	:: d_step { node[n].now.granted -> close() }
+	:: d_step { node[n].now.granted && !calm -> close() }
 	:: d_step { node[n].news -> node[n].news = false; node[n].silence = 0 }
 	:: d_step { primary && !node[n].server ->
 		node[n].server = 1;
 		node[n].news = false;
 		node[n].silence = 0;
 		node[n].age = 0 }
-	od
+	od } DIES(n)
 }
 
 /* ---- time --------------------------------------------------------------------------------------------------- */
@@ -298,10 +323,12 @@ inline tick(n) {
 	fi
 }
 
+#define TICKS (!calm || !node[0].now.kind)      /* in a calm, answers come within the tick */
+
 active proctype Time() {
 	do
-	:: d_step { !behind -> tick(0); behind = 1 }
-	:: d_step { behind -> tick(1); behind = 0 }
+	:: d_step { TICKS && !behind -> tick(0); behind = 1 }
+	:: d_step { TICKS && behind -> tick(1); behind = 0 }
 	od
 }
 
@@ -318,7 +345,7 @@ active proctype Redis() {
 		server[1].key = server[0].key;
 		server[1].holder = server[0].holder;
 		server[1].held = server[0].held }
-	:: d_step { FAILOVER && !primary ->
+	:: d_step { FAILOVER && !primary && !calm ->
 		primary = 1;
 		s = 0;
 		if
@@ -332,3 +359,14 @@ active proctype Redis() {
 	:: d_step { s = primary; check_fence(latest); check_fence(server[s].key); REST }
 	od
 }
+
+/* ---- what must come ------------------------------------------------------------------------------------------- */
+
+/* With CALM=1 and weak fairness (whoever can take a step for ever takes one): at some moment, in whatever state that finds
+ * things, node 1 crashes, Redis fails over no more, and what node 0 asks is answered in time.  Then node 0 becomes master.
+ * Time goes on, or nobody's silence would last; what is on its way may still arrive. */
+#if CALM
+active proctype Calm() { calm = true }
+
+ltl elected { <> calm -> <> (calm && node[0].acting) }
+#endif

@@ -56,7 +56,7 @@ async def _examine(settings: Settings) -> list[Finding]:
     async with open_link(settings) as link:
         facts = await examine(link)
         rights = await find_rights(link, keys)
-        unable = rights.denied or rights.missing
+        unable = rights.denied or rights.missing or rights.failing
         nodes = [] if unable else (await read_status(link, keys)).nodes
         peers = await _ask([node for node in nodes if node.role != "dead"])
     facts = replace(facts, peers=peers, rights=rights)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hachat.cli.health import SILENT, Health
 from hachat.core.plain import show
+from hachat.store.control import format_moment
 from hachat.store.schedule import Scheduled
 from hachat.store.status import NodeStatus, QueueStatus, Status
 
@@ -95,6 +96,10 @@ def _describe_orders(status: Status) -> Iterator[str]:
         yield f"{node} is drained {order.describe()}"
     for node, order in status.control.holds.items():
         yield f"{node} may not become master, {order.describe()}"
+    if missed := status.control.missed:
+        due = f" for {format_moment(missed.at)}" if missed.at else ""
+        by = f" by {missed.by}" if missed.by else ""
+        yield f"a step-down that was ordered{by}{due} was not done: {missed.reason}"
 
 
 def _describe_http(node: NodeStatus, health: Health) -> str:

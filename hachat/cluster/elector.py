@@ -37,9 +37,6 @@ T = TypeVar("T")
 
 _TICK = 0.001
 
-_LOOK = 0.2
-"""Seconds between two looks at the clock that also counts while the machine is suspended."""
-
 
 class LeaseStore(handover.Store, requests.Store, Protocol):
     """The lease's home, as an elector uses it; every method but `follow` may raise `StoreError`."""
@@ -60,13 +57,6 @@ class LeaseStore(handover.Store, requests.Store, Protocol):
 
     async def follow(self, hear: Callable[[Event], Awaitable[None]]) -> None:
         """Pass every event to `hear`, for ever."""
-
-
-async def _guard(term: Term) -> None:
-    """Let the term fall when the machine wakes up, and not only when a renewal is due."""
-    while True:
-        await trio.sleep(_LOOK)
-        term.follow_clock()
 
 
 def longest_release(timing: Timing) -> float:
@@ -115,6 +105,7 @@ class Elector:
         self._watch = Watch(node, boot, timing, floor)
         self._wake = trio.Event()
         self._term: Term | None = None
+        self._untold: Term | None = None
         self._requests: Requests
         self._trouble = ""
 
@@ -174,10 +165,13 @@ class Elector:
                 case None:
                     self._watch.doubt(self._clock())
                 case Granted(token):
+                    self._untold = None
                     self._watch.hold(token)
                     return Lease(token, self._timing, sent, self._random())
                 case answer:
                     self._watch.refuse(answer, self._clock())
+                    if self._untold is not None:
+                        await self._release(self._untold)
 
     async def _wait_until_due(self) -> None:
         while (wait := self._watch.due - self._clock()) > 0:
@@ -198,7 +192,7 @@ class Elector:
                 nursery.start_soon(self._keep, term)
                 nursery.start_soon(self._requests.run)
                 nursery.start_soon(term.health.watch, self._patience, self._requests.hand_over)
-                nursery.start_soon(_guard, term)
+                nursery.start_soon(term.guard)
                 fine = await self._act(term, duty)
                 nursery.cancel_scope.cancel()
         finally:
@@ -253,15 +247,23 @@ class Elector:
         term.scope.cancel()
 
     async def _say_goodbye(self, term: Term) -> None:
-        token, heir, reason = term.lease.token, term.heir, term.reason
-        cause, by = term.cause, term.by
+        self._untold = term
         while True:
-            released = self._store.release(token, heir, term.barred, reason, cause=cause, by=by)
-            if await self._answer(released) is not None:
-                self._on_held("")
-                log.info("the term is over", epoch=term.epoch, to=heir, reason=reason, cause=cause)
+            if await self._release(term):
                 return
             await trio.sleep(RETRY)
+
+    async def _release(self, term: Term) -> bool:
+        """Return whether Redis has heard that the term is over; if it is lost to another, the history then knows why."""
+        token, heir, reason = term.lease.token, term.heir, term.reason
+        cause, by = term.cause, term.by
+        released = self._store.release(token, heir, term.barred, reason, cause=cause, by=by)
+        if await self._answer(released) is None:
+            return False
+        self._untold = None
+        self._on_held("")
+        log.info("the term is over", epoch=term.epoch, to=heir, reason=reason, cause=cause)
+        return True
 
     async def _answer(self, question: Awaitable[T]) -> T | None:
         """Return the answer, or None if there was none in time."""

@@ -25,6 +25,7 @@ from hachat.core.errors import (
     StoreUnavailable,
 )
 from hachat.core.lease import HAND_OVER, Event, Token
+from hachat.core.timing import Timing
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +67,11 @@ class Store(Protocol):
     async def refuse(self, request: str, reason: str, code: StepDownCode) -> None:
         """Answer that it cannot."""
         ...
+
+
+def longest_resign(timing: Timing) -> float:
+    """Return the seconds that pass at most until a term that is resigned is told to end: a successor, a last renewal."""
+    return LEAVE + timing.op_timeout
 
 
 async def choose_anybody(to: str) -> Sequence[str]:

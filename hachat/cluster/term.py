@@ -12,6 +12,9 @@ from hachat.core.lease import Cause, Lease
 
 Clock = Callable[[], float]
 
+_LOOK = 0.2
+"""Seconds between two looks at the clock that also counts while the machine is suspended."""
+
 
 class Term:
     """One term of office: what the master's duty is given, and what everything done in its name is fenced with."""
@@ -49,6 +52,12 @@ class Term:
     def follow_clock(self) -> None:
         """Move the scope's deadline to the lease's: trio's clock stands still while the machine is suspended."""
         self.scope.deadline = trio.current_time() + self.remaining()
+
+    async def guard(self) -> None:
+        """Let the term fall when the machine wakes up, and not only when a renewal is due."""
+        while True:
+            await trio.sleep(_LOOK)
+            self.follow_clock()
 
     def leave(self, heir: str, barred: float, reason: str, cause: Cause, by: str = "") -> None:
         """Ask the duty to drain and return, so that `heir`, or anyone, can take over."""

@@ -127,12 +127,23 @@ def _judge_rights(rights: Rights | None) -> Iterator[Finding]:
     if rights is None:
         return
     if rights.missing:
-        found = f"Redis does not know {', '.join(rights.missing)}"
+        found = f"Redis does not know {_name(rights.missing, rights)}"
         advice = "take their rename-command out of redis.conf, or install 6.2 or newer"
         yield Finding("commands", "UNSAFE", found, advice)
     if rights.denied:
         rules = " ".join(name if name[0] in "~&" else f"+{name.lower()}" for name in rights.denied)
-        found = f"our user has no right to {', '.join(rights.denied)}"
+        found = f"our user has no right to {_name(rights.denied, rights)}"
         yield Finding("rights", "UNSAFE", found, f"on every server: ACL SETUSER <user> {rules}")
-    elif not rights.missing:
-        yield Finding("rights", "ok", "every command that is used is allowed")
+    for script, why in rights.failing.items():
+        found = f"Redis does not run the script {script}: {why}"
+        yield Finding("scripts", "UNSAFE", found, "install Redis 6.2 or newer, or Valkey")
+    if not (rights.denied or rights.missing or rights.failing):
+        yield Finding(
+            "rights", "ok", "every command that is used is allowed, and every script runs"
+        )
+
+
+def _name(commands: Sequence[str], rights: Rights) -> str:
+    """Return the commands, each with the scripts that run it."""
+    scripts = {name: ", ".join(rights.scripts.get(name, ())) for name in commands}
+    return ", ".join(f"{name} (in {users})" if users else name for name, users in scripts.items())

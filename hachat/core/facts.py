@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -84,11 +84,14 @@ class Peer(Struct, frozen=True):
 class Rights(Struct, frozen=True):
     """What our user may not do: `denied` are commands, keys as `~<pattern>`, channels as `&<pattern>`.
 
-    `missing` are commands the server does not know, or only by another name.
+    `missing` are commands the server does not know, or only by another name.  `scripts` has, for each command of both
+    that some run, their names; `failing` has, by the name of the script, why one does not run for another reason.
     """
 
     denied: Sequence[str] = ()
     missing: Sequence[str] = ()
+    scripts: Mapping[str, Sequence[str]] = {}
+    failing: Mapping[str, str] = {}
 
 
 class Facts(Struct, frozen=True):

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from hachat.bot import worker
 from hachat.chat import adapter
 from hachat.cluster.elector import Elector, longest_release
+from hachat.cluster.handover import longest_resign
 from hachat.cluster.members import leave
 from hachat.cluster.roster import Roster
 from hachat.core.errors import StoreError
@@ -44,10 +45,12 @@ LET_GO = 1.0
 def longest_work(settings: Settings) -> float:
     """Return the seconds from being told to leave until workers and election have ended, with a Redis that is silent."""
     handling = LET_GO + settings.worker.grace + 2 * worker.GOODBYE
-    # A drain that cannot report a send ends with the lease; its reader, the adapters and the elector's reader follow.
+    # A drain that cannot report a send ends with the lease, which may have been renewed at the very end of resigning; its
+    # reader, the adapters and the elector's reader follow.
     timing = settings.lease.timing
+    resigning = 2 * timing.op_timeout + longest_resign(timing)
     chat = timing.ttl + LET_GO + max(LET_GO, 2 * adapter.GOODBYE)
-    return max(handling, 2 * timing.op_timeout + chat + longest_release(timing) + LET_GO)
+    return max(handling, resigning + chat + longest_release(timing) + LET_GO)
 
 
 def longest_leave(settings: Settings) -> float:

@@ -7,6 +7,7 @@ pause           nobody takes the lease by itself
 drain:<node>    the node never becomes master and takes no new work
 hold:<node>     the node may not become master until a time
 step-down       a step-down that waits for its time; it is `schedule.py`'s, and of another form
+missed          the last step-down whose time has gone by without it, for a day; `at` is when it was due
 ==============  ==========================================================================================
 
 Each is JSON with `by`, `reason`, `at` and, if it ends by itself, `until` (Unix seconds by Redis's clock).  That clock serves
@@ -30,6 +31,7 @@ _CONTROL = load("control")
 _PAUSE = "pause"
 _DRAIN = "drain:"
 _HOLD = "hold:"
+_MISSED = "missed"
 
 
 class Directive(msgspec.Struct, frozen=True):
@@ -42,9 +44,9 @@ class Directive(msgspec.Struct, frozen=True):
 
     def describe(self) -> str:
         """Return since when, by whom, until when and why, to stand behind what it is."""
-        words = [f"since {_format(self.at)}"] if self.at else []
+        words = [f"since {format_moment(self.at)}"] if self.at else []
         words += [f"by {self.by}"] if self.by else []
-        words += [f"until {_format(self.until)}"] if self.until is not None else []
+        words += [f"until {format_moment(self.until)}"] if self.until is not None else []
         told = " ".join(words)
         if not told:
             return f"({self.reason})" if self.reason else ""
@@ -52,11 +54,15 @@ class Directive(msgspec.Struct, frozen=True):
 
 
 class Control(msgspec.Struct, frozen=True):
-    """Everything that is ordered at a moment; `drains` and `holds` are by the names of nodes."""
+    """Everything that is ordered at a moment; `drains` and `holds` are by the names of nodes.
+
+    `missed` is a scheduled step-down that was not carried out lately, due at its `at`.
+    """
 
     pause: Directive | None = None
     drains: Mapping[str, Directive] = {}
     holds: Mapping[str, Directive] = {}
+    missed: Directive | None = None
 
 
 _directives = msgspec.json.Decoder(Directive)
@@ -66,7 +72,8 @@ def parse_control(fields: Mapping[str, bytes], now: float) -> Control:
     """Return what the hash `fields` orders at `now`, in Unix seconds; what has ended is left out."""
     found = {name: _parse(data) for name, data in fields.items()}
     valid = {name: one for name, one in found.items() if one.until is None or one.until > now}
-    return Control(valid.get(_PAUSE), _pick(valid, _DRAIN), _pick(valid, _HOLD))
+    drains, holds = _pick(valid, _DRAIN), _pick(valid, _HOLD)
+    return Control(valid.get(_PAUSE), drains, holds, valid.get(_MISSED))
 
 
 async def read_control(link: Link, keys: Keys) -> Control:
@@ -159,7 +166,8 @@ async def _read_clock(link: Link) -> float:
     return int(seconds) + int(microseconds) / 1_000_000
 
 
-def _format(seconds: float) -> str:
+def format_moment(seconds: float) -> str:
+    """Return a moment for people, in UTC."""
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):

@@ -1,7 +1,8 @@
 """The terms of the masters so far: who held the lease, from when until when, and why no longer.
 
 They are read from the stream `history`, to which the scripts that take and return the lease add an entry each.  Nobody
-writes down the end of a term that is never given back; all that is known of it stands in the entry of its successor.
+writes down the end of a term that is never given back; all that is known of it stands in the entry of its successor, and
+why it ended in one that its holder adds if it comes back.
 All times are Unix seconds by Redis's clock.
 """
 
@@ -50,7 +51,8 @@ class Unseen(msgspec.Struct, frozen=True, tag_field="how", tag="unseen"):
 
     `before` is when the next term began, `after` when the master was heard last.  `cause` is `silent`: it renewed no
     more (it died, stood still or was cut off); `left over`: the same process took the lease anew, after it could
-    not give it back or did not get the answer; `forgotten`: what Redis has kept does not tell.
+    not give it back or did not get the answer; `forgotten`: what Redis has kept does not tell.  A master that came back
+    after its successor has told which of `hachat.core.lease.Cause` it was.
     """
 
     after: float | None
@@ -92,6 +94,14 @@ class History(msgspec.Struct, frozen=True):
     unreadable: int
 
 
+class _Lost(msgspec.Struct, frozen=True):
+    cause: str
+
+
+_Ends: TypeAlias = Mapping[str, Returned | _Lost]
+"""By token, what was told of the end of a term, and by its own holder."""
+
+
 class _Begin(msgspec.Struct, frozen=True):
     at: float
     token: Token
@@ -108,7 +118,7 @@ async def read_history(link: Link, keys: Keys, most: int = SHOWN) -> History:
         StoreError: Redis cannot be asked.
     """
     begins: list[_Begin] = []
-    ends: dict[str, Returned] = {}
+    ends: dict[str, Returned | _Lost] = {}
     unreadable, before = 0, "+"
     for _ in range(_PAGES):
         page = await link.command("XREVRANGE", keys.of("history"), before, "-", "COUNT", _PAGE)
@@ -129,7 +139,9 @@ async def read_history(link: Link, keys: Keys, most: int = SHOWN) -> History:
     return History((lease or b"").decode("utf-8", "replace"), terms[:most], unreadable)
 
 
-def _read_entry(at: float, fields: Mapping[str, str]) -> _Begin | tuple[str, Returned] | None:
+def _read_entry(
+    at: float, fields: Mapping[str, str]
+) -> _Begin | tuple[str, Returned | _Lost] | None:
     try:
         token = Token.parse(fields["token"])
     except (KeyError, ValueError):
@@ -144,6 +156,8 @@ def _read_entry(at: float, fields: Mapping[str, str]) -> _Begin | tuple[str, Ret
             return _Begin(at, token, fields.get("previous", ""), reason, heard, redis)
         case "released":
             return str(token), Returned(at, cause, reason, to, by)
+        case "lost":
+            return str(token), _Lost(cause)
         case _:
             return None
 
@@ -155,7 +169,7 @@ def _read_moment(event: str) -> float | None:
         return None
 
 
-def _tell(begins: Sequence[_Begin], ends: Mapping[str, Returned]) -> Iterator[Term]:
+def _tell(begins: Sequence[_Begin], ends: _Ends) -> Iterator[Term]:
     """Yield the terms, the oldest first."""
     for older, begin, newer in zip([None, *begins], begins, [*begins[1:], None], strict=False):
         token, previous = str(begin.token), _end_previous(older, begin, ends)
@@ -165,7 +179,7 @@ def _tell(begins: Sequence[_Begin], ends: Mapping[str, Returned]) -> Iterator[Te
             node=begin.token.node,
             token=token,
             began=begin.at,
-            end=ends.get(token) or _miss_end(begin, newer),
+            end=_end(begin, newer, ends),
             previous=previous,
             gap=gap,
             gap_at_most=gap_at_most,
@@ -173,29 +187,39 @@ def _tell(begins: Sequence[_Begin], ends: Mapping[str, Returned]) -> Iterator[Te
         )
 
 
-def _end_previous(
-    older: _Begin | None, begin: _Begin, ends: Mapping[str, Returned]
-) -> Ending | None:
+def _end_previous(older: _Begin | None, begin: _Begin, ends: _Ends) -> Ending | None:
     """Return how the term before `begin` ended; `older` is the beginning that stands before it, if there is one."""
-    if begin.previous in ends:
-        return ends[begin.previous]
+    told = ends.get(begin.previous)
+    if isinstance(told, Returned):
+        return told
     if older is not None:
-        return _miss_end(older, begin)
+        return _miss_end(older, begin, ends)
     if begin.reason in _UNSEEN:
-        return Unseen(begin.heard, begin.at, begin.reason)
+        return Unseen(begin.heard, begin.at, _name_cause(begin, ends))
     if begin.reason == "first" and not begin.redis:
         return None
     return Unseen(None, begin.at, "forgotten")
 
 
-def _miss_end(begin: _Begin, newer: _Begin | None) -> Unseen | None:
-    """Return what is known of the end of `begin`, which was never told, from the next beginning that was."""
+def _end(begin: _Begin, newer: _Begin | None, ends: _Ends) -> Ending | None:
+    told = ends.get(str(begin.token))
+    return told if isinstance(told, Returned) else _miss_end(begin, newer, ends)
+
+
+def _miss_end(begin: _Begin, newer: _Begin | None, ends: _Ends) -> Unseen | None:
+    """Return what is known of the end of `begin`, which nobody saw, from the next beginning that was told."""
     if newer is None:
         return None
     if newer.previous == str(begin.token) and newer.reason in _UNSEEN:
         heard = newer.heard if newer.heard is not None else begin.at
-        return Unseen(heard, newer.at, newer.reason)
+        return Unseen(heard, newer.at, _name_cause(newer, ends))
     return Unseen(begin.at, newer.at, "forgotten")
+
+
+def _name_cause(newer: _Begin, ends: _Ends) -> str:
+    """Return why the term before `newer` ended: its holder knows better than its successor."""
+    told = ends.get(newer.previous)
+    return (told.cause if told else "") or newer.reason
 
 
 def _measure_gap(begin: _Begin, previous: Ending | None) -> tuple[float | None, float | None]:

@@ -8,7 +8,7 @@ key                     type                content, life
 lease                   string, PX ttl      the token of the master: `<node>/<boot>/<config epoch>.<epoch>`
 meta                    hash                the last term: holder, epoch, state, ttl, since, hand-over, vetoes
 events                  stream, ~1000       what waiting candidates must hear: renewed, acquired, released, step-down, prepare, ready, refused, control
-control                 hash                what operators have ordered: `pause`, `drain:<node>`, `hold:<node>`, see `control.py`; `step-down`, see `schedule.py`
+control                 hash                what operators have ordered: `pause`, `drain:<node>`, `hold:<node>`, and what was `missed` of it, see `control.py`; `step-down`, see `schedule.py`
 history                 stream, ~1000       one entry for each beginning and end of a term, and why, see `history.py`
 layout                  string              number of this table's layout; a release refuses to touch a newer one
 nodes                   zset                consumer `<node>:<boot>` -> end of its node lease, Redis milliseconds
@@ -48,7 +48,7 @@ memory:<handler>        hash                key -> value, JSON; of a handler's c
 memory:<handler>:ends   zset                key -> when it is to be forgotten, Redis milliseconds; none for those that stay
 did:<change>            string, 60 s        what became of a change of memory; a repetition is recognised by it
 rate:<name>             string, PX          how often a route was run lately, of a user or in a room: `<arrival>|<told>`, see `rate.lua`
-doctor:<random>         any                 what `hachat doctor` tries its rights on; gone when it has
+doctor:<random>[:...]   any                 what `hachat doctor` tries its rights on, and the scripts; gone when it has
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
 console:sent:<id>       string, 1 h         a reply that was posted to a console; a resend is recognised by it

@@ -66,6 +66,7 @@ def test_rights_that_are_missing_are_named(tmp_path: Path, own_server: Server) -
 
     assert done.exit_code == 4
     found = {each["check"]: each for each in json.loads(done.stdout)}
+    assert found["rights"]["found"] == "our user has no right to GETEX (in lease_renew)"
     assert found["rights"]["advice"] == "on every server: ACL SETUSER <user> +getex"
     assert "pw" not in done.output
 

@@ -10,24 +10,26 @@ import pytest
 from hachat.cluster.stepdown import Succession
 from hachat.core.errors import StepDownCode, StepDownRefused
 from hachat.core.lease import Token
+from hachat.core.stepdown import Order
 from hachat.core.timing import Timing
 from hachat.store.control import drain
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
 from hachat.store.members import Member, Members
+from hachat.store.schedule import look, schedule
 from tests.cli.running import Place
 from tests.store.test_lease import take
 
 
-async def populate(link: Link, keys: Keys) -> None:
-    """Have three nodes that only seem to live, of which one is master and another is drained."""
+async def populate(link: Link, keys: Keys) -> Token:
+    """Have three nodes that only seem to live, of which one is master, whose token is returned, and another is drained."""
     for name in ("a", "b", "c"):
         me = Member(name, f"{name}1", 1, "http://127.0.0.1:1", "0", 0.0, beat=60.0, life=600.0)
         await Members(link, keys, me).join()
     await drain(link, keys, "c", by="ada", reason="disk")
     async with open_lease(link, keys, Timing(ttl=60.0, lock_delay=60.0)) as store:
-        await take(store, "a")
+        return await take(store, "a")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,21 @@ def test_a_time_is_shown_and_taken_back(place: Place) -> None:
         (0, "nothing was scheduled\n"),
     ]
     assert msgspec.json.decode(place.run("status", "--json").stdout)["scheduled"] is None
+
+
+def test_one_that_was_missed_is_shown(place: Place) -> None:
+    """`status` tells of it after the log has."""
+
+    async def miss(link: Link, keys: Keys) -> None:
+        master = await populate(link, keys)
+        await schedule(link, keys, "r1", 1_700_000_000.0, Order(by="eve"))
+        assert (await look(link, keys, master)).kind == "MISSED"
+
+    place.do(miss)
+    shown, told = place.run("status"), place.run("status", "--json")
+    words = "a step-down that was ordered by eve for 2023-11-14 22:13:20 UTC was not done"
+    assert words in " ".join(shown.stdout.split())
+    assert json.loads(told.stdout)["control"]["missed"]["by"] == "eve"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -12,7 +12,14 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from hachat.cluster.elector import Elector
-from hachat.cluster.handover import Choose, Warm, choose_anybody, keep_nothing
+from hachat.cluster.handover import (
+    LEAVE,
+    Choose,
+    Warm,
+    choose_anybody,
+    keep_nothing,
+    longest_resign,
+)
 from hachat.cluster.term import Term, read_clock
 from hachat.core.errors import Fenced, StepDownCode, StepDownRefused, StoreUnavailable
 from hachat.core.lease import Answer, Ask, Cause, Event, Lease, Sight, Token
@@ -306,6 +313,30 @@ async def test_resigning_waits_for_the_duty_and_the_release(
     assert elector.term is None
 
 
+async def test_resigning_is_slow_within_a_limit(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A successor that is found at the last moment and a renewal without an answer take the time that is reckoned with."""
+
+    async def choose_late(to: str) -> Sequence[str]:
+        await trio.sleep(LEAVE - 0.05)
+        return ["b"]
+
+    async def go_deaf(*, task_status: trio.TaskStatus[None]) -> None:
+        network.silent = True
+        task_status.started()
+        await trio.sleep_forever()
+
+    elector = elect(network, choose=choose_late)
+    term = await start(nursery, elector, Duty())
+    await nursery.start(elect(Network(network.server), "b", warm=go_deaf).run, Duty())
+    began = trio.current_time()
+    nursery.start_soon(elector.resign)
+    await term.leaving.wait()
+    assert term.heir == "b"
+    assert LEAVE < trio.current_time() - began <= longest_resign(TIMING)
+
+
 async def test_who_resigned_is_barred_and_then_comes_back(
     network: Network, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
@@ -350,6 +381,26 @@ async def test_a_goodbye_is_repeated_and_bounded(
         began = trio.current_time()
     assert network.calls.count("release stopped") == 3
     assert trio.current_time() - began == pytest.approx(3 * TIMING.op_timeout)
+
+
+async def test_who_comes_back_after_its_successor_tells_why_its_term_ended(
+    network: Network, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    """A goodbye that nobody answered is said again with the next answer, once, and the successor leads on."""
+    held: list[str] = []
+    old = await start(nursery, elect(network, on_held=held.append), Duty())
+    other = Network(network.server)
+    successor = Duty()
+    await nursery.start(elect(other, "b").run, successor)
+    network.silent = True
+    await successor.begun.wait()
+    network.silent, asked = False, len(network.causes)
+    network.server.announce("control")  # what makes a candidate ask, as a new connection does
+    await trio.sleep(TIMING.ttl)
+    assert network.causes[asked:] == [("isolated", "")]
+    assert held == [old.token, ""]
+    assert len(successor.terms) == 1
+    assert successor.ended == []
 
 
 @pytest.mark.parametrize(

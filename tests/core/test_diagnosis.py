@@ -116,6 +116,13 @@ FEW = replace(SENTINELS[0], known=2)
         (serve(replicas=set_up(priority=50)), "promotion", "UNSAFE", "r:1 100, r:2 50"),
         (serve(replicas=set_up(priority=0)), "promotion", "UNSAFE", "r:1 100, r:2 0"),
         (replace(SAFE, rights=Rights(["GETEX"])), "rights", "UNSAFE", "+getex"),
+        (
+            replace(SAFE, rights=Rights(["XINFO|GROUPS"], scripts={"XINFO|GROUPS": ["a", "b"]})),
+            "rights",
+            "UNSAFE",
+            "XINFO|GROUPS (in a, b): on every server: ACL SETUSER <user> +xinfo|groups",
+        ),
+        (replace(SAFE, rights=Rights(failing={"reap": "too old"})), "scripts", "UNSAFE", "reap"),
         (replace(SAFE, rights=Rights(["&hachat:*"])), "rights", "UNSAFE", "<user> &hachat:*"),
         (replace(SAFE, rights=Rights(missing=["WAIT"])), "commands", "UNSAFE", "rename-command"),
         (serve(fsync="no"), "persistence", "warning", "appendfsync everysec"),

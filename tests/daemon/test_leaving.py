@@ -9,6 +9,9 @@ import trio
 import trio.testing
 
 from hachat.bot import worker
+from hachat.chat import adapter
+from hachat.cluster.elector import longest_release
+from hachat.cluster.handover import longest_resign
 from hachat.core.settings import LeaseSettings, Settings, WorkerSettings
 from hachat.daemon.leaving import LET_GO, limited, longest_leave, longest_work
 from hachat.store import client
@@ -39,6 +42,28 @@ def test_a_term_gets_its_time_too() -> None:
 
     assert longest_work(short) > short.lease.ttl
     assert longest_work(long) - longest_work(short) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("op_timeout", [0.1, 0.4])
+def test_looking_for_a_successor_is_reckoned_with(op_timeout: float) -> None:
+    """Only then does the term end, and it may have been renewed for a whole ttl meanwhile."""
+    lease = LeaseSettings(op_timeout=op_timeout)
+    timing = lease.timing
+    told = (
+        2 * op_timeout
+    )  # the others that this node leaves, and this node whether elections are paused
+    ended = told + longest_resign(timing) + timing.ttl
+
+    limit = longest_work(Settings(worker=WorkerSettings(grace=0.0), lease=lease))
+
+    assert limit >= ended + longest_release(timing) + 2 * adapter.GOODBYE
+
+
+@pytest.mark.parametrize("grace", [0.0, 6.0, 25.0, 600.0])
+def test_leaving_is_over_when_it_is_promised_to_be(grace: float) -> None:
+    """As `docs/guarantees.md` says, and whoever sets `TimeoutStopSec` goes by."""
+    settings = Settings(worker=WorkerSettings(grace=grace))
+    assert longest_leave(settings) <= max(grace + 19.0, 26.0)
 
 
 def test_a_blocked_read_is_left_behind_as_fast_as_is_reckoned() -> None:

@@ -35,6 +35,13 @@ BROKEN = {
 """Each rule that can be taken away, the search that shows why it is there, and the assertion that fails."""
 
 
+CALM = ["-DCALM=1", "-DFAILOVER=0", "-DTERMS=1"]
+"""The search for a way in which nobody becomes master although somebody could."""
+
+STUCK = ["NO_RETRY", "NO_TAKEOVER"]
+"""Each rule without which there is such a way."""
+
+
 @pytest.fixture(autouse=True)
 def _tools() -> None:
     """Without its tools the model is not checked on a laptop, and nothing lands unchecked."""
@@ -49,10 +56,7 @@ def test_the_model_is_sound(setting: str, tmp_path: Path) -> None:
     report = search(tmp_path, *SETTINGS[setting])
 
     assert "errors: 0" in report, report
-    assert "Search not completed" not in report, report
-    assert "max search depth too small" not in report, report
-    assert "out of memory" not in report, report
-    assert int(re.findall(r"(\d+) states, stored", report)[0]) > 50_000
+    check_complete(report)
 
 
 @pytest.mark.parametrize("rule", BROKEN)
@@ -66,19 +70,47 @@ def test_every_rule_of_the_model_is_needed(rule: str, tmp_path: Path) -> None:
     assert promise in violated
 
 
+def test_a_master_is_found_in_the_end(tmp_path: Path) -> None:
+    """With Redis up, fair turns and one node that can, it is master at some time, whatever has happened before."""
+    report = search(tmp_path, *CALM, endless=True)
+
+    assert "errors: 0" in report, report
+    check_complete(report)
+
+
+@pytest.mark.parametrize("rule", STUCK)
+def test_no_master_is_found_without_a_rule(rule: str, tmp_path: Path) -> None:
+    """Take it away, and there is a way in which the node waits for ever."""
+    report = search(tmp_path, *CALM, f"-D{rule}", endless=True)
+
+    assert "acceptance cycle (at depth" in report, report
+
+
 def test_every_switch_is_tried() -> None:
     """A rule that the model can do without is listed here."""
-    assert set(re.findall(r"\bNO_[A-Z_]*[A-Z]\b", MODEL.read_text())) == BROKEN.keys()
+    switches = set(re.findall(r"\bNO_[A-Z_]*[A-Z]\b", MODEL.read_text()))
+    assert switches == BROKEN.keys() | set(STUCK)
 
 
-def search(where: Path, *flags: str, breadth_first: bool = False) -> str:
-    """Return what the search through the model with `flags` reports; it takes at most 2 GB and two minutes."""
+def check_complete(report: str) -> None:
+    """Fail unless the search has been through everything."""
+    assert "Search not completed" not in report, report
+    assert "max search depth too small" not in report, report
+    assert "out of memory" not in report, report
+    assert int(re.findall(r"(\d+) states, stored", report)[0]) > 50_000
+
+
+def search(where: Path, *flags: str, breadth_first: bool = False, endless: bool = False) -> str:
+    """Return what the search through the model with `flags` reports; it takes at most 2 GB and two minutes.
+
+    It looks for states that must not be, or for `endless` ways, with fair turns, on which what must come does not.
+    """
     run(where, "spin", "-a", *flags, str(MODEL))
     # A short search takes less time than a compiler that optimises.
     how = ["-O0", "-DBFS"] if breadth_first else ["-O2"]
-    checker = ["-w", "-DSAFETY", "-DNOREDUCE", "-DMEMLIM=2000", *how]
-    run(where, "gcc", *checker, "-o", "pan", "pan.c")
-    return run(where, "./pan", "-m20000", "-w22", "-n")
+    aim = ["-DNFAIR=3"] if endless else ["-DSAFETY"]
+    run(where, "gcc", "-w", "-DNOREDUCE", "-DMEMLIM=2000", *aim, *how, "-o", "pan", "pan.c")
+    return run(where, "./pan", "-m20000", "-w22", "-n", *(["-a", "-f"] if endless else []))
 
 
 def run(where: Path, *command: str) -> str:

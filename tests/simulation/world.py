@@ -10,7 +10,7 @@ deposed server confirms none.  They need clean partitions (`chaos.Fate`); in the
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,7 +58,6 @@ class Variant:
     lease: type[Lease] = Lease
     term: type[Term] = Term
     watch: type[Watch] = Watch
-    guard: Callable[[Term], Awaitable[None]] = production._guard
     server: type[FakeServer] = FakeServer
 
 
@@ -260,6 +259,5 @@ def _installed(variant: Variant) -> Iterator[None]:
         Lease=variant.lease,
         Term=variant.term,
         Watch=variant.watch,
-        _guard=variant.guard,
     ):
         yield

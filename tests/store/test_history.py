@@ -101,6 +101,51 @@ async def test_a_silent_master_ended_between_its_last_word_and_the_take_over(
     assert (newest.token, newest.end, newest.redis) == (str(new), None, "")
 
 
+@pytest.mark.parametrize("told", [1, 2])
+async def test_a_master_that_comes_back_tells_why_it_was_silent(
+    *, told: int, store: LeaseStore, link: Link, keys: Keys, raw: redis.Redis
+) -> None:
+    """Its release comes too late for the lease, but not for the history, which takes it once."""
+    old = await take(store, "a")
+    raw.delete(keys.of("lease"))
+    new = await take(store, "b", silence=9.0)
+    before = raw.xlen(keys.of("history"))
+
+    for _ in range(told):
+        assert not await store.release(old, "", 0.0, "lost", cause="paused")
+
+    newest, oldest = (await read_history(link, keys)).terms
+    assert oldest.end == newest.previous == Unseen(oldest.began, newest.began, "paused")
+    assert await store.read_master() == new
+    assert raw.xlen(keys.of("history")) == before + 1
+    (last,) = (await read_history(link, keys, 1)).terms
+    assert last.previous == oldest.end
+
+
+async def test_a_late_release_of_a_term_whose_end_is_known_adds_nothing(
+    store: LeaseStore, link: Link, keys: Keys, raw: redis.Redis
+) -> None:
+    """What was told first stands, and a term that never was is not told of."""
+    old = await take(store, "a")
+    await store.release(old, "", 0.0, "shutdown", cause="shutdown")
+    await take(store, "b")
+    before = raw.xrange(keys.of("history"))
+    for token in (old, Token(0, 1, "c", "c1")):
+        assert not await store.release(token, "", 0.0, "lost", cause="isolated")
+    assert raw.xrange(keys.of("history")) == before
+
+
+async def test_a_cause_of_an_end_that_is_forgotten_is_not_made_up(
+    store: LeaseStore, link: Link, keys: Keys, raw: redis.Redis
+) -> None:
+    """Only the term that its successor saw is explained by its holder."""
+    await take(store, "a")
+    await take(store, "a")
+    add(raw, keys, {"event": "lost", "token": "x/x1/0.1", "cause": "paused"})
+    newest, oldest = (await read_history(link, keys)).terms
+    assert oldest.end == newest.previous == Unseen(oldest.began, newest.began, "left over")
+
+
 async def test_a_silence_whose_events_are_lost_began_with_the_term(
     store: LeaseStore, link: Link, keys: Keys, raw: redis.Redis
 ) -> None:

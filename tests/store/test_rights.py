@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from pathlib import Path
@@ -11,10 +12,13 @@ import pytest
 import redis
 
 from hachat.core.facts import Rights
+from hachat.store import trials
 from hachat.store.embedded import Server, find_binary, run_server
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
 from hachat.store.rights import find_rights, list_commands
+from hachat.store.scripts import list_names, read
+from hachat.store.trials import TRIALS
 from hachat.tasks.services import running
 from tests.store.binaries import find_redis
 
@@ -69,7 +73,51 @@ TRIED = sorted(set(list_commands()) - {"CLIENT", "ROLE", "INFO"})
 async def test_each_that_is_missing_is_named(judge: Server, name: str) -> None:
     """Every command that is used is tried, however many arguments it wants."""
     async with log_in(judge, "+@all", f"-{name.lower()}") as link:
-        assert await find_rights(link, KEYS) == Rights((name,))
+        rights = await find_rights(link, KEYS)
+    call = re.compile(rf"call\('{name}'|call_for\(\w+, '{name}'")
+    users = [script for script in list_names() if call.search(read(script))]
+    assert (rights.denied, rights.missing, rights.failing) == ((name,), (), {})
+    assert rights.scripts == ({name: users} if users else {})
+
+
+@pytest.mark.parametrize(
+    ("rule", "users"),
+    [("xgroup|delconsumer", ["hand_back", "reap"]), ("xinfo|groups", ["queue", "status"])],
+)
+async def test_a_part_of_a_command_that_is_missing_is_named(
+    judge: Server, rule: str, users: list[str]
+) -> None:
+    """With the scripts that met it: no command by itself would tell."""
+    async with log_in(judge, "+@all", f"-{rule}") as link:
+        rights = await find_rights(link, KEYS)
+    assert rights == Rights((rule.upper(),), (), {rule.upper(): users})
+
+
+async def test_a_script_that_fails_for_another_reason_is_named(
+    judge: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a server that takes a command otherwise than those it was written for."""
+    odd = TRIALS["tell"]._replace(runs=[("n",)])
+    monkeypatch.setattr(trials, "TRIALS", {**TRIALS, "tell": odd})
+    async with log_in(judge, "+@all") as link:
+        rights = await find_rights(link, KEYS)
+    assert list(rights.failing) == ["tell"]
+    assert "HSET" in rights.failing["tell"] or "nil" in rights.failing["tell"]
+
+
+async def test_nothing_of_the_cluster_is_touched(judge: Server) -> None:
+    """What has the names that scripts write to, but for the scratch prefix, is as it was to the byte, and lives as long."""
+    with closing(redis.Redis(port=judge.port)) as raw:
+        names = {name for each in TRIALS.values() for name in f"{each.keys} {each.others}".split()}
+        for name in names:
+            raw.set(KEYS.of(name), name, ex=1000)
+        before = {key: raw.dump(key) for key in raw.keys("*")}
+        async with log_in(judge, "+@all") as link:
+            assert await find_rights(link, KEYS) == Rights()
+        assert {key: raw.dump(key) for key in raw.keys("*")} == before
+        assert len(before) == len(names)
+        assert all(raw.ttl(key) > 900 for key in before)
+        raw.flushall()
 
 
 async def test_without_scripts_nothing_else_is_tried(judge: Server) -> None:
@@ -105,7 +153,8 @@ async def test_commands_that_were_renamed_are_missing(
     with run_server(tmp_path, binary=find(), options=options) as server:
         link = Link(Direct(server.url))
         async with running(link.run):
-            assert await find_rights(link, KEYS) == Rights((), ("GETEX", "WAIT"))
+            users = {"GETEX": ["lease_renew"]}
+            assert await find_rights(link, KEYS) == Rights((), ("GETEX", "WAIT"), users)
 
 
 async def test_that_nothing_is_acknowledged_is_no_lack_of_rights(judge: Server) -> None:
@@ -114,6 +163,7 @@ async def test_that_nothing_is_acknowledged_is_no_lack_of_rights(judge: Server) 
         raw.config_set("min-replicas-to-write", 1)
         try:
             async with log_in(judge, "+@all", "-getex") as link:
-                assert await find_rights(link, KEYS) == Rights(("GETEX",))
+                users = {"GETEX": ["lease_renew"]}
+                assert await find_rights(link, KEYS) == Rights(("GETEX",), (), users)
         finally:
             raw.config_set("min-replicas-to-write", 0)

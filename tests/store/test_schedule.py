@@ -11,6 +11,7 @@ from hachat.core.errors import StepDownRefused, StoreError
 from hachat.core.lease import Token
 from hachat.core.stepdown import Order
 from hachat.core.timing import Timing
+from hachat.store.control import pause, read_control
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
@@ -89,6 +90,42 @@ async def test_one_that_was_missed_is_dropped(link: Link, keys: Keys, master: To
     assert await read_scheduled(link, keys) is None
 
 
+async def test_the_last_that_was_missed_is_told_for_a_day(
+    link: Link, keys: Keys, master: Token
+) -> None:
+    """By whom and for when it was ordered, and why it was not done; until the next one is."""
+    due = await read_time(link) - LATE - 1
+    await schedule(link, keys, "r1", due, ORDER)
+    await look(link, keys, master)
+    missed = (await read_control(link, keys)).missed
+    assert missed is not None
+    assert (missed.by, missed.reason) == ("ada", "there was no master in time to do it")
+    assert missed.at == pytest.approx(due)
+    assert missed.until == pytest.approx(due + LATE + 86400, abs=5)
+
+    await schedule(link, keys, "r2", await read_time(link) - 0.01, ORDER, leaver="b")
+    await look(link, keys, master)
+    missed = (await read_control(link, keys)).missed
+    assert missed is not None
+    assert missed.reason == "b was not the master then"
+
+    await schedule(link, keys, "r3", await read_time(link) - 0.01, ORDER)
+    await look(link, keys, master)
+    assert (await read_control(link, keys)).missed is None
+
+
+async def test_what_was_missed_is_not_told_for_ever(link: Link, keys: Keys, master: Token) -> None:
+    """After its day it is left out, and the next order clears it away."""
+    await schedule(link, keys, "r1", await read_time(link) - LATE - 1, ORDER)
+    await look(link, keys, master)
+    (name, text) = await link.command("HGETALL", keys.of("control"))
+    old = msgspec.json.encode({**msgspec.json.decode(text), "until": 1.0})
+    await link.command("HSET", keys.of("control"), name, old)
+    assert (await read_control(link, keys)).missed is None
+    await pause(link, keys, by="ada")
+    assert await link.command("HKEYS", keys.of("control")) == [b"pause"]
+
+
 @pytest.mark.parametrize(("leaver", "kind"), [("a", "ASKED"), ("b", "CHANGED"), ("", "ASKED")])
 async def test_it_may_be_meant_for_one_master(
     leaver: str, kind: str, link: Link, keys: Keys, master: Token
@@ -113,7 +150,10 @@ async def test_there_is_one_at_a_time(link: Link, keys: Keys) -> None:
     assert (await schedule(link, keys, "r2", 2e9, ORDER)).id == "r2"
 
 
-@pytest.mark.parametrize("rubbish", ["", "nonsense", "[]", '{"due":"soon"}'])
+@pytest.mark.parametrize(
+    "rubbish",
+    ["", "nonsense", "[]", '{"due":"soon"}', '{"due":-1e999}', '{"due":1,"by":"\\u00e9"}'],
+)
 async def test_what_cannot_be_read_is_dropped(
     rubbish: str, link: Link, keys: Keys, master: Token
 ) -> None:

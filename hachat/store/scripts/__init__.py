@@ -21,6 +21,12 @@ class Script:
     reads: bool = False
 
 
+def list_names() -> list[str]:
+    """Return the names of all scripts but `trial`, which tries the others."""
+    found = {file.stem for file in Path(__file__).parent.glob("*.lua")}
+    return sorted(found - {"trial"})
+
+
 def read(name: str) -> str:
     """Return the text of the script in `<name>.lua` beside this file."""
     return Path(__file__).with_name(f"{name}.lua").read_text(encoding="utf-8")

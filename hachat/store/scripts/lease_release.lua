@@ -8,10 +8,29 @@
 -- =>    {kind, ...}:
 -- OK           given back, now or by an earlier question of the same kind
 -- LOST token   it was not yours: somebody else's token, or an empty string if nobody has it
+--
+-- A term that was followed by another has ended by itself, and its holder alone knows why: that is added to the history.
+
+-- Unless its end stands there already; a term that is older than the newest entries is left as it is.
+local function explain()
+  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 20)) do
+    local told = {}
+    for i = 1, #entry[2], 2 do told[entry[2][i]] = entry[2][i + 1] end
+    if told.token == ARGV[1] then
+      if told.event == 'acquired' then
+        redis.call('XADD', KEYS[4], 'MAXLEN', '~', 1000, '*', 'event', 'lost', 'token', ARGV[1], 'cause', ARGV[7] or '')
+      end
+      return
+    end
+  end
+end
 
 local lease = redis.call('GET', KEYS[1])
 local record = redis.call('HMGET', KEYS[2], 'holder', 'state')
-if record[1] ~= ARGV[1] or (lease and lease ~= ARGV[1]) then return {'LOST', lease or ''} end
+if record[1] ~= ARGV[1] or (lease and lease ~= ARGV[1]) then
+  explain()
+  return {'LOST', lease or ''}
+end
 if record[2] == 'released' then return {'OK'} end
 
 local clock = redis.call('TIME')

@@ -11,7 +11,8 @@
 -- MISSED order it was due too long ago, or cannot be read, and is taken out
 -- LOST         the caller is not master
 --
--- It is taken out and asked for in one step, so that the next master does not step down once more.
+-- It is taken out and asked for in one step, so that the next master does not step down once more.  The last one that was
+-- taken out without being asked for is kept for a day as `missed`, in the form of the other orders.
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'LOST'} end
 local text = redis.call('HGET', KEYS[3], 'step-down')
@@ -29,16 +30,21 @@ local function field(name)
   return type(value) == 'number' and string.format('%.3f', value) or ''
 end
 
-if left < -ARGV[2] then
+local function drop(kind, why)
+  local name, at = due and field('by') or '', due and due > 0 and due or 0
+  redis.call('HSET', KEYS[3], 'missed',
+    cjson.encode({by = name, reason = why, at = at, ['until'] = math.floor(now / 1000) + 86400}))
   redis.call('HDEL', KEYS[3], 'step-down')
-  return {'MISSED', text}
+  return {kind, text}
 end
+
+if not due then return drop('MISSED', 'what was ordered cannot be read') end
+if left < -ARGV[2] then return drop('MISSED', 'there was no master in time to do it') end
 if field('leaver') ~= '' and string.find(ARGV[1], field('leaver') .. '/', 1, true) ~= 1 then
-  redis.call('HDEL', KEYS[3], 'step-down')
-  return {'CHANGED', text}
+  return drop('CHANGED', field('leaver') .. ' was not the master then')
 end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 'event', 'step-down', 'token', ARGV[1],
   'to', field('to'), 'reason', field('reason'), 'by', field('by'), 'request', field('id'), 'hold', field('hold'),
   'force', order.force == true and '1' or '')
-redis.call('HDEL', KEYS[3], 'step-down')
+redis.call('HDEL', KEYS[3], 'step-down', 'missed')
 return {'ASKED', text}

@@ -22,7 +22,7 @@ from hachat.core.redis_settings import RedisSettings
 from hachat.core.settings import Settings
 from hachat.daemon import release
 from hachat.daemon.lease_file import Holding, introduce, write
-from hachat.daemon.release import LIMIT
+from hachat.daemon.release import LIMIT, UNREACHABLE
 from hachat.store.embedded import Server, free_port, run_server
 from hachat.store.errand import Address
 from hachat.store.keys import Keys
@@ -325,7 +325,7 @@ def test_the_master_is_found_through_sentinels(tmp_path: Path, keys: Keys) -> No
 
 
 def test_the_new_master_is_found_in_a_failover(tmp_path: Path, keys: Keys) -> None:
-    """While Sentinels replace the master it asks again, and gives the lease back to whoever has it then."""
+    """While Sentinels replace the master it asks again, for a second, and gives the lease back to whoever has it then."""
     with run_cluster(tmp_path) as cluster:
         old, new = cluster.servers
         place = Place(tmp_path, keys, sentinels=tuple(cluster.addresses), service=SERVICE)
@@ -339,6 +339,9 @@ def test_the_new_master_is_found_in_a_failover(tmp_path: Path, keys: Keys) -> No
             cluster.fail_over()
 
             done = place.run()
+            if done.returncode == UNREACHABLE:  # a busy machine takes them longer than that second
+                assert "a failover of" in done.stderr
+                done = place.run()
 
             assert done.returncode == 0, done.stderr
             assert second.get(keys.of("lease")) is None

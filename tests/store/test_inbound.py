@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+from msgspec.structs import replace
 
 from hachat.core.errors import QueueFull, StoreError, StoreRefused
 from hachat.core.messages import Job, Message, Reply, Room, User
@@ -321,6 +322,21 @@ async def test_who_asked_is_told_of_a_reply_that_found_no_place(
     assert ("reply", "m1/r/2/note") in {
         (step.what, step.id) for step in (await trace(link, keys, "m1")).steps
     }
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_what_was_meant_for_one_is_not_told_to_all(
+    early: bool,  # noqa: FBT001 - a table
+    link: Link,
+    keys: Keys,
+) -> None:
+    """Of a private reply that found no place the note says that, and nothing of it."""
+    replies = [replace(reply, room="test/@anna") for reply in elsewhere("secret")]
+    waiting, _ = await overflow(link, keys, replies, early=early)
+
+    assert [reply.text for reply in waiting] == [
+        "This could not be said in test/@anna (the outbox of the room is full)"
+    ]
 
 
 @pytest.mark.parametrize("early", [False, True])

@@ -80,7 +80,9 @@ async def test_the_next_master_is_where_the_bot_was_told_to_be(tmp_path: Path) -
                 await anna.expect("QUIT")
                 joined = {(await anna.expect("JOIN :")).rpartition(":")[2] for _ in range(2)}
                 await anna.say("#lab", "hachat: ping")
-                assert await anna.hear() == "pong"
+                await anna.expect(
+                    "PRIVMSG #lab :pong"
+                )  # the whisper may be in doubt, and come again
 
     assert joined == {"#ops", "#lab"}
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from hachat.bot.context import Context
     from hachat.bot.events import on, startup
     from hachat.bot.handle import Handle
-    from hachat.bot.handler import Handler, command, every, hear, hook, job
+    from hachat.bot.handler import Handler, command, every, hear, job
+    from hachat.bot.hooks import hook
     from hachat.bot.middleware import Refused, middleware
     from hachat.bot.policy import Retry
     from hachat.core.durations import Duration
@@ -56,7 +57,7 @@ _HOMES = {
     "command": "hachat.bot.handler",
     "every": "hachat.bot.handler",
     "hear": "hachat.bot.handler",
-    "hook": "hachat.bot.handler",
+    "hook": "hachat.bot.hooks",
     "job": "hachat.bot.handler",
     "middleware": "hachat.bot.middleware",
     "on": "hachat.bot.events",

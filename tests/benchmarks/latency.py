@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import trio
 
 from hachat.bot.context import Context
-from hachat.bot.handler import Handler, hook
+from hachat.bot.handler import Handler
+from hachat.bot.hooks import hook
 from hachat.bot.loading import load
 from hachat.bot.robot import Robot
 from hachat.chat.adapter import Facts, Ingest, deliver

@@ -1,0 +1,72 @@
+"""Decorators for webhooks, one for each HTTP method."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from hachat.bot.handler import F, HookDeclaration, name_method, read_policy, record
+from hachat.core.errors import HandlerError
+from hachat.core.signatures import SCHEMES, Scheme
+
+_PATH = re.compile(r"(?:/(?:[\w.~-]+|<[a-zA-Z_]\w*>))+")
+
+
+class Verb:
+    """A decorator for one HTTP method."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+    def __call__(
+        self,
+        path: str,
+        *,
+        signature: Scheme | None = None,
+        secret: str = "secret",  # noqa: S107 - the name of an attribute
+        age: float | None = None,
+        **policy: Any,
+    ) -> Callable[[F], F]:
+        """Run the method for each request to `path`, such as `/deploy/<app>`; see `docs/handlers.md` and `command`.
+
+        With `signature` only requests are accepted that are signed, as `github` or `slack` do it or with a plain `hmac`, by whoever
+        knows what the handler's attribute named `secret` holds.
+
+        Raises:
+            HandlerError: the path or the method cannot be used; says which and why.
+        """
+
+        def declare(function: F) -> F:
+            where = f"@hook.{self.method.lower()} on {name_method('hook', function)}"
+            if not isinstance(path, str) or not _PATH.fullmatch(path):
+                raise HandlerError(
+                    f"{where}: {path!r} is no path; write one like /deployed or /deploy/<app>"
+                )
+            variables = re.findall(r"<(\w+)>", path)
+            if len(set(variables)) < len(variables):
+                raise HandlerError(
+                    f"{where}: {path} names a variable twice; give each its own name"
+                )
+            if signature is not None and signature not in SCHEMES:
+                raise HandlerError(
+                    f"{where}: no signature {signature!r} is known; known are {', '.join(SCHEMES)}"
+                )
+            how = read_policy(f"hook.{self.method.lower()}", function, policy, age)
+            return record(function, HookDeclaration(self.method, path, how, signature, secret))
+
+        return declare
+
+
+class Hooks:
+    """Decorators for webhooks, one for each HTTP method."""
+
+    get = Verb("GET")
+    post = Verb("POST")
+    put = Verb("PUT")
+    patch = Verb("PATCH")
+    delete = Verb("DELETE")
+
+
+hook = Hooks()
+"""`@hook.post("/deployed")` and so on; a request is answered once it is safely queued, and handled by any node."""

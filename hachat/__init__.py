@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hachat.bot.consent import Anybody, Confirm
     from hachat.bot.context import Context
     from hachat.bot.events import on, startup
     from hachat.bot.handle import Handle
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Anybody",
+    "Confirm",
     "Context",
     "Duration",
     "Handle",
@@ -44,6 +47,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Anybody": "hachat.bot.consent",
+    "Confirm": "hachat.bot.consent",
     "Context": "hachat.bot.context",
     "Handle": "hachat.bot.handle",
     "Duration": "hachat.core.durations",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
+from hachat.bot.asking import Asking
 from hachat.bot.description import Bot
 from hachat.bot.memory import Memory
 from hachat.bot.patterns import Found
 from hachat.bot.people import People
+from hachat.bot.questions import Questions
 from hachat.bot.replies import Replies
 from hachat.bot.scheduling import Scheduling
 from hachat.bot.services import Services
@@ -20,6 +23,7 @@ from hachat.bot.speaking import Speaking, check_address
 from hachat.bot.timers import Timers
 from hachat.core.errors import Unanswered
 from hachat.core.messages import Event, Inbound, Job, Operation, Room, User, Webhook
+from hachat.store.dialogs import Question
 
 if TYPE_CHECKING:
     import httpx
@@ -28,7 +32,7 @@ PATIENCE = 10.0
 """Seconds a handler waits for what it asks of a chat service, unless it says otherwise."""
 
 
-class Context(Speaking, Scheduling):
+class Context(Speaking, Scheduling, Asking):
     """One message, webhook or job, as one handler's method meets it.
 
     `text` is what was said without the bot's name, `match` what the pattern found in it, `prefix` what people write
@@ -47,6 +51,7 @@ class Context(Speaking, Scheduling):
         prefix: str = "",
         match: Found | None = None,
         event: Event | None = None,
+        open_: Sequence[Question] = (),
     ) -> None:
         Speaking.__init__(self, inbound, replies)
         Scheduling.__init__(self, timers)
@@ -56,6 +61,7 @@ class Context(Speaking, Scheduling):
         self.match = match
         self._event = event
         self._services = services
+        self._open = open_
 
     @property
     def id(self) -> str:
@@ -116,6 +122,13 @@ class Context(Speaking, Scheduling):
     def blocking_http(self) -> httpx.Client:
         """The same for methods that are not async."""
         return self._services.http.blocking_client
+
+    @cached_property
+    def questions(self) -> Questions:  # type: ignore[override]  # made when it is first needed
+        """What is asked about the message; its methods are for handlers that are not async, and raise as `message` does."""
+        if self._event is not None:
+            raise TypeError(f"{self._replies.route}: whoever hears of an event has nobody to ask")
+        return Questions(self.message, self._replies, self._open)
 
     @cached_property
     def args(self) -> tuple[str, ...]:

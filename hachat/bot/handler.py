@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
 
 import msgspec
 
+from hachat.bot.consent import Confirm
 from hachat.bot.constraints import FREE, NAMES, Constraints, read_constraints
 from hachat.bot.description import Usage
 from hachat.bot.patterns import Pattern, TooSlow
@@ -43,6 +44,7 @@ class ChatDeclaration:
     groups: frozenset[str] = frozenset()
     policy: Policy = PLAIN
     constraints: Constraints = FREE
+    confirm: Confirm | None = None
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,14 @@ def command(
     help: str = "",  # noqa: A002 - the word reads best where it is written
     groups: Iterable[str] = (),
     age: float | None = COMMAND_AGE,
+    confirm: bool | Confirm = False,
     **options: Any,
 ) -> Callable[[F], F]:
     """Run the method when the bot is told exactly what `pattern` describes, from first to last character.
 
     Named groups become arguments.  `help`, or else the first line of the docstring, is shown by the help command:
-    `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it.  How it is run is
+    `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it; with `confirm` it is run only
+    after a yes, see `docs/dialogs.md`.  How it is run is
     said by the fields of `Policy`: `retry`, `timeout`, `age`, `order`, `concurrency`; where, before which others and how often by
     `rooms`, `priority`, `stop`, `rate` and `rate_by`, see `docs/routing.md`.
 
@@ -135,6 +139,7 @@ def command(
                 groups=allowed,
                 policy=how,
                 constraints=constraints,
+                confirm=Confirm() if confirm is True else confirm or None,
             ),
         )
 

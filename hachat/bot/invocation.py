@@ -12,6 +12,7 @@ import trio
 from hachat.bot.arguments import look_up
 from hachat.bot.context import Context
 from hachat.bot.middleware import Chain, Proceed, Refused
+from hachat.bot.quoting import shorten
 from hachat.bot.router import Match
 from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, Route
 from hachat.bot.services import Services
@@ -36,6 +37,13 @@ async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # no
 def find_listeners(routes: Iterable[EventRoute], event: str) -> list[EventRoute]:
     """Return those of `routes` that are run when `event` happens."""
     return [route for route in routes if route.event == event]
+
+
+async def _is_confirmed(match: Match, context: Context) -> bool:
+    if (confirm := match.route.confirm) is None:
+        return True
+    question = f"Really {shorten(match.text)}?"
+    return await context.confirm(question, within=confirm.within, who=confirm.who)
 
 
 class Invoker:
@@ -68,6 +76,8 @@ class Invoker:
         elif (reason := await self._put_off(match.route, context.message)) is not None:
             if reason and match.route.addressed:
                 await context.reply(reason)
+        elif not await _is_confirmed(match, context):
+            await context.reply("Then I leave it: nothing was done.")
         else:
             await self._run(match.route, context, partial(self._call_found, match, context))
 
@@ -129,7 +139,7 @@ class Invoker:
     async def _put_off(self, route: ChatRoute, message: Message) -> str | None:
         """Return None if the route may be run now, else what is to be said about that, if anything."""
         rate = route.constraints.rate
-        if rate is None or message.attempt:
+        if rate is None or message.attempt or message.dialog:
             return None
         turn = await self._services.throttle(rate.name(route.name, message), rate)
         if not turn.wait:

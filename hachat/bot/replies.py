@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from hachat.core.messages import Operation, Reply
+from hachat.core.messages import Inbound, Message, Operation, Reply, find_cause, name_replies
 from hachat.core.wire import clean_text, encode
 
 MAX_REPLIES = 200
@@ -20,16 +20,20 @@ SPOKEN: frozenset[Operation] = frozenset({"say", "act", "edit"})
 class Replies:
     """What one route has said about one message, in order; nothing can be added once it is closed.
 
-    The ids of all begin with `stem`, if it is not that of the message.
+    The ids of all begin with `stem`, if it is not that of the message.  The first `said` were said by an earlier run, and
+    are left out.
 
     A handler in a thread may outlive its deadline, so adding and closing take a lock.  `hear`, if it is set, is called
     after each reply, in whichever thread made it; `change`, if it is set, returns what is said in place of each, None for nothing.
     """
 
-    def __init__(self, about: str, route: str, stem: str = "") -> None:
+    def __init__(self, about: str, route: str, stem: str = "", said: int = 0) -> None:
         self.about = about
         self.route = route
-        self._stem = stem or about
+        self.count = 0
+        """How many there are, those included that were said before."""
+        self.stem = stem or about
+        self._said = said
         self._lock = threading.Lock()
         self._made: list[Reply] = []
         self._closed = False
@@ -63,13 +67,13 @@ class Replies:
                 raise RuntimeError(
                     f"{self.route} has ended, so this reply would be lost; reply before the handler returns"
                 )
-            if len(self._made) == MAX_REPLIES:
+            if self.count - self._said == MAX_REPLIES:
                 raise RuntimeError(
                     f"{self.route} has replied {MAX_REPLIES} times; put more lines into one reply"
                 )
             plain = op == "say" and not args and "/@" not in room
             reply = Reply(
-                f"{self._stem}/{self.route}/{len(self._made) + 1}",
+                f"{self.stem}/{self.route}/{self.count + 1}",
                 room,
                 clean_text(text),
                 op,
@@ -84,7 +88,9 @@ class Replies:
                     return reply
                 reply = msgspec.structs.replace(changed, text=clean_text(changed.text))
             encode(reply)  # what cannot be queued fails here, where its author can see why
-            self._made.append(reply)
+            self.count += 1
+            if self.count > self._said:
+                self._made.append(reply)
         if self.hear is not None:
             self.hear()
         return reply
@@ -93,3 +99,10 @@ class Replies:
         """Refuse whatever is said from now on."""
         with self._lock:
             self._closed = True
+
+
+def make_replies(inbound: Inbound, route: str) -> Replies:
+    """Return where what a route says about `inbound` is recorded, behind what it has said before it asked something."""
+    dialog = inbound.dialog if isinstance(inbound, Message) else None
+    stem, said = (dialog.stem, dialog.said) if dialog else ("", 0)
+    return Replies(find_cause(inbound), route, name_replies(inbound, stem), said)

@@ -11,22 +11,33 @@ from functools import partial
 
 import trio
 
+from hachat.bot.calls import Call, attend
 from hachat.bot.context import Context
 from hachat.bot.description import Bot
+from hachat.bot.hearing import find_hearing, find_lapses
 from hachat.bot.http import Http
 from hachat.bot.invocation import Invoker, Permit, find_listeners, permit_nobody
 from hachat.bot.middleware import Chain
-from hachat.bot.replies import Replies
+from hachat.bot.replies import Replies, make_replies
 from hachat.bot.router import Match, Router
 from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, MiddlewareRoute, Route
-from hachat.bot.run import Call, Run
+from hachat.bot.run import Run
 from hachat.bot.services import Services
 from hachat.bot.suggestion import suggest
 from hachat.bot.timers import Timers
 from hachat.core.addressing import Address, Addressing
 from hachat.core.errors import HandlerError, TooOld
-from hachat.core.messages import Event, Inbound, Job, Message, Reply, Webhook, name_replies
+from hachat.core.messages import (
+    Event,
+    Inbound,
+    Job,
+    Message,
+    Reply,
+    Webhook,
+    name_replies,
+)
 from hachat.core.names import normalise
+from hachat.store.dialogs import Question, is_expiry
 
 
 class Robot:
@@ -73,6 +84,7 @@ class Robot:
         self._now = now
         self.services = Services(http=Http(name))
         self._limiter = trio.CapacityLimiter(threads)
+        self._permit = permit
         self._invoker = Invoker(self._chain, self._happenings, self.services, permit, self._limiter)
         self.configure(aliases, timeout)
 
@@ -81,15 +93,15 @@ class Robot:
         self._addressing = Addressing(self.bot.name, aliases)
         self._timeout = timeout
 
-    def begin(self, inbound: Inbound) -> Run:
-        """Return what is to be done about `inbound`: every route it is for.
+    def begin(self, inbound: Inbound, questions: Sequence[Question] = ()) -> Run:
+        """Return what is to be done about `inbound`: every route it is for, or what it is to one of the open `questions`.
 
         Raises:
             HandlerError: no handler here has the route a webhook or a job is for.
             TooOld: a webhook has waited longer than its route allows.
         """
         try:
-            calls = self._find(inbound)
+            calls = self._find(inbound, questions)
         except (HandlerError, TooOld):
             raise
         except Exception as error:  # noqa: BLE001 - a pattern may fail on what it is given; it is logged
@@ -102,13 +114,13 @@ class Robot:
         """Do what `carry_out` does, and return what was said; raises as that does."""
         return (await self.carry_out(inbound)).replies
 
-    async def carry_out(self, inbound: Inbound) -> Run:
+    async def carry_out(self, inbound: Inbound, questions: Sequence[Question] = ()) -> Run:
         """Do what is to be done about `inbound` within the time it may take, and return how that went.
 
         Raises:
             HandlerError, TooOld: as `begin` does; of handlers themselves, nothing.
         """
-        run = self.begin(inbound)
+        run = self.begin(inbound, questions)
         with trio.move_on_after(run.timeout) as scope:
             await run.carry_out()
         if scope.cancelled_caught:
@@ -130,31 +142,36 @@ class Robot:
             )
         return route
 
-    def _find(self, inbound: Inbound) -> list[Call]:
+    def _find(self, inbound: Inbound, questions: Sequence[Question]) -> list[Call]:
         match inbound:
             case Webhook():
                 return self._find_hook(inbound)
             case Job():
-                return self._find_due(inbound)
+                return self._find_due(inbound, questions)
             case Event():
                 return self._find_happened(inbound)
             case Message():
-                return self._find_said(inbound)
+                return self._find_said(inbound, questions)
 
-    def _find_said(self, inbound: Message) -> list[Call]:
+    def _find_said(self, inbound: Message, questions: Sequence[Question]) -> list[Call]:
         if inbound.user.id.casefold() == self._own_id:
             return []
-        self.services.people.meet(inbound)
-        message = self._chain.receive(inbound)
+        message: Message | None = inbound
+        if inbound.dialog is None:  # or it has been received before
+            self.services.people.meet(inbound)
+            message = self._chain.receive(inbound)
         if message is None:
             return []
         address = self._addressing.read(message.text, private=message.room.private)
         matches = self._router.match(message.text, address, message.room)
         if message.only:
             return self._call_again(message, address, matches)
+        command = any(match.route.addressed and not match.fault for match in matches)
+        if hearing := find_hearing(message, address, questions, self._permit, is_command=command):
+            return [attend(hearing)]
         if not matches and address is not None and address.called:
             return [self._puzzle(message, address)]
-        return self._call_all(message, address, matches)
+        return self._call_all(message, address, matches, questions)
 
     def _call_again(
         self, message: Message, address: Address | None, matches: Sequence[Match]
@@ -168,15 +185,19 @@ class Robot:
         return self._call_all(message, address, again)
 
     def _call_all(
-        self, message: Message, address: Address | None, matches: Iterable[Match]
+        self,
+        message: Message,
+        address: Address | None,
+        matches: Iterable[Match],
+        questions: Sequence[Question] = (),
     ) -> list[Call]:
         prefix = address.prefix if address else f"{self.bot.name} "
-        age = self._now() - message.at
+        age = self._now() - message.asked_at
         calls = []
         for match in matches:
             longest = match.route.policy.age
             if longest is None or age <= longest:
-                calls.append(self._call_chat(message, match, prefix))
+                calls.append(self._call_chat(message, match, prefix, questions))
             elif match.route.addressed:
                 calls.append(self._refuse_stale(message, match))
         return calls
@@ -194,7 +215,9 @@ class Robot:
             self._make_call(route, partial(self._invoker.hook, route, context), replies, timers)
         ]
 
-    def _find_due(self, job: Job) -> list[Call]:
+    def _find_due(self, job: Job, questions: Sequence[Question]) -> list[Call]:
+        if is_expiry(job):
+            return [attend(lapse) for lapse in find_lapses(job, questions)]
         route = self._jobs.get(job.route)
         if route is None:
             raise self._miss(job.route)
@@ -223,11 +246,13 @@ class Robot:
 
     def _record(self, inbound: Inbound, route: Route) -> tuple[Replies, Timers]:
         """Return where a route's replies and timers are recorded."""
-        replies = Replies(inbound.id, route.name, name_replies(inbound))
+        replies = make_replies(inbound, route.name)
         replies.change = self._chain.reply
         return replies, Timers(route.name, route.handler, self.find_job)
 
-    def _call_chat(self, message: Message, match: Match, prefix: str) -> Call:
+    def _call_chat(
+        self, message: Message, match: Match, prefix: str, questions: Sequence[Question]
+    ) -> Call:
         replies, timers = self._record(message, match.route)
         context = Context(
             message,
@@ -238,6 +263,7 @@ class Robot:
             text=match.text,
             prefix=prefix,
             match=match.found,
+            open_=questions,
         )
         return self._make_call(
             match.route, partial(self._invoker.chat, match, context), replies, timers

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec.json import encode
 
 from hachat.bot.arguments import Kind, convert
+from hachat.bot.consent import Confirm
 from hachat.bot.constraints import FREE, Constraints
 from hachat.bot.description import Usage
 from hachat.bot.handler import (
@@ -67,6 +68,7 @@ class ChatRoute(Route):
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     constraints: Constraints = FREE
     options: Options | None = None
+    confirm: Confirm | None = None
 
     def read(self, found: Found) -> dict[str, object]:
         """Return the arguments in the pattern's groups; one that took no part is left to the parameter's default.

@@ -6,43 +6,31 @@ becomes one short reply and, where its route allows that, another try; only a ca
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 import structlog
 import trio
 
+from hachat.bot.calls import Call
 from hachat.bot.policy import DELAYS, PLAIN, Policy, Retry, choose_delay
-from hachat.bot.replies import Replies
-from hachat.bot.timers import Timers
-from hachat.core.messages import Event, Inbound, Message, Reply, choose_key, name_replies
+from hachat.bot.questions import Suspended
+from hachat.core.messages import (
+    Event,
+    Inbound,
+    Message,
+    Reply,
+    choose_key,
+    find_cause,
+    name_replies,
+)
 from hachat.store.commits import Later
+from hachat.store.dialogs import Closing, Question, make_expiry
 
 log = structlog.get_logger(__name__)
 
 _CONTAINED = (Exception, SystemExit)  # a library that exits must not take the node along
-
-
-class Call(msgspec.Struct, frozen=True):
-    """A method about to be run, what it has said so far, and what limits how many run at once."""
-
-    name: str
-    run: Callable[[], Awaitable[None]]
-    replies: Replies
-    policy: Policy = PLAIN
-    limit: trio.CapacityLimiter | None = None
-    timers: Timers | None = None
-
-    def keep(self) -> None:
-        """Let what it has asked for be done later, because it has ended well."""
-        if self.timers is not None:
-            self.timers.keep()
-
-    def close(self) -> None:
-        """Let it say and ask for nothing more."""
-        self.replies.close()
-        if self.timers is not None:
-            self.timers.close()
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -60,7 +48,7 @@ class Run:
     Whoever runs it keeps the time: it cancels `carry_out` when the time is up, and then calls `overrun`.
     """
 
-    __slots__ = ("_ended", "_failures", "_late", "_node", "calls", "inbound", "timeout")
+    __slots__ = ("_asked", "_ended", "_failures", "_late", "_node", "calls", "inbound", "timeout")
 
     def __init__(
         self, inbound: Inbound, calls: Sequence[Call], *, timeout: float, node: str = ""
@@ -71,6 +59,7 @@ class Run:
         self._node = node
         self._failures: list[Failure] = []
         self._ended: set[str] = set()
+        self._asked: dict[str, Question] = {}
         self._late = False
 
     # Before it begins.
@@ -161,10 +150,21 @@ class Run:
                 async with call.limit:
                     await self._run_in_time(call)
             self._ended.add(call.name)
+        except* Suspended as pauses:
+            self._suspend(call, pauses)
         except* _CONTAINED as faults:
             self.fail(call.name, faults, call.policy)
         finally:
             call.close()
+
+    def _suspend(self, call: Call, pauses: BaseExceptionGroup[Suspended]) -> None:
+        """Note what a route waits for; of several questions that it asked together, the first."""
+        pause: BaseException = pauses
+        while isinstance(pause, BaseExceptionGroup):
+            pause = pause.exceptions[0]
+        assert isinstance(pause, Suspended)
+        self._asked[call.name] = pause.question
+        self._ended.add(call.name)
 
     async def _run_in_time(self, call: Call) -> None:
         seconds = call.policy.timeout
@@ -188,7 +188,25 @@ class Run:
     @property
     def later(self) -> list[Later]:
         """What is to be done later, for the routes that have ended well; to be committed with the replies."""
-        return [later for call in self.calls for later in call.timers or ()]
+        timers = [later for call in self.calls for later in call.timers or ()]
+        for question in self.opens:
+            job = make_expiry(question, time.time() + question.seconds)
+            timers.append(Later(question.expiry, question.seconds, "work", job))
+        if self.closes is not None:
+            timers.append(Later(self.closes.question.expiry, 0.0, "work"))
+        return timers
+
+    @property
+    def opens(self) -> list[Question]:
+        """The questions that wait for an answer; of several in one place, that of the last route."""
+        failed = {failure.route for failure in self._failures}
+        asked = [question for route, question in self._asked.items() if route not in failed]
+        return list({question.place: question for question in asked}.values())
+
+    @property
+    def closes(self) -> Closing | None:
+        """What closes a question that is open, if anything has."""
+        return next((call.hearing.closing for call in self.calls if call.hearing), None)
 
     def try_again(self, dice: Callable[[], float]) -> tuple[float, Inbound] | None:
         """Return what is to be handled again of it, and in how many seconds; None if nothing is."""
@@ -246,8 +264,9 @@ class Run:
         if inbound.attempt:
             what = f"I gave up after {inbound.attempt + 1} tries"
         text = f"Sorry, {what} (id {inbound.id}).{' I will try again.' if again else ''}"
-        name = f"{name_replies(inbound)}/robot/{1 if again or not inbound.attempt else 2}"
-        return [Reply(name, inbound.room.address, text, thread=inbound.thread, about=inbound.id)]
+        cause = find_cause(inbound)
+        name = f"{name_replies(inbound, cause)}/robot/{1 if again or not inbound.attempt else 2}"
+        return [Reply(name, inbound.room.address, text, thread=inbound.thread, about=cause)]
 
     def _facts(self) -> dict[str, str]:
         return {"message": self.inbound.id, "node": self._node}

@@ -19,12 +19,14 @@ from hachat.bot.timers import write_json
 from hachat.core.messages import Event, Inbound, Job, Message, Operation, Reply, Room, User, Webhook
 from hachat.core.names import normalise
 from hachat.store.commits import Later
+from hachat.store.dialogs import Question, list_places, make_expiry
 
 
 class Stage:
     """Handlers that can be spoken to.
 
-    `replies` is everything said and done so far, with its room, `later` every timer that was set or cancelled.
+    `replies` is everything said and done so far, with its room, `later` every timer that was set or cancelled, `questions`
+    what waits for an answer, by its place.
 
     `people` is who is in each room, by its address: whoever has said something there, and whom a test adds.
 
@@ -39,6 +41,7 @@ class Stage:
         self.robot = Robot(routes, name, **options)
         self.replies: list[Reply] = []
         self.later: list[Later] = []
+        self.questions: dict[str, Question] = {}
         self.people: dict[str, list[User]] = {}
         self.robot.services.ask = self._ask
         self.robot.services.know(People())
@@ -89,6 +92,11 @@ class Stage:
         body = write_json(data)
         return await self._handle(Event(next(self._ids), normalise(event), time.time(), body=body))
 
+    async def lapse(self) -> list[str]:
+        """Let all open questions wait in vain, and return what is said about that."""
+        expiries = [make_expiry(question, time.time()) for question in self.questions.values()]
+        return [text for expiry in expiries for text in await self._handle(expiry)]
+
     async def _ask(
         self,
         op: Operation,
@@ -103,12 +111,19 @@ class Stage:
         return [person for person in everybody if person.id == (args or {}).get("user")][:1]
 
     async def _handle(self, inbound: Inbound) -> list[str]:
-        run = await self.robot.carry_out(inbound)
+        places = list_places(inbound)
+        open_ = [self.questions[place] for place in places if place in self.questions]
+        run = await self.robot.carry_out(inbound, open_)
         self.replies += run.replies
         self.later += run.later
+        self.questions |= {question.place: question for question in run.opens}
         said = [reply.text for reply in run.replies if reply.op in SPOKEN]
         for event in [later.value for later in run.later if isinstance(later.value, Event)]:
             said += await self._handle(event)
+        if run.closes is not None:
+            del self.questions[run.closes.question.place]
+            if run.closes.message is not None:
+                said += await self._handle(run.closes.message)
         return said
 
     def _find_hook(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:

@@ -9,8 +9,9 @@ from math import inf
 import trio
 
 from hachat.bot.run import Run
-from hachat.core.messages import Inbound, Message, Reply, name_replies
+from hachat.core.messages import Inbound, Message, Reply, find_cause, name_replies
 from hachat.store.commits import Commit, Head, Later, Token
+from hachat.store.dialogs import Closing, Question
 from hachat.tasks.hands import Hand
 
 VISIT_MESSAGES = 8
@@ -27,7 +28,7 @@ class Visit:
     `head` is what is being handled, if anything: by `run`, since `began`, in `hand`.  It is `ended` when all that is left
     is to tell Redis, `lost` when another node has the conversation, and
     `passed_on` when another should have it.  Whoever is parked on `news` accompanies it, and
-    sees to its end.  `replies`, `later`, `again`, `give_up` and `letter` are what it came to.
+    sees to its end.  `replies`, `later`, `again`, `give_up`, `letter`, `opens` and `closes` are what it came to.
     """
 
     token: Token
@@ -46,6 +47,8 @@ class Visit:
     again: bool = False
     give_up: str = ""
     letter: Inbound | None = None
+    opens: Sequence[Question] = ()
+    closes: Closing | None = None
 
     def go_to(self, head: Head | None) -> None:
         """Turn to another message, or look which is the next."""
@@ -53,6 +56,7 @@ class Visit:
         self.news, self.ended = None, False
         self.replies, self.later, self.again = (), (), False
         self.give_up, self.letter = "", None
+        self.opens, self.closes = (), None
 
     def lose(self) -> None:
         """Stop: another node has this conversation, and what is done here comes to nothing."""
@@ -66,7 +70,7 @@ class Visit:
         give_way = enough if self.head else self.passed_on
         return Commit(
             *(self.token, self.head, self.replies, give_way, self.give_up, self.later, self.again),
-            self.letter,
+            *(self.letter, self.opens, self.closes),
         )
 
     @property
@@ -115,10 +119,11 @@ class Visits:
 
 def make_receipt(message: Message) -> Reply:
     """Return what tells the sender that `message` has been dealt with; it follows all its replies to that room."""
+    cause = find_cause(message)
     return Reply(
-        id=f"{name_replies(message)}/receipt",
+        id=f"{name_replies(message, cause)}/receipt",
         room=message.room.address,
         op="receipt",
         text=message.event,
-        about=message.id,
+        about=cause,
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Protocol
 
 import structlog
 import trio
@@ -23,6 +24,7 @@ from hachat.core.errors import HandlerError, NewerSchema, StoreError, TooOld, Wi
 from hachat.core.messages import Inbound, Message
 from hachat.store.commits import Head, Held, Later, Token
 from hachat.store.connections import Reader, Readers
+from hachat.store.dialogs import Find, Question, find_none, is_expiry
 from hachat.store.inbound import BLOCK
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Lane
@@ -40,8 +42,13 @@ GOODBYE = 2.0
 PATIENCE = 0.5
 """Seconds after which a conversation goes on without a message that is still being handled."""
 
-Begin = Callable[[Inbound], Run]
-"""Finds what is to be done about a message; HandlerError and TooOld say that it is not to be done here."""
+
+class Begin(Protocol):
+    """Finds what is to be done about a message; HandlerError and TooOld say that it is not to be done here."""
+
+    def __call__(self, inbound: Inbound, questions: Sequence[Question] = (), /) -> Run:
+        """Return it; the message may answer one of the open `questions`."""
+        ...
 
 
 class Worker:
@@ -58,6 +65,7 @@ class Worker:
         slots: int,
         begin: Begin,
         *,
+        find: Find = find_none,
         newest: Newest = know_nobody,
         expect: Callable[[float], None] = lambda _: None,
         patience: float = PATIENCE,
@@ -67,6 +75,7 @@ class Worker:
         self._queue = queue
         self._readers = readers
         self._begin = begin
+        self._find = find
         self._newest = newest
         self._dice = dice
         self._visits = Visits(slots)
@@ -172,7 +181,7 @@ class Worker:
     async def _handle(self, visit: Visit, hand: Hand[Visit]) -> None:
         assert visit.head is not None
         try:
-            run = self._begin(wire.decode_inbound(visit.head.data))
+            run = await self._find_run(visit.head)
         except NewerSchema as error:
             await self._pass_on(visit, visit.head, error)
             return
@@ -184,6 +193,12 @@ class Worker:
         visit.run, visit.hand, visit.began = run, hand, hand.allow(run.timeout)
         await run.carry_out()
         self._answer(visit, run)
+
+    async def _find_run(self, head: Head) -> Run:
+        inbound = wire.decode_inbound(head.data)
+        if not head.asked and not is_expiry(inbound):
+            return self._begin(inbound)
+        return self._begin(inbound, await retry(partial(self._find, inbound)))
 
     async def _pass_on(self, visit: Visit, head: Head, error: NewerSchema) -> None:
         """Leave a message to nodes that understand it, if there are any."""
@@ -229,9 +244,11 @@ class Worker:
             self._visits.end(visit)
             return
         visit.replies, visit.later, inbound = run.said, run.later, run.inbound
+        visit.opens, visit.closes = run.opens, run.closes
         if run.failed:
             self._see_to_failures(visit, run)
-        if not visit.again and isinstance(inbound, Message) and inbound.receipt:
+        goes_on = visit.again or (visit.closes is not None and visit.closes.message is not None)
+        if not goes_on and isinstance(inbound, Message) and inbound.receipt:
             visit.replies = [*visit.replies, make_receipt(inbound)]
         visit.ended = True
         if visit.news is None:

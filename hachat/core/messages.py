@@ -63,13 +63,36 @@ class Room(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.adapter}/{self.id}"
 
 
+class Response(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What somebody answered to a question of the bot; `at` is Unix seconds."""
+
+    text: str
+    user: User
+    at: float
+
+
+class Dialog(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a route has got with a message about which it asks something.
+
+    The ids of its replies begin with `stem`; so many of them were `said` before, and are not said again.  `responses` are
+    the answers so far, `cause` is the id of the message that was the last.  `done` holds, as JSON, the results of what is to be done once however often the route is run.
+    """
+
+    stem: str
+    said: int
+    responses: tuple[Response, ...] = ()
+    cause: str = ""
+    done: dict[str, str] = {}
+
+
 class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="message"):
     """Something said in a room.
 
     `at` is Unix seconds.  `event` is the service's id for it, by which a second delivery is recognised.
     `receipt` asks that the room be told when the message has been dealt with.  `key` names the conversation where that
     is not the room.  Of the routes that failed `attempt` times only those in `only` are to be run; none means all.
-    `retried` is the entry of the dead letter as which it was put back, if it was.
+    `retried` is the entry of the dead letter as which it was put back, if it was.  With a `dialog` it has been answered: the
+    route in `only` is run again for it, and its id is that of the question.
     """
 
     id: str
@@ -84,7 +107,13 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     attempt: int = 0
     only: tuple[str, ...] = ()
     retried: str = ""
+    dialog: Dialog | None = None
     v: int = 1
+
+    @property
+    def asked_at(self) -> float:
+        """When somebody last asked for it, Unix seconds: as it was said, or as the bot was answered."""
+        return self.dialog.responses[-1].at if self.dialog and self.dialog.responses else self.at
 
     @property
     def conversation(self) -> str:
@@ -207,12 +236,19 @@ Inbound: TypeAlias = Message | Webhook | Job | Event
 """What the inbound queue carries."""
 
 
-def name_replies(inbound: Inbound) -> str:
-    """Return what the ids of all replies to `inbound` begin with.
+def name_replies(inbound: Inbound, stem: str = "") -> str:
+    """Return what the ids of replies to `inbound` begin with, instead of its own id with `stem`.
 
     A dead letter that is retried is a new beginning: what it said before may still wait, and is told apart by its id.
     """
-    return f"{inbound.id}/{inbound.retried}" if inbound.retried else inbound.id
+    stem = stem or inbound.id
+    return f"{stem}/{inbound.retried}" if inbound.retried else stem
+
+
+def find_cause(inbound: Inbound) -> str:
+    """Return the id of the message that had `inbound` handled: of the last answer, where it was asked about."""
+    dialog = inbound.dialog if isinstance(inbound, Message) else None
+    return dialog.cause if dialog else inbound.id
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -220,7 +256,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `id` is `<message id>/<route>/<n>`: the same for a second run of the same handler, so that nothing is said twice.
     After a dead letter was retried it is `<message id>/<entry of the letter>/<route>/<n>`.
-    `room` is an address (`Room.address`, or `<adapter>/@<user id>` for someone alone), `about` the id of the message that caused it, and `origin` the address of the
+    `room` is an address (`Room.address`, or `<adapter>/@<user id>` for someone alone), `about` the id of the message that caused it (`find_cause`), and `origin` the address of the
     room that is told if it can never be delivered.  `answer` is the consumer that waits for the answer to a call, `args`
     what the operation is about.  What is said may have in `args` whom it is meant for: `mention`, the id, and `name`.
     """

@@ -11,6 +11,7 @@ schema  what needs it
 1       messages, webhooks, replies
 2       jobs; further tries of messages and webhooks; calls with an answer
 3       events; replies that are not just said, or are meant for a user
+4       messages about which the bot has asked something
 ======  =================================================================
 """
 
@@ -27,7 +28,7 @@ from hachat.core.messages import Answer, Inbound, Reply
 
 T = TypeVar("T", Inbound, Reply, Answer)
 
-VERSION = 3
+VERSION = 4
 """The newest envelope schema this release reads."""
 
 MAX_TEXT = 64 * 1024

@@ -50,6 +50,7 @@ from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, 
 from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
 from hachat.store.dead import DeadLetters
+from hachat.store.dialogs import Dialogs
 from hachat.store.inbound import Inbound
 from hachat.store.jobs import Jobs
 from hachat.store.keys import LANES, Keys
@@ -96,6 +97,7 @@ class Node:
         self._pulse = Pulse(notifier)
         consumer = f"{self.name}:{self.boot}"
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)
+        self._dialogs = Dialogs(link, self._keys)
         self._answers = Answers(link, self._keys, consumer, self._limits)
         robot.services.ask = self._answers.ask
         robot.services.memory = Memory(link, self._keys)
@@ -284,6 +286,7 @@ class Node:
                 lane,
                 slots,
                 self._robot.begin,
+                find=self._dialogs.find,
                 newest=self._newest,
                 expect=self._scheduler.expect,
                 patience=work.patience,

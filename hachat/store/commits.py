@@ -12,6 +12,7 @@ from hachat.core import wire
 from hachat.core.errors import QueueFull, StoreError, WireError
 from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Reply
+from hachat.store.dialogs import Closing, Question, write_question
 from hachat.store.keys import Lane
 
 MOST_JOBS = 10_000
@@ -27,10 +28,11 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """A waiting message as it is stored."""
+    """A waiting message as it is stored; with `asked`, questions were open when it was read, and it may be an answer."""
 
     id: str
     data: bytes
+    asked: bool = False
 
 
 class Later(msgspec.Struct, frozen=True):
@@ -50,7 +52,8 @@ class Commit(msgspec.Struct, frozen=True):
 
     With `give_way`, other conversations and nodes come first when more is waiting in this one.  Whatever is to be done `later`
     is scheduled in the same step.  Where it is to be tried `again`, its replies are remembered, and not queued by another
-    attempt either.  `letter` is kept as the dead letter where not all of the head is given up.
+    attempt either.  `letter` is kept as the dead letter where not all of the head is given up.  What it `opens` can be answered
+    from then on.  If what it `closes` is not open any more, nothing is done, and the head is to be handled anew.
     """
 
     token: Token
@@ -61,6 +64,8 @@ class Commit(msgspec.Struct, frozen=True):
     later: Sequence[Later] = ()
     again: bool = False
     letter: Value | None = None
+    opens: Sequence[Question] = ()
+    closes: Closing | None = None
 
 
 class Held(Enum):
@@ -102,10 +107,10 @@ Taken: TypeAlias = tuple[Token, Head | None]
 """A conversation that was taken, and its head; None if that is yet to be looked at."""
 
 
-def read_head(item: bytes) -> Head | None:
+def read_head(item: bytes, *, asked: bool = False) -> Head | None:
     """Return the message that stands in a list as `item`; None for nothing."""
     name, _, data = item.partition(b"|")
-    return Head(name.decode("utf-8", "replace"), data) if item else None
+    return Head(name.decode("utf-8", "replace"), data, asked) if item else None
 
 
 def mark(value: Value | Reply) -> bytes:
@@ -125,16 +130,23 @@ def write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
     flags = ("w" if commit.give_way else "") + ("a" if commit.again else "")
     if commit.give_up:
         flags += "d"
+    if commit.closes:
+        flags += "c"
     arguments += (
         commit.token.entry,
         commit.token.conversation,
         head.id if head else "",
-        f"{len(replies)} {len(commit.later)} {flags}",
+        f"{len(replies)} {len(commit.later)} {flags} {len(commit.opens)}",
     )
     if commit.give_up:
         arguments += (commit.give_up, mark(commit.letter) if commit.letter else "")
+    if closes := commit.closes:
+        item = mark(closes.message) if closes.message else ""
+        arguments += (closes.question.place, closes.question.id, item)
     for reply in replies:
         arguments += (reply.room, mark(reply))
     for later in commit.later:
         data = b"" if later.value is None else pack_job(later.lane, later.value)
         arguments += (later.id, int(later.delay * 1000), data)
+    for question in commit.opens:
+        arguments += (question.place, write_question(question))

@@ -9,6 +9,7 @@ different conversations side by side on all nodes.  Every step is one script, an
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from hachat.core.errors import HachatError, QueueFull, StoreError, StoreRefused, WireError
@@ -213,14 +214,16 @@ class Inbound:
             _TURN, (self._keys.ready(lane), *map(of, names)), arguments
         )
         end = 2 * len(commits)
+        asked = len(answer) > end and answer[-1] == b"ASKED"
+        head_of = partial(read_head, asked=asked)
         answers = [
-            refusal(verdict) or (VERDICTS[verdict], read_head(head))
+            refusal(verdict) or (VERDICTS[verdict], head_of(head))
             for verdict, head in zip(answer[:end:2], answer[1:end:2], strict=True)
         ]
         taken = [
-            (Token(lane, entry.decode(), conversation.decode()), read_head(head))
+            (Token(lane, entry.decode(), conversation.decode()), head_of(head))
             for entry, conversation, head in zip(
-                *(answer[end + n :: 3] for n in range(3)), strict=True
+                *(answer[end + n : len(answer) - asked : 3] for n in range(3)), strict=True
             )
         ]
         return answers, taken

@@ -25,6 +25,7 @@ deaths                  hash                message id -> how many nodes died wh
 detached                hash                `<key of ready> <entry>` -> the conversation that entry stands for now
 said                    hash                message id -> ids of replies queued before its commit, and routes begun, each a line
                                             (none while a retried dead letter waits that has said nothing yet)
+dialogs                 hash                `<room>\n<user>`, or `<room>\n` for anybody -> `<id>|<question>`, see `dialogs.py`
 jobs                    zset                job id -> due, Redis milliseconds
 jobdata                 hash                job id -> `<lane>|<length of conversation>|<conversation><id>|<envelope>`
 slots                   hash                schedule -> the last slot that was fired, Unix milliseconds

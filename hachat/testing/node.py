@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import trio
 from msgspec.structs import replace
 
+from hachat.bot.calls import Call
 from hachat.bot.people import People
+from hachat.bot.questions import Suspended
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
-from hachat.bot.run import Call, Run
+from hachat.bot.run import Run
 from hachat.bot.worker import Worker
 from hachat.core.messages import Inbound
 from hachat.core.settings import QueueSettings
 from hachat.store.answers import Answers
+from hachat.store.dialogs import Dialogs, Question
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
@@ -52,7 +57,10 @@ class Node:
         self._robot = robot
         self._doomed = ""
         self._queue = _Mortal(link, keys, self.member.consumer, QueueSettings())
-        self._workers = [Worker(self._queue, link, lane, _SLOTS, self._begin) for lane in LANES]
+        find = Dialogs(link, keys).find
+        self._workers = [
+            Worker(self._queue, link, lane, _SLOTS, self._begin, find=find) for lane in LANES
+        ]
         self._recovery = Recovery(self._queue, self._workers)
         self._answers = Answers(link, keys, self.member.consumer)
 
@@ -87,13 +95,14 @@ class Node:
         await self._link.command("ZADD", self._keys.of("nodes"), int(seconds) * 1000 - 1, consumer)
         self._recovery.notice([consumer])
 
-    def _begin(self, inbound: Inbound) -> Run:
-        run = self._robot.begin(inbound)
+    def _begin(self, inbound: Inbound, questions: Sequence[Question] = ()) -> Run:
+        run = self._robot.begin(inbound, questions)
         if inbound.id == self._doomed:
             run.calls = [replace(call, run=partial(self._die_with, call)) for call in run.calls]
         return run
 
     async def _die_with(self, call: Call) -> None:
-        await call.run()
+        with suppress(Suspended):  # to ask is to run to its end, too
+            await call.run()
         self.crashed.set()
         await trio.sleep_forever()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import redis
@@ -21,6 +21,7 @@ from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Message, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.daemon.run import spare_collector
+from hachat.store.dialogs import Question
 from hachat.store.inbound import BATCH, Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
@@ -61,10 +62,10 @@ async def _work(url: str, messages: int, rooms: int, behind: int) -> Cost:
     client = redis.Redis.from_url(url)
     handled, done = itertools.count(1), trio.Event()
 
-    def begin(value: Value) -> Run:
+    def begin(value: Value, questions: Sequence[Question] = ()) -> Run:
         if next(handled) == messages:
             done.set()
-        return robot.begin(value)
+        return robot.begin(value, questions)
 
     link = Link(Direct(url), timeout=30.0)
     async with trio.open_nursery() as nursery:

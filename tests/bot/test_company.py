@@ -9,9 +9,10 @@ import structlog
 import trio
 import trio.testing
 
+from hachat.bot.calls import Call
 from hachat.bot.company import Company
 from hachat.bot.replies import Replies
-from hachat.bot.run import Call, Run
+from hachat.bot.run import Run
 from hachat.bot.visit import Visit
 from hachat.core.messages import Message, Room, User
 from hachat.store.commits import Token

@@ -18,7 +18,7 @@ from hachat.bot.loading import load
 from hachat.bot.testing import Stage
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("handlers", "routing")
+PAGES = ("handlers", "routing", "dialogs")
 SECTIONS = {
     f"{page}: {part.partition(chr(10))[0]}": part
     for page in PAGES
@@ -51,6 +51,8 @@ async def perform(stage: Stage, line: str) -> list[str]:
     """Say or send what a line of a transcript says, and return the lines that answer it."""
     before = len(stage.replies)
     who, _, what = line.partition(" ")
+    if line == "LATER":
+        return [f"hachat: {text}" for text in await stage.lapse()]
     if who.endswith(":"):
         await stage.say(what, user=who.removesuffix(":"))
     elif who == "DUE":

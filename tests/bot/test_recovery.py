@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -14,12 +14,13 @@ from hachat.bot.run import Run
 from hachat.bot.worker import Worker
 from hachat.core.messages import Inbound
 from hachat.store.commits import Token
+from hachat.store.dialogs import Question
 from hachat.store.keys import Lane
 from tests.bot.mailboxes import AWAY, Mailboxes
 from tests.waiting import until
 
 
-def begin(inbound: Inbound) -> Run:
+def begin(inbound: Inbound, questions: Sequence[Question] = ()) -> Run:
     """Handle nothing."""
     raise AssertionError(inbound)
 

@@ -11,9 +11,10 @@ import structlog
 import trio
 import trio.testing
 
+from hachat.bot.calls import Call
 from hachat.bot.policy import DELAYS, Policy
 from hachat.bot.replies import Replies
-from hachat.bot.run import Call, Run
+from hachat.bot.run import Run
 from hachat.bot.visit import make_receipt
 from hachat.core.messages import Inbound, Message, Room, User, Webhook
 

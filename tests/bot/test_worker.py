@@ -15,10 +15,11 @@ import trio
 import trio.testing
 from msgspec.structs import replace
 
+from hachat.bot.calls import Call
 from hachat.bot.company import MOMENT
 from hachat.bot.policy import DELAYS, PLAIN, Policy
 from hachat.bot.replies import Replies
-from hachat.bot.run import Call, Run
+from hachat.bot.run import Run
 from hachat.bot.turns import RELUCTANCE
 from hachat.bot.visit import VISIT_MESSAGES, VISIT_SECONDS
 from hachat.bot.worker import PATIENCE, Worker
@@ -27,6 +28,7 @@ from hachat.core.messages import Inbound, Message, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import VERSION, encode
 from hachat.store.commits import Commit, Committed, Taken, Verdict
+from hachat.store.dialogs import Question
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import Keys, Lane
 from hachat.store.link import Link
@@ -53,7 +55,7 @@ class Handler:
         self.speaks: dict[str, int] = {}
         self._seconds = seconds
 
-    def __call__(self, inbound: Inbound) -> Run:
+    def __call__(self, inbound: Inbound, questions: Sequence[Question] = ()) -> Run:
         """Return what is to be done about one message."""
         assert isinstance(inbound, Message)
         replies = Replies(inbound.id, "echo")
@@ -358,7 +360,7 @@ async def test_the_letter_of_a_message_names_the_routes_that_are_given_up(
     """Another route has ended well, and is not to be run again with a retry of the letter."""
 
     class Both(Handler):
-        def __call__(self, inbound: Inbound) -> Run:
+        def __call__(self, inbound: Inbound, questions: Sequence[Question] = ()) -> Run:
             good, bad = super().__call__(inbound), super().__call__(inbound)
             (call,) = bad.calls
 
@@ -461,7 +463,7 @@ async def test_what_nobody_here_can_handle_is_given_up(
     """A message that the robot refuses becomes a dead letter with the robot's reason."""
 
     class Stranger(Handler):
-        def __call__(self, inbound: Inbound) -> Run:
+        def __call__(self, inbound: Inbound, questions: Sequence[Question] = ()) -> Run:
             raise error
 
     async with working(Stranger()) as stage:

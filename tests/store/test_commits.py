@@ -58,10 +58,10 @@ def test_a_commit_is_written_with_its_replies_and_what_comes_later() -> None:
     write_commit(commit, arguments)
 
     assert arguments == [
-        *("1-1", "t/a|ü", "m1", "1 1 wad", "why", mark(letter)),
+        *("1-1", "t/a|ü", "m1", "1 1 wad 0", "why", mark(letter)),
         *("t/b", mark(reply)),
         *("j1", 1500, pack_job("work", job)),
     ]
     arguments.clear()
     write_commit(Commit(TOKEN), arguments)
-    assert arguments == ["1-1", "t/a|ü", "", "0 0 "]
+    assert arguments == ["1-1", "t/a|ü", "", "0 0  0"]

@@ -6,28 +6,33 @@
 -- ARGV  1 group  2 consumer  3 lane  4 most replies in an outbox  5 prefix of mailbox keys  6 prefix of outbox keys
 --       7 conversations to take beyond as many as are given back, or '' to take none  8 most jobs that wait
 --       9 number of messages  10.. for each: token (entry of ready), conversation, id of the head or '' to look only, and
---       '<number of replies> <number of things to be done later> <flags>'; with the flag d, the reason why the message is
---       dead, and '<id>|<envelope>' of its letter or '' for the message as it is; for each reply: room, '<id>|<envelope>'; for
---       each later thing: job id, ms, jobdata or '' to cancel the job.  Flag w lets other conversations and nodes go first when
---       more is waiting, flag a tells that the message is to be tried again
+--       '<number of replies> <number of things to be done later> <flags> <number of questions, 0 if left out>'; with the flag d,
+--       the reason why the message is dead, and '<id>|<envelope>' of its letter or '' for the message as it is; with the flag c,
+--       place and id of the question that is closed, and '<id>|<envelope>' of what is now at the head or '' for nothing; for each
+--       reply: room, '<id>|<envelope>'; for each later thing: job id, ms, jobdata or '' to cancel the job; for each question that
+--       is asked: place, '<id>|<question>'.  Flag w lets other conversations and nodes go first when more is waiting, flag a
+--       tells that the message is to be tried again
 -- =>    for each message: what became of it, and the head that now waits or ''
 --       'MORE' is waiting and the token is still held | 'DONE' the token is given back
 --       'GONE' the token is held, but another head is waiting: that one was finished before
 --       'LOST' the token is not this consumer's (any more): nothing was done, discard everything | an error: nothing was
 --       and for each conversation taken: token, conversation, head or '' if that is yet to be looked at
+--       and 'ASKED' if questions are open, in the hash dialogs beside the counters: a head may be the answer to one
 --
 -- The expected head makes a repeated turn harmless: without it the next message would be popped.  A reply that was queued
 -- before, early or in another attempt, is not queued again; what is to be tried again keeps the list of them.  Of a reply
 -- that finds its outbox full and names another room as its origin, that one gets a note, if it has a place.  A new job
--- beyond the limit becomes a dead letter, except another try of the message itself, which takes that one's place.
+-- beyond the limit becomes a dead letter, except another try of the message itself, which takes that one's place.  Where the
+-- question to be closed is not open (any more) nothing is done, and the answer is 'MORE' with the same head.
 
 local ready, counters, outready, bell, deaths, dead, said, detached, jobs, jobdata = unpack(KEYS)
 local group, consumer, lane = ARGV[1], ARGV[2], ARGV[3]
 local outbox_limit, mailboxes, outboxes, most_jobs = tonumber(ARGV[4]), ARGV[5], ARGV[6], tonumber(ARGV[8])
-local given_back, finished = {}, {}
+local given_back, finished, replaced = {}, {}, 0
 local queued, due, mine, notes = 0, {}, {}, {}
 local FULL = 'the outbox of the room is full'
 local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, finished = {}, taken = {}}
+local dialogs = string.gsub(counters, 'counters$', 'dialogs')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local written_now = string.format('%.0f', now)  -- once: it costs more than a command
@@ -118,12 +123,17 @@ end
 -- Whether a message's plan has a flag.
 local function has(plan, flag) return string.find(plan.flags, flag, 1, true) end
 
+local function is_open(place, id)
+  local question = redis.call('HGET', dialogs, place)
+  return question and string.sub(question, 1, #id + 1) == id .. '|'
+end
+
 local function finish(plan, aside, before)
   local token, conversation, id = unpack(ARGV, plan.first, plan.first + 2)
   if not holds(token) then return 'LOST', '' end
   -- A turn that was overtaken: the token stands for a message that has been moved since.
   if aside and aside ~= conversation then return 'LOST', '' end
-  local mailbox, mark, first, middle, last = mailboxes .. conversation, id .. '|', plan.replies, plan.later, plan.last
+  local mailbox, mark, first, middle, last = mailboxes .. conversation, id .. '|', plan.replies, plan.later, plan.asks - 1
   local give_way = has(plan, 'w')
   local head, next = unpack(redis.call('LRANGE', mailbox, 0, 1))
   if head and id == '' then
@@ -135,10 +145,12 @@ local function finish(plan, aside, before)
     head = nil
   end
   if head and string.sub(head, 1, #mark) ~= mark then return 'GONE', head end
+  if head and plan.closes and not is_open(ARGV[plan.closes], ARGV[plan.closes + 1]) then return 'MORE', head end
   if head then
     -- An error must leave the message in its place and none of its replies queued: only the first may still be refused.
     for i = first + 2, middle - 1, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
     if last >= middle then redis.call('HLEN', jobdata) redis.call('ZCARD', jobs) redis.call('HLEN', said) end
+    if plan.last > last then redis.call('HLEN', dialogs) end
     local ids = queue_replies(first, middle - 1, before)
     local again, given_up = has(plan, 'a'), has(plan, 'd')
     if given_up then
@@ -155,9 +167,18 @@ local function finish(plan, aside, before)
         schedule(ARGV[i], ARGV[i + 1], ARGV[i + 2], id)
       end
     end
-    redis.call('LPOP', mailbox)
+    for i = plan.asks, plan.last, 2 do redis.call('HSET', dialogs, ARGV[i], ARGV[i + 1]) end
+    local answered = plan.closes and ARGV[plan.closes + 2] or ''
+    if plan.closes then redis.call('HDEL', dialogs, ARGV[plan.closes]) end
+    if answered == '' then
+      redis.call('LPOP', mailbox)
+    else
+      redis.call('LSET', mailbox, 0, answered)
+      next, replaced = answered, replaced + 1
+    end
     finished[#finished + 1] = id
-    if not given_up then tell('finished', id, again and 'something of it is to be tried again' or '') end
+    local note = again and 'something of it is to be tried again' or answered ~= '' and 'it answers ' .. name(answered) or ''
+    if not given_up then tell('finished', id, note) end
     if again then redis.call('HSET', said, id, ids) elseif before then redis.call('HDEL', said, id) end
     if next and not give_way then
       tell('taken', name(next), '')
@@ -171,10 +192,12 @@ end
 
 local count, plans, i = tonumber(ARGV[9]), {}, 10
 for n = 1, count do
-  local replies, later, flags = string.match(ARGV[i + 3], '^(%d+) (%d+) (%a*)$')
+  local replies, later, flags, asks = string.match(ARGV[i + 3], '^(%d+) (%d+) (%a*) ?(%d*)$')
   local plan = {first = i, flags = flags, replies = string.find(flags, 'd', 1, true) and i + 6 or i + 4}
+  if string.find(flags, 'c', 1, true) then plan.closes, plan.replies = plan.replies, plan.replies + 3 end
   plan.later = plan.replies + 2 * replies
-  i = plan.later + 3 * later
+  plan.asks = plan.later + 3 * later
+  i = plan.asks + 2 * (tonumber(asks) or 0)
   plan.last, plans[n] = i - 1, plan
 end
 
@@ -218,7 +241,7 @@ end
 for _, note in ipairs(notes) do write_note(unpack(note)) end
 if #finished > 0 then
   redis.call('HDEL', deaths, unpack(finished))
-  redis.call('HINCRBY', counters, 'waiting:' .. lane, -#finished)
+  redis.call('HINCRBY', counters, 'waiting:' .. lane, replaced - #finished)
 end
 if #given_back > 0 then
   redis.call('XACK', ready, group, unpack(given_back))
@@ -242,4 +265,5 @@ for _, what in ipairs({'reply', 'dead', 'finished', 'taken'}) do
 end
 -- What cannot be noted has happened all the same.
 if #lines > 2 then redis.pcall('XADD', trail, 'MAXLEN', '~', 10000, '*', unpack(lines)) end
+if redis.call('EXISTS', dialogs) == 1 then answers[#answers + 1] = 'ASKED' end
 return answers

@@ -1,0 +1,44 @@
+"""The methods that are to be run about one message."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import trio
+
+from hachat.bot.hearing import Hearing, Lapse
+from hachat.bot.policy import PLAIN, Policy
+from hachat.bot.replies import Replies
+from hachat.bot.timers import Timers
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A method about to be run, what it has said so far, and what limits how many run at once.
+
+    With a `hearing` it is about an open question.
+    """
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    replies: Replies
+    policy: Policy = PLAIN
+    limit: trio.CapacityLimiter | None = None
+    timers: Timers | None = None
+    hearing: Hearing | Lapse | None = None
+
+    def keep(self) -> None:
+        """Let what it has asked for be done later, because it has ended well."""
+        if self.timers is not None:
+            self.timers.keep()
+
+    def close(self) -> None:
+        """Let it say and ask for nothing more."""
+        self.replies.close()
+        if self.timers is not None:
+            self.timers.close()
+
+
+def attend(hearing: Hearing | Lapse) -> Call:
+    """Return the call that finds out what comes of an open question."""
+    return Call("robot", hearing.run, hearing.replies, hearing=hearing)

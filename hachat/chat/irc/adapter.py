@@ -162,20 +162,20 @@ class IrcAdapter:
         return f"{user.name or user.id.partition('!')[0]}:"
 
     async def topic(self, reply: Reply) -> None:
-        """Ask for a topic, of which IRC takes one line; raises as `send` does."""
+        """Set a topic, of which IRC takes one line; raises as `send` does."""
         presence = await self._find_presence()
         line = format_topic(reply, presence.session, self._settings.encoding)
-        await self._write_one(reply, line, presence)
+        await self._request(reply, line, presence)
 
     def expect(self, rooms: Mapping[str, str | None]) -> None:
         """Take note of where the bot has been told to be, and not to be."""
         self._rooms = dict(rooms)
 
     async def join(self, reply: Reply) -> str:
-        """Ask to be let into a channel, now and whenever it is missing; raises as `send` does."""
+        """Come into a channel, now and whenever it is missing; raises as `send` does."""
         presence = await self._find_presence()
         channel, key = check_channel(reply, presence.session), reply.args.get("key", "")
-        await self._write_one(reply, presence.session.join(channel, key), presence)
+        await self._request(reply, presence.session.join(channel, key), presence)
         self._rooms[channel] = key
         presence.session.expect(self._rooms)
         return channel
@@ -186,7 +186,8 @@ class IrcAdapter:
         channel = check_channel(reply, presence.session)
         self._rooms[channel] = None
         presence.session.expect(self._rooms)
-        await self._write_one(reply, presence.session.part(channel), presence)
+        self._take_line(reply.room)
+        await self._write(reply, [presence.session.part(channel)], presence)
         return channel
 
     async def roster(self, channel: str) -> list[User]:
@@ -241,9 +242,15 @@ class IrcAdapter:
         except ConnectionError as error:
             raise NotSent(f"{self.name}: {error}") from error
 
-    async def _write_one(self, reply: Reply, line: bytes, presence: Presence) -> None:
+    async def _request(self, reply: Reply, line: bytes, presence: Presence) -> None:
         self._take_line(reply.room)
-        await self._write(reply, [line], presence)
+        channel = presence.session.fold(reply.channel)
+        try:
+            refusal = await presence.request(line, channel)
+        except ConnectionError as error:
+            raise InDoubt(f"{reply.room}: {error}") from error
+        if refusal:
+            raise Undeliverable(f"the server refuses it: {refusal}")
 
     def _take_line(self, what: str) -> None:
         now = trio.current_time()

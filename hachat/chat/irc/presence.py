@@ -40,6 +40,7 @@ class Presence:
         self._joined_by = -math.inf
         self._questions = trio.Lock()  # answers to two at once could not be told apart
         self._listed: trio.MemorySendChannel[Listed] | None = None
+        self._refusals: dict[str, str] = {}  # by the channel that somebody asks something of
         self._taken = False
         self._reading = trio.CancelScope()
 
@@ -139,6 +140,22 @@ class Presence:
                 self._listed = None
         raise ConnectionError("the connection ended before the answer came")
 
+    async def request(self, line: bytes, channel: str) -> str:
+        """Send a line about `channel`, and return why the server refuses it, or nothing; the caller sets the deadline.
+
+        Raises:
+            ConnectionError: the connection has ended.
+        """
+        self._refusals[channel] = ""
+        try:
+            await self.write([line])
+            await self.ask_who(
+                channel
+            )  # of what is obeyed not all is told, but this is answered after it
+            return self._refusals[channel]
+        finally:
+            del self._refusals[channel]
+
     async def _read(
         self, heard: trio.MemorySendChannel[Told], task_status: trio.TaskStatus[None]
     ) -> None:
@@ -173,8 +190,13 @@ class Presence:
                 await self._arrive(task_status)
             case Refused(reason):
                 log.warning("IRC server refused", reason=reason)
+                self._note_refusal(*reason.split(" ", 1))
             case Ended(reason):
                 raise ConnectionError(reason)
+
+    def _note_refusal(self, target: str, reason: str = "") -> None:
+        if (channel := self.session.fold(target)) in self._refusals:
+            self._refusals[channel] = reason or target
 
     async def _arrive(self, task_status: trio.TaskStatus[None]) -> None:
         await self._stream.write(self.session.restore())

@@ -609,3 +609,20 @@ async def test_what_people_do_is_told(ngircd: Ngircd) -> None:
     assert data[5] == {"nick": "lovelace", "reason": "enough"}
     assert {event.adapter for event in heard.events} == {"irc"}
     assert len({event.id for event in heard.events}) == len(data)
+
+
+async def test_what_the_server_refuses_is_told(ngircd: Ngircd) -> None:
+    """Whoever asked hears why; a channel that could not be joined is not asked for again and again."""
+    adapter = make(ngircd, restore=0.05)
+    async with connected(adapter), visit(ngircd, "ada") as ada:
+        await ada.join("#secret")
+        await ada.send("MODE #secret +k word")
+        await ada.expect(" MODE ")
+        with pytest.raises(Undeliverable, match=r"the server refuses it: .*key"):
+            await adapter.join(do("join", "#secret", key="wrong"))
+        with pytest.raises(Undeliverable, match="the server refuses it"):
+            await adapter.topic(do("topic", "#secret", "mine"))
+        await adapter.join(do("join", "#secret", key="word"))
+        assert adapter._presence is not None
+        assert adapter._presence.session.is_in("#secret")
+        assert not adapter._presence._refusals

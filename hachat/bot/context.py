@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 import trio
 
+from hachat.bot.access import Access
 from hachat.bot.description import Bot
 from hachat.bot.memory import Memory
 from hachat.bot.people import People
@@ -136,6 +137,11 @@ class Context:
     def memory(self) -> Memory:
         """What this handler remembers, on every node; see `docs/memory.md`."""
         return Memory(self._services.memory, self._replies.route.partition(".")[0])
+
+    @property
+    def access(self) -> Access:
+        """Who may do what; see `docs/access.md`."""
+        return self._services.access
 
     @property
     def people(self) -> People:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,14 +26,6 @@ from hachat.core.addressing import Address, Addressing
 from hachat.core.errors import HandlerError, TooOld
 from hachat.core.messages import Inbound, Job, Message, Reply, Webhook, name_replies
 
-Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
-"""Tells whether the sender of a message is in one of the groups."""
-
-
-async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # noqa: ARG001 - a Permit
-    """Let nobody in: a command that names groups is not to be run by accident."""
-    return False
-
 
 class Robot:
     """Handles what comes in, on the node it runs on.
@@ -50,7 +43,6 @@ class Robot:
         node: str = "",
         threads: int = 16,
         timeout: float = 300.0,
-        permit: Permit = permit_nobody,
         now: Callable[[], float] = time.time,
     ) -> None:
         chat = [route for route in routes if isinstance(route, ChatRoute)]
@@ -60,7 +52,11 @@ class Robot:
             name=name,
             node=node,
             handlers=tuple(dict.fromkeys(route.handler for route in routes)),
-            commands=tuple(route.usage for route in chat if route.addressed),
+            commands=tuple(
+                replace(route.usage, route=route.name, groups=route.groups)
+                for route in chat
+                if route.addressed
+            ),
         )
         self._own_id = name.casefold()
         self._router = Router(chat)
@@ -74,7 +70,6 @@ class Robot:
             if route.policy.concurrency
         }
         self._now = now
-        self._permit = permit
         self.services = Services()
         self.configure(aliases, timeout)
 
@@ -243,13 +238,19 @@ class Robot:
         return Call(name, answer, replies)
 
     async def _invoke_chat(self, match: Match, context: Context) -> None:
-        groups = match.route.groups
         if match.fault:
             await context.reply(match.fault)
-        elif groups and not await self._permit(context.message, groups):
-            await context.reply(f"You may not do that: it is for {', '.join(sorted(groups))}.")
+        elif refusal := await self._refuse(match, context.message):
+            await context.reply(refusal)
         else:
             await self._invoke(match.route, context, match.arguments)
+
+    async def _refuse(self, match: Match, message: Message) -> str:
+        """Return why somebody may not run a command, or nothing."""
+        route = match.route
+        if not route.addressed:
+            return ""
+        return await self.services.access.check(message, route.name, match.text, route.groups)
 
     async def _invoke_hook(self, route: HookRoute, context: Context) -> None:
         arguments = route.read(context.webhook.body.encode())

@@ -31,6 +31,7 @@ CREDENTIAL = "credential:"
 
 RELOADABLE = frozenset(
     {
+        "access",
         "bot.aliases",
         "log.level",
         "queue.dead",
@@ -40,7 +41,7 @@ RELOADABLE = frozenset(
         "worker.timeout",
     }
 )
-"""The settings that a running daemon takes over from a changed file; the others need a restart."""
+"""The settings, and sections, that a running daemon takes over from a changed file; the others need a restart."""
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -87,9 +88,13 @@ def changes(old: Settings, new: Settings) -> tuple[list[str], list[str]]:
         if before.get(path, missing) != after.get(path, missing)
     ]
     return (
-        [path for path in differing if path in RELOADABLE],
-        [path for path in differing if path not in RELOADABLE],
+        [path for path in differing if _is_reloadable(path)],
+        [path for path in differing if not _is_reloadable(path)],
     )
+
+
+def _is_reloadable(path: str) -> bool:
+    return path in RELOADABLE or path.partition(".")[0] in RELOADABLE
 
 
 def _is_there(place: Path) -> bool:

@@ -24,6 +24,7 @@ import structlog
 import trio
 
 from hachat import __version__
+from hachat.bot.access import Access
 from hachat.bot.people import People
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
@@ -48,7 +49,9 @@ from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
 from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
+from hachat.store.audit import Audit
 from hachat.store.dead import DeadLetters
+from hachat.store.groups import Groups
 from hachat.store.inbound import Inbound
 from hachat.store.jobs import Jobs
 from hachat.store.keys import LANES, Keys
@@ -99,6 +102,12 @@ class Node:
         robot.services.memory = Memory(link, self._keys)
         self._people = People(*(Directory(link, self._keys, kind) for kind in KINDS))
         robot.services.know(self._people)
+        robot.services.access = Access(
+            settings.access,
+            Groups(link, self._keys),
+            Audit(link, self._keys),
+            life=settings.worker.heartbeat,
+        )
         self._roster = Roster(
             self.name,
             settings.lease.priority,

@@ -31,7 +31,9 @@ CREDENTIAL = "credential:"
 
 RELOADABLE = frozenset(
     {
-        "access",
+        "access.admins",
+        "access.groups",
+        "access.rules",
         "bot.aliases",
         "log.level",
         "queue.dead",
@@ -41,7 +43,7 @@ RELOADABLE = frozenset(
         "worker.timeout",
     }
 )
-"""The settings, and sections, that a running daemon takes over from a changed file; the others need a restart."""
+"""The settings that a running daemon takes over from a changed file; the others need a restart."""
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -94,7 +96,7 @@ def changes(old: Settings, new: Settings) -> tuple[list[str], list[str]]:
 
 
 def _is_reloadable(path: str) -> bool:
-    return path in RELOADABLE or path.partition(".")[0] in RELOADABLE
+    return path in RELOADABLE or path.rpartition(".")[0] in RELOADABLE  # a group of access.groups
 
 
 def _is_there(place: Path) -> bool:

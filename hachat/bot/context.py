@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from hachat.bot.access import Access
 from hachat.bot.asking import Asking
 from hachat.bot.description import Bot
 from hachat.bot.memory import Memory
@@ -149,6 +150,11 @@ class Context(Speaking, Scheduling, Asking):
     def memory(self) -> Memory:
         """What this handler remembers, on every node; see `docs/memory.md`."""
         return Memory(self._services.memory, self._replies.route.partition(".")[0])
+
+    @property
+    def access(self) -> Access:
+        """Who may do what; see `docs/access.md`."""
+        return self._services.access
 
     @property
     def people(self) -> People:

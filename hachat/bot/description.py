@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Usage:
-    """How one command is written, without the bot's name, and what it does."""
+    """How one command is written, without the bot's name, and what it does; which `route` runs it, for which `groups`."""
 
     line: str
     explanation: str = ""
+    route: str = ""
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
-from hachat.bot.invocation import Permit
 from hachat.bot.questions import describe, fold
 from hachat.bot.quoting import shorten
 from hachat.bot.replies import Replies
@@ -14,6 +13,9 @@ from hachat.core.errors import WireError
 from hachat.core.messages import Job, Message, name_replies
 from hachat.core.wire import encode
 from hachat.store.dialogs import Closing, Question
+
+Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
+"""Tells whether the sender of a message is in one of the groups."""
 
 MAX_ANSWER = 4_000
 """Characters of an answer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 import structlog
@@ -24,14 +24,6 @@ log = structlog.get_logger(__name__)
 
 MOST_EMITTED = 8
 """How far one emitted event may lead to another."""
-
-Permit = Callable[[Message, frozenset[str]], Awaitable[bool]]
-"""Tells whether the sender of a message is in one of the groups."""
-
-
-async def permit_nobody(message: Message, groups: frozenset[str]) -> bool:  # noqa: ARG001 - a Permit
-    """Let nobody in: a command that names groups is not to be run by accident."""
-    return False
 
 
 def find_listeners(routes: Iterable[EventRoute], event: str) -> list[EventRoute]:
@@ -54,24 +46,22 @@ class Invoker:
         chain: Chain,
         listeners: Iterable[EventRoute],
         services: Services,
-        permit: Permit,
         limiter: trio.CapacityLimiter,
     ) -> None:
         self._chain = chain
         self._listeners = tuple(listeners)
         self._services = services
-        self._permit = permit
         self._limiter = limiter
 
     async def chat(self, match: Match, context: Context) -> None:
         """Run what a text is for, or tell why not."""
-        groups = match.route.groups
+        route = match.route
         if match.fault:
             await context.reply(match.fault)
-        elif groups and not await self._permit(context.message, groups):
-            allowed = sorted(groups)
-            await context.reply(f"You may not do that: it is for {', '.join(allowed)}.")
-            await context.emit("route denied", {"route": match.route.name, "groups": allowed})
+        elif refusal := await self._refuse(match, context.message):
+            await context.reply(refusal)
+            denied = {"route": route.name, "groups": sorted(route.groups)}
+            await context.emit("route denied", denied)
             await self.tell(context)
         elif (reason := await self._put_off(match.route, context.message)) is not None:
             if reason and match.route.addressed:
@@ -80,6 +70,13 @@ class Invoker:
             await context.reply("Then I leave it: nothing was done.")
         else:
             await self._run(match.route, context, partial(self._call_found, match, context))
+
+    async def _refuse(self, match: Match, message: Message) -> str:
+        """Return why somebody may not run a command; nothing if it is allowed."""
+        route = match.route
+        if not route.addressed:
+            return ""
+        return await self._services.access.check(message, route.name, match.text, route.groups)
 
     async def hook(self, route: HookRoute, context: Context) -> None:
         """Run what a webhook is for."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import trio
@@ -16,7 +17,7 @@ from hachat.bot.context import Context
 from hachat.bot.description import Bot
 from hachat.bot.hearing import find_hearing, find_lapses
 from hachat.bot.http import Http
-from hachat.bot.invocation import Invoker, Permit, find_listeners, permit_nobody
+from hachat.bot.invocation import Invoker, find_listeners
 from hachat.bot.middleware import Chain
 from hachat.bot.replies import Replies, make_replies
 from hachat.bot.router import Match, Router
@@ -56,7 +57,6 @@ class Robot:
         node: str = "",
         threads: int = 16,
         timeout: float = 300.0,
-        permit: Permit = permit_nobody,
         now: Callable[[], float] = time.time,
     ) -> None:
         chat = [route for route in routes if isinstance(route, ChatRoute)]
@@ -67,7 +67,10 @@ class Robot:
             name=name,
             node=node,
             handlers=tuple(dict.fromkeys(route.handler for route in routes)),
-            commands=tuple(route.usage for route in self._commands),
+            commands=tuple(
+                replace(route.usage, route=route.name, groups=route.groups)
+                for route in self._commands
+            ),
         )
         self._own_id = name.casefold()
         self._router = Router(chat)
@@ -84,8 +87,7 @@ class Robot:
         self._now = now
         self.services = Services(http=Http(name))
         self._limiter = trio.CapacityLimiter(threads)
-        self._permit = permit
-        self._invoker = Invoker(self._chain, self._happenings, self.services, permit, self._limiter)
+        self._invoker = Invoker(self._chain, self._happenings, self.services, self._limiter)
         self.configure(aliases, timeout)
 
     def configure(self, aliases: Iterable[str], timeout: float) -> None:
@@ -167,7 +169,9 @@ class Robot:
         if message.only:
             return self._call_again(message, address, matches)
         command = any(match.route.addressed and not match.fault for match in matches)
-        if hearing := find_hearing(message, address, questions, self._permit, is_command=command):
+        if hearing := find_hearing(
+            message, address, questions, self.services.access.permits, is_command=command
+        ):
             return [attend(hearing)]
         if not matches and address is not None and address.called:
             return [self._puzzle(message, address)]

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hachat.bot.access import Access
 from hachat.bot.http import Http
 from hachat.bot.memory import Storage
 from hachat.bot.people import People
@@ -73,14 +74,15 @@ class Services:
     """Whoever puts a robot into a cluster fills these in, before the first message.
 
     `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
-    which `people` knows, `memory` is what all handlers remember, `http` has the clients for other services, `throttle` counts how
-    often routes are run.
+    which `people` knows, `access` tells who may do what, `memory` is what all handlers remember, `http` has the clients for other
+    services, `throttle` counts how often routes are run.
     """
 
     ask: Ask = ask_nobody
     find_user: FindUser = find_no_user
     find_room: FindRoom = find_no_room
     people: People = field(default_factory=People)
+    access: Access = field(default_factory=Access)
     memory: Storage = field(default_factory=TransientMemory)
     http: Http = field(default_factory=Http)
     throttle: Throttle = field(default_factory=LocalThrottle)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from hachat.bot.access import Access
 from hachat.bot.handler import Handler
 from hachat.bot.people import People
 from hachat.bot.replies import SPOKEN
@@ -30,13 +31,19 @@ class Stage:
 
     `people` is who is in each room, by its address: whoever has said something there, and whom a test adds.
 
-    Keyword arguments are those of `Robot`.
+    `access` tells who may do what; without it nobody is in any group.  The other keyword arguments are those of `Robot`.
 
     Raises:
         HandlerError: a handler is declared wrongly.
     """
 
-    def __init__(self, *handlers: Handler, name: str = "hachat", **options: Any) -> None:
+    def __init__(
+        self,
+        *handlers: Handler,
+        name: str = "hachat",
+        access: Access | None = None,
+        **options: Any,
+    ) -> None:
         routes = [route for handler in handlers for route in bind(handler)]
         self.robot = Robot(routes, name, **options)
         self.replies: list[Reply] = []
@@ -45,6 +52,7 @@ class Stage:
         self.people: dict[str, list[User]] = {}
         self.robot.services.ask = self._ask
         self.robot.services.know(People())
+        self.robot.services.access = access or Access()
         self._ids = (f"M{number}" for number in itertools.count(1))
 
     async def say(

@@ -15,6 +15,7 @@ An error is named for whose act it is, because that decides what to do about it:
     │   └── StoreRefused     Redis answered no (memory, rights, disk): mend it, then ask again
     ├── Fenced               the lease is no longer ours; stop everything done in its name
     ├── QueueFull            a limit is reached; nothing was queued
+    ├── GroupsFull           groups have too many members; nothing was changed
     ├── MemoryFull           a handler remembers too much; nothing was changed
     ├── SendError            an adapter could not deliver a reply
     │   ├── NotSent          nothing left this process: safe to send again, later
@@ -125,6 +126,10 @@ class Fenced(HachatError):
 
 class QueueFull(HachatError):
     """A limit is reached; nothing was queued and no trace was left."""
+
+
+class GroupsFull(HachatError):
+    """Groups have as many members as they may; nothing was changed."""
 
 
 class MemoryFull(HachatError):

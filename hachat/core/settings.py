@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field, to_builtins
 from msgspec.structs import asdict
 
+from hachat.core.access import AccessSettings
 from hachat.core.errors import SettingsError
 from hachat.core.messages import Order
 from hachat.core.redaction import mask
@@ -199,6 +200,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         redis: Where Redis is.
         lease: Timings of the election.
         queue: Limits of what may wait.
+        access: Who may do what.
         worker: How a node works through the queue.
         web: Where it serves HTTP.
         log: What is logged.
@@ -213,6 +215,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis: RedisSettings = RedisSettings()
     lease: LeaseSettings = LeaseSettings()
     queue: QueueSettings = QueueSettings()
+    access: AccessSettings = AccessSettings()
     worker: WorkerSettings = WorkerSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()

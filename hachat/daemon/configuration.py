@@ -31,6 +31,9 @@ CREDENTIAL = "credential:"
 
 RELOADABLE = frozenset(
     {
+        "access.admins",
+        "access.groups",
+        "access.rules",
         "bot.aliases",
         "log.level",
         "queue.dead",
@@ -87,9 +90,13 @@ def changes(old: Settings, new: Settings) -> tuple[list[str], list[str]]:
         if before.get(path, missing) != after.get(path, missing)
     ]
     return (
-        [path for path in differing if path in RELOADABLE],
-        [path for path in differing if path not in RELOADABLE],
+        [path for path in differing if _is_reloadable(path)],
+        [path for path in differing if not _is_reloadable(path)],
     )
+
+
+def _is_reloadable(path: str) -> bool:
+    return path in RELOADABLE or path.rpartition(".")[0] in RELOADABLE  # a group of access.groups
 
 
 def _is_there(place: Path) -> bool:

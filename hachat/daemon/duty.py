@@ -20,6 +20,7 @@ from hachat.core.settings import Settings
 from hachat.daemon.chat_states import ChatStates
 from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.letters import LetterKeeper
+from hachat.store.audit import Audit
 from hachat.store.commits import Queued
 from hachat.store.dead import DeadLetters
 from hachat.store.inbound import Inbound
@@ -54,6 +55,7 @@ class MasterDuty:
         self._adapters = adapters
         self._inbound = inbound
         self._letters = letters
+        self._audit = Audit(link, keys)
         self._floor = floor
         self._notifier = notifier
         self._newest = newest
@@ -96,7 +98,7 @@ class MasterDuty:
         try:
             async with trio.open_nursery() as chat:
                 chat.start_soon(chat_states.show, connections)
-                chat.start_soon(LetterKeeper(self._letters).run)
+                chat.start_soon(LetterKeeper(self._letters, self._audit).run)
                 chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
                 for connection in connections:
                     chat.start_soon(connection.run, Ingest(self._enqueue))

@@ -1,4 +1,4 @@
-"""Looks after the dead letters: warns while they become many, cuts what is too much, and logs what people did with them.
+"""Looks after the dead letters: warns while they become many, cuts what is too much, and logs the audit trail.
 
 The master does it, so that each warning is in one log.  Nothing is cut that was not warned of one look earlier.
 """
@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from hachat.core.errors import StoreError
+from hachat.store.audit import Audit
 from hachat.store.dead import DeadLetters
 from hachat.store.limits import NEARLY
 from hachat.store.trouble import report
@@ -18,7 +19,10 @@ log = structlog.get_logger(__name__)
 EVERY = 10.0
 """Seconds between two looks."""
 
-_FACTS = ("did", "by", "letter", "kind", "id", "origin")
+_FACTS = (
+    *("did", "by", "what", "route", "room", "id", "user", "group"),
+    *("node", "to", "reason", "letter", "kind", "origin"),
+)
 
 _AGAIN = 360
 """Looks after which a warning is repeated: an hour."""
@@ -27,8 +31,9 @@ _AGAIN = 360
 class LetterKeeper:
     """Keeps the dead letters of a cluster within their limit; `run` belongs into a master's term."""
 
-    def __init__(self, letters: DeadLetters) -> None:
+    def __init__(self, letters: DeadLetters, audit: Audit) -> None:
         self._letters = letters
+        self._audit = audit
         self._quiet = 0
         self._warned_of_cut = False
 
@@ -42,7 +47,7 @@ class LetterKeeper:
             await trio.sleep(EVERY)
 
     async def look(self) -> None:
-        """Log what was done with letters, and warn or cut if there are too many.
+        """Log what people did, and warn or cut if there are too many.
 
         Raises:
             StoreError: Redis did not answer, or said no.
@@ -56,11 +61,11 @@ class LetterKeeper:
             self._warn(count, limit)
 
     async def _log_audit(self) -> None:
-        while deeds := await self._letters.read_audit():
+        while deeds := await self._audit.read_new():
             for deed in deeds:
-                facts = {name: deed.facts.get(name, "") for name in _FACTS}
-                log.info("somebody dealt with a dead letter", **facts, at=deed.at)
-            await self._letters.forget_audit(deeds)
+                facts = {name: deed.facts[name] for name in _FACTS if name in deed.facts}
+                log.info("audit", **facts, at=deed.at)
+            await self._audit.mark_logged(deeds[-1])
 
     def _warn(self, count: int, limit: int) -> None:
         self._quiet -= 1

@@ -24,6 +24,7 @@ import structlog
 import trio
 
 from hachat import __version__
+from hachat.bot.access import Access
 from hachat.bot.people import People
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
@@ -49,8 +50,10 @@ from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
 from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
+from hachat.store.audit import Audit
 from hachat.store.dead import DeadLetters
 from hachat.store.dialogs import Dialogs
+from hachat.store.groups import Groups
 from hachat.store.inbound import Inbound
 from hachat.store.jobs import Jobs
 from hachat.store.keys import LANES, Keys
@@ -105,6 +108,12 @@ class Node:
         robot.services.know(self._people)
         robot.services.throttle = Rates(link, self._keys).take
         self._herald = Herald(self.name, robot, self._inbound.enqueue)
+        robot.services.access = Access(
+            settings.access,
+            Groups(link, self._keys),
+            Audit(link, self._keys),
+            life=settings.worker.heartbeat,
+        )
         self._roster = Roster(
             self.name,
             settings.lease.priority,

@@ -14,6 +14,7 @@ import structlog
 import trio
 
 from hachat.bot.handler import Handler
+from hachat.bot.handlers.auth import Auth
 from hachat.bot.handlers.cluster import Cluster
 from hachat.bot.handlers.help import Help
 from hachat.bot.handlers.info import Info
@@ -85,6 +86,7 @@ class Daemon:
             Ping(),
             Help(),
             People(),
+            Auth(),
             Info(partial(read_version, link)),
             Cluster(self._read_status),
         ]
@@ -165,6 +167,7 @@ class Daemon:
             applied, waiting = changes(self._settings, new)
             logging.configure(new.log, self._settings.node, role=self._node.role)
             self._robot.configure(new.bot.aliases, new.worker.timeout)
+            self._robot.services.access.settings = new.access
             self._node.configure(new.queue)
             self._settings = new
             log.info("settings read again", applied=applied, after_a_restart=waiting)

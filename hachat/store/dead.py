@@ -7,8 +7,6 @@ out of the stream, or nothing happens.  Asking again after a lost answer finds i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import msgspec
 
 from hachat.core.errors import QueueFull
@@ -21,9 +19,7 @@ from hachat.store.letter import (
     Page,
     Query,
     check_entry,
-    read_fields,
     read_letter,
-    read_time,
     split_entry,
 )
 from hachat.store.link import Link
@@ -41,14 +37,6 @@ SCAN = 10_000
 
 CUT = 10_000
 """Letters cut at once; Redis serves nobody else meanwhile."""
-
-
-class Deed(msgspec.Struct, frozen=True):
-    """What somebody did with a letter, for the log."""
-
-    entry: str
-    at: float
-    facts: Mapping[str, str]
 
 
 class DeadLetters:
@@ -143,27 +131,6 @@ class DeadLetters:
         keys = (self._keys.of("dead"), self._keys.of("counters"))
         cut: int = await self._link.script(_TRIM, keys, (self.limits.dead, CUT))
         return cut
-
-    async def read_audit(self) -> list[Deed]:
-        """Return what was done with letters and is not written into a log yet, oldest first, `PAGE` at most.
-
-        Raises:
-            StoreError: Redis cannot be asked.
-        """
-        entries = await self._link.command(
-            "XRANGE", self._keys.of("audit"), "-", "+", "COUNT", PAGE
-        )
-        return [
-            Deed(entry.decode(), read_time(entry), read_fields(fields)) for entry, fields in entries
-        ]
-
-    async def forget_audit(self, deeds: Sequence[Deed]) -> None:
-        """Forget what has been written into a log.
-
-        Raises:
-            StoreError: Redis did not answer, or said no.
-        """
-        await self._link.command("XDEL", self._keys.of("audit"), *(deed.entry for deed in deeds))
 
     async def _renew(self, value: Inbound, entry: str) -> Inbound:
         """Return `value` as if it had just come."""

@@ -40,16 +40,18 @@ answers:<consumer>      stream, ~1000, 60 s what became of the calls of a node, 
 sent:<reply id>         string, 24 h        by which id a chat service knows a reply, where it can be changed there
 rooms:<adapter>         hash                room id -> `+<key>` where the bot was told to join, `-` where it was told to leave
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
-audit                   stream, ~1000       what was done with dead letters and by whom, until the master has logged it
+audit                   stream, ~10000      who did what that not everybody may, see `audit.py`
+audited                 string              the last entry of audit that a master has written into its log
+groups                  hash                `<group>|<adapter>/<user id>` -> `<seconds>|<who added it>` of members that were added in chat
 met:users, met:rooms    hash                `<adapter>/<id>` -> `<ms when first met>|<JSON>` of users and rooms, see `people.py`
 met:<kind>:names        zset, all 0         `<adapter>\0<folded name>\0<id>`, by which they are found
 met:<kind>:seen         zset                `<adapter>/<id>` -> when last seen, Unix milliseconds; the oldest are dropped
 memory                  hash                handler -> bytes of the keys and values it remembers
 memory:<handler>        hash                key -> value, JSON; of a handler's choice, see `memory.py`
 memory:<handler>:ends   zset                key -> when it is to be forgotten, Redis milliseconds; none for those that stay
-did:<change>            string, 60 s        what became of a change of memory; a repetition is recognised by it
 rate:<name>             string, PX          how often a route was run lately, of a user or in a room: `<arrival>|<told>`, see `rate.lua`
 doctor:<random>[:...]   any                 what `hachat doctor` tries its rights on, and the scripts; gone when it has
+did:<id>                string, 60 s        what became of a change of memory, or a note of audit; a repetition is recognised by it
 console:lines           stream              what was typed in consoles and not yet taken by the master
 console:room:<id>       stream, ~1000, 1 h  what the bot said in a console's room
 console:sent:<id>       string, 1 h         a reply that was posted to a console; a resend is recognised by it

@@ -20,6 +20,7 @@ from hachat.bot.handler import Handler
 from hachat.bot.robot import Robot
 from hachat.bot.routes import HookRoute, JobRoute, bind
 from hachat.chat.drain import Drain
+from hachat.core.access import ADMINS, AccessSettings
 from hachat.core.messages import Event, Job, Message, User, Webhook
 from hachat.core.names import normalise
 from hachat.core.settings import QueueSettings
@@ -59,15 +60,18 @@ class Driver:
     `robot` is the bot on its node, `said` everything it has said so far.
     """
 
-    def __init__(self, link: Link, keys: Keys, robot: Robot, clock: Clock) -> None:
+    def __init__(
+        self, link: Link, keys: Keys, robot: Robot, clock: Clock, access: AccessSettings
+    ) -> None:
         self.robot = robot
         self._link = link
         self._keys = keys
         self._clock = clock
+        self._access = access
         self._service = Service()
         self._queue = Inbound(link, keys, "driver:1", QueueSettings())
         self._ids = (f"M{number}" for number in itertools.count(1))
-        self._node = Node(link, keys, robot, 1)
+        self._node = Node(link, keys, robot, 1, access)
 
     # Who speaks, and where.
 
@@ -212,7 +216,10 @@ class Driver:
         """Run a node, and after each that dies another one."""
         await self._node.run(task_status=task_status)
         for number in itertools.count(2):
-            dead, self._node = self._node, Node(self._link, self._keys, self.robot, number)
+            dead, self._node = (
+                self._node,
+                Node(self._link, self._keys, self.robot, number, self._access),
+            )
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._node.run)
                 await self._node.bury(dead)
@@ -259,14 +266,22 @@ async def drive(
     *,
     name: str = "hachat",
     aliases: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> AsyncIterator[Driver]:
-    """Run a bot with these handlers for the length of the block, in a cluster of its own.
+    """Run a bot with these handlers for the length of the block, in a cluster of its own; `groups` is who is in which.
 
     Raises:
         HandlerError: a handler is declared wrongly.
     """
     routes = [route for handler in handlers for route in bind(handler)]
     clock = Clock(link, keys, [route for route in routes if isinstance(route, JobRoute)])
-    driver = Driver(link, keys, Robot(routes, name, aliases, node="test", now=clock.time), clock)
+    robot = Robot(routes, name, aliases, node="test", now=clock.time)
+    driver = Driver(link, keys, robot, clock, _set_up(groups or {}))
     async with running(driver.run):
         yield driver
+
+
+def _set_up(groups: Mapping[str, Sequence[str]]) -> AccessSettings:
+    """Return who may do what; users are meant by their ids, on any service."""
+    members = {group: tuple(f"*/{user}" for user in users) for group, users in groups.items()}
+    return AccessSettings(admins=members.pop(ADMINS, ()), groups=members)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -10,11 +10,17 @@ from hachat.bot.handler import Handler
 
 
 def handlers(
-    *handlers: Handler | type[Handler], name: str = "hachat", aliases: Sequence[str] = ()
+    *handlers: Handler | type[Handler],
+    name: str = "hachat",
+    aliases: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> pytest.MarkDecorator:
     """Give the fixture `bot` these handlers; a class is made with the defaults of its settings.
 
-    A decorator of tests, or the `pytestmark` of a module; `name` and `aliases` are what the bot answers to.
+    A decorator of tests, or the `pytestmark` of a module; `name` and `aliases` are what the bot answers to, `groups` who is in
+    which group: `{"ops": ["alice"], "admins": ["ada"]}`.
     """
     # Given one class and nothing else, the mark itself would decorate that.
-    return pytest.mark.handlers.with_args(*handlers, name=name, aliases=aliases)
+    return pytest.mark.handlers.with_args(
+        *handlers, name=name, aliases=aliases, groups=groups or {}
+    )

@@ -11,6 +11,7 @@ from functools import partial
 import trio
 from msgspec.structs import replace
 
+from hachat.bot.access import Access
 from hachat.bot.calls import Call
 from hachat.bot.people import People
 from hachat.bot.questions import Suspended
@@ -18,10 +19,13 @@ from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
 from hachat.bot.run import Run
 from hachat.bot.worker import Worker
+from hachat.core.access import AccessSettings
 from hachat.core.messages import Inbound
 from hachat.core.settings import QueueSettings
 from hachat.store.answers import Answers
+from hachat.store.audit import Audit
 from hachat.store.dialogs import Dialogs, Question
+from hachat.store.groups import Groups
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
@@ -46,7 +50,9 @@ class _Mortal(Queue):
 class Node:
     """Works through the queues of a cluster, as a daemon does that is not master."""
 
-    def __init__(self, link: Link, keys: Keys, robot: Robot, number: int) -> None:
+    def __init__(
+        self, link: Link, keys: Keys, robot: Robot, number: int, access: AccessSettings
+    ) -> None:
         self.crashed = trio.Event()
         """Set when a handler has run to its end whose node was to die with it."""
         self.member = Member(
@@ -55,6 +61,7 @@ class Node:
         self._link = link
         self._keys = keys
         self._robot = robot
+        self._access = access
         self._doomed = ""
         self._queue = _Mortal(link, keys, self.member.consumer, QueueSettings())
         find = Dialogs(link, keys).find
@@ -73,6 +80,8 @@ class Node:
         self._robot.services.throttle = Rates(self._link, self._keys).take
         people = People(*(Directory(self._link, self._keys, kind) for kind in KINDS))
         self._robot.services.know(people)
+        groups, audit = Groups(self._link, self._keys), Audit(self._link, self._keys)
+        self._robot.services.access = Access(self._access, groups, audit)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._recovery.run)
             nursery.start_soon(self._answers.run)

@@ -13,7 +13,9 @@ import trio.testing
 from structlog.testing import capture_logs
 
 from hachat import Context, Handler, command, hear, hook
+from hachat.bot.access import Access
 from hachat.bot.testing import Stage
+from hachat.core.access import AccessSettings
 from hachat.core.errors import HandlerError, TooOld
 from hachat.core.messages import Message, Room, User, Webhook
 
@@ -282,14 +284,10 @@ async def test_faulty_arguments() -> None:
 
 async def test_groups() -> None:
     """A command for groups is refused unless the sender is permitted, and the sender is told."""
-
-    async def permit(message: Message, groups: frozenset[str]) -> bool:
-        return message.user.id == "ada" and groups == {"ops"}
-
     assert await Stage(Zoo()).say("hachat secret", user="ada") == [
         "You may not do that: it is for ops."
     ]
-    stage = Stage(Zoo(), permit=permit)
+    stage = Stage(Zoo(), access=Access(AccessSettings(groups={"ops": ("test/ada",)})))
     assert await stage.say("hachat secret", user="bob") == ["You may not do that: it is for ops."]
     assert await stage.say("hachat secret", user="ada") == ["42"]
 

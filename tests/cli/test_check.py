@@ -43,6 +43,21 @@ def test_what_is_printed_is_a_settings_file(place: Place) -> None:
     assert place.run("check").stdout == first.stdout
 
 
+def test_rules_are_printed_as_they_are_read(place: Place) -> None:
+    """Tables in a list come through, too."""
+    rules = '[[access.rules]]\neffect = "deny"\nroom = "irc/#a\\"b"\n'
+    place.configure(f'[access.groups]\nops = ["irc/ada"]\n{rules}')
+    first = place.run("check")
+    assert first.exit_code == 0, first.stderr
+    access = tomllib.loads(first.stdout)["access"]
+    assert access["groups"] == {"ops": ["irc/ada"]}
+    assert access["rules"][0]["room"] == 'irc/#a"b'
+
+    place.file.write_text(first.stdout)
+
+    assert place.run("check").stdout == first.stdout
+
+
 def test_secrets_are_masked(place: Place) -> None:
     """No password is printed, wherever it stands."""
     place.configure(

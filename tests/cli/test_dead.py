@@ -10,8 +10,7 @@ import pytest
 
 from hachat.core.messages import User
 from hachat.core.plain import show
-from hachat.core.settings import QueueSettings
-from hachat.store.dead import DeadLetters
+from hachat.store.audit import Audit
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from tests.cli.running import Place
@@ -40,7 +39,7 @@ async def waiting(link: Link, keys: Keys) -> tuple[int, int, int]:
 
 async def read_deeds(link: Link, keys: Keys) -> list[tuple[str, str]]:
     """Return what was done, and by whom."""
-    deeds = await DeadLetters(link, keys, QueueSettings()).read_audit()
+    deeds = await Audit(link, keys).read_new()
     return [(deed.facts["did"], deed.facts["by"]) for deed in deeds]
 
 

@@ -253,4 +253,11 @@ def test_the_reference_names_every_setting_and_default() -> None:
 
     assert documented == {
         name: msgspec.to_builtins(default) for name, default in leaves(Settings).items()
-    } | {"bot.aliases": [], "handlers": [], "redis.sentinels": [], "redis.replicas": 0}
+    } | {
+        "access.admins": [],
+        "access.rules": [],
+        "bot.aliases": [],
+        "handlers": [],
+        "redis.sentinels": [],
+        "redis.replicas": 0,
+    }

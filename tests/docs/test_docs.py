@@ -13,6 +13,7 @@ import click
 import pytest
 
 from hachat.bot.handler import Handler
+from hachat.bot.handlers.auth import Auth
 from hachat.bot.handlers.cluster import Cluster
 from hachat.bot.handlers.help import Help
 from hachat.bot.handlers.info import Info
@@ -33,7 +34,7 @@ PAGES = [
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|/)hachat ([a-z][a-z-]*)(.*)")
-BUILTINS: tuple[type[Handler], ...] = (Cluster, Help, Info, People, Ping)
+BUILTINS: tuple[type[Handler], ...] = (Auth, Cluster, Help, Info, People, Ping)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

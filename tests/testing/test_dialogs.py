@@ -203,14 +203,9 @@ async def test_a_command_may_want_a_yes(bot: Driver) -> None:
     assert await bot.say("yes") == ["dropped"]
 
 
-async def _permit_ops(message: object, groups: frozenset[str]) -> bool:
-    return getattr(message, "user").id == "olga" and "ops" in groups  # noqa: B009 - of any message
-
-
-@handlers(Deploys)
+@handlers(Deploys, groups={"ops": ["olga"]})
 async def test_somebody_else_may_have_to_say_yes(bot: Driver) -> None:
     """One of a group, and not who gave the command; the denied are told."""
-    bot.robot._permit = _permit_ops
     await bot.say("hachat launch")
     assert await bot.say("yes") == ["Somebody else has to answer that."]
     assert await bot.as_user("bob").say("yes") == ["You may not answer that: it is for ops."]

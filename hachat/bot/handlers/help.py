@@ -12,10 +12,11 @@ class Help(Handler):
     @command("help")
     @command(r"help\s+(?P<query>.+)")
     async def help(self, ctx: Context, query: str = "") -> None:
-        """help [QUERY] -- list my commands, or those that mention QUERY"""
+        """help [QUERY] -- list the commands you may run, or those that mention QUERY"""
         lines = {
             f"{ctx.prefix}{usage.line}" + (f" - {usage.explanation}" if usage.explanation else "")
             for usage in ctx.bot.commands
             if query.casefold() in f"{usage.line} {usage.explanation}".casefold()
+            and not await ctx.access.judge(ctx.message, usage.route, usage.line, usage.groups)
         }
         await ctx.reply("\n".join(sorted(lines)) or f"No command mentions {query}.")

@@ -8,7 +8,7 @@ from hachat.bot.handlers.help import Help
 from hachat.bot.handlers.ping import Ping
 from hachat.bot.testing import Stage
 
-HELP = "help [QUERY] - list my commands, or those that mention QUERY"
+HELP = "help [QUERY] - list the commands you may run, or those that mention QUERY"
 PING = "ping - see whether I am there"
 
 

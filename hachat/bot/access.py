@@ -1,0 +1,171 @@
+"""Who may run a command: told by the settings, and by the groups that admins keep in chat.
+
+What is not known is not allowed: while Redis does not answer, nobody is in a group but those of whom the settings say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol
+
+import structlog
+import trio
+
+from hachat.core.access import ADMINS, AccessSettings
+from hachat.core.errors import StoreError
+from hachat.core.messages import Message
+from hachat.store.groups import Key, Membership
+from hachat.store.trouble import report
+
+log = structlog.get_logger(__name__)
+
+LIFE = 3.0
+"""Seconds for which a node goes by what it has read of the groups, unless it is told otherwise."""
+
+UNKNOWN = "I cannot tell whether you may do that, because Redis does not answer me; try again in a moment."
+"""What is said when nobody can tell."""
+
+RULED_OUT = "You may not do that: a rule in my settings forbids it here."
+"""What is said when a rule denies."""
+
+
+class Groups(Protocol):
+    """The groups that are kept in chat; `hachat.store.groups.Groups` is one."""
+
+    async def read(self) -> Mapping[Key, Membership]:
+        """Return all members of all groups."""
+        ...
+
+    async def change(self, what: Literal["add", "remove"], group: str, user: str, by: str) -> bool:
+        """Take a user into a group, or out of it; False if it was so already."""
+        ...
+
+
+class Audit(Protocol):
+    """Where it is noted who did what; `hachat.store.audit.Audit` is one."""
+
+    async def note(self, did: str, by: str, **facts: str) -> None:
+        """Note that `by` did something."""
+        ...
+
+
+class TransientGroups:
+    """Groups that end with the process: for a robot without a cluster."""
+
+    def __init__(self) -> None:
+        self._members: dict[Key, Membership] = {}
+
+    async def read(self) -> Mapping[Key, Membership]:
+        """Return all members of all groups."""
+        return dict(self._members)
+
+    async def change(self, what: Literal["add", "remove"], group: str, user: str, by: str) -> bool:
+        """Take a user into a group, or out of it; False if it was so already."""
+        there = (group, user) in self._members
+        if what == "add":
+            self._members.setdefault((group, user), Membership(0.0, by))
+        else:
+            self._members.pop((group, user), None)
+        return there != (what == "add")
+
+
+class TransientAudit:
+    """What was done, for as long as the process lives; `deeds` are the facts of each."""
+
+    def __init__(self) -> None:
+        self.deeds: list[dict[str, str]] = []
+
+    async def note(self, did: str, by: str, **facts: str) -> None:
+        """Note that `by` did something."""
+        self.deeds.append({"did": did, "by": by, **facts})
+
+
+class Access:
+    """Tells who may do what.
+
+    `settings` may be changed while it is used.  What it has read of the groups holds for `life` seconds, and until it
+    changes them itself.
+    """
+
+    def __init__(
+        self,
+        settings: AccessSettings | None = None,
+        groups: Groups | None = None,
+        audit: Audit | None = None,
+        *,
+        life: float = LIFE,
+    ) -> None:
+        self.settings = settings or AccessSettings()
+        self._groups = groups or TransientGroups()
+        self._audit = audit or TransientAudit()
+        self._life = life
+        self._members: Mapping[Key, Membership] = {}
+        self._until = -1.0
+        self._reading = trio.Lock()
+
+    async def judge(self, message: Message, route: str, text: str, groups: Iterable[str]) -> str:
+        """Return why whoever sent `message` may not run `text` of `route`, which is for `groups`; nothing if it is allowed."""
+        user, wanted = find_sender(message), set(groups)
+        if self.settings.is_admin(user):
+            return ""
+        if rule := self.settings.find_rule(user, message.room.address, route, text):
+            return "" if rule.effect == "allow" else RULED_OUT
+        if not wanted or self.settings.is_member(user, wanted):
+            return ""
+        try:
+            members = await self.read_members()
+        except StoreError as error:
+            report(log, "cannot tell who is in which group, so nobody is", error)
+            return UNKNOWN
+        if any((group, user) in members for group in wanted - {ADMINS}):
+            return ""
+        return f"You may not do that: it is for {', '.join(sorted(wanted))}."
+
+    async def permits(self, message: Message, groups: frozenset[str]) -> bool:
+        """Tell whether whoever sent `message` is in one of the groups, or an admin."""
+        return not await self.judge(message, "", "", groups)
+
+    async def check(self, message: Message, route: str, text: str, groups: Iterable[str]) -> str:
+        """Do what `judge` does, and note it if the command is for groups or is denied; what cannot be noted is not allowed."""
+        refusal = await self.judge(message, route, text, groups)
+        if not refusal and not groups:
+            return ""
+        facts = {"what": text, "route": route, "room": message.room.address, "id": message.id}
+        did = "denied" if refusal else "ran"
+        try:
+            await self._audit.note(did, find_sender(message), **facts)
+        except StoreError as error:
+            report(log, "cannot note who runs what, so it is not run", error)
+            return refusal or UNKNOWN
+        return refusal
+
+    async def change(self, what: Literal["add", "remove"], group: str, user: str, by: str) -> bool:
+        """Take a user into a group, or out of it; False if it was so already.
+
+        This node goes by it at once, others within the seconds of their `life`.
+
+        Raises:
+            GroupsFull: there are too many members.
+            StoreError: Redis did not answer, or said no.
+        """
+        async with self._reading:
+            self._until = -1.0
+            return await self._groups.change(what, group, user, by)
+
+    async def read_members(self) -> Mapping[Key, Membership]:
+        """Return the members that groups were given in chat.
+
+        Raises:
+            StoreError: Redis did not answer.
+        """
+        async with self._reading:
+            now = trio.current_time()
+            if now >= self._until:
+                self._members = await self._groups.read()
+                self._until = now + self._life
+            return self._members
+
+
+def find_sender(message: Message) -> str:
+    """Return the address of the user who sent `message`."""
+    return f"{message.room.adapter}/{message.user.id}"

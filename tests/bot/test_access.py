@@ -1,0 +1,205 @@
+"""Who may run a command, in chat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import pytest
+import trio
+import trio.testing
+
+from hachat import Context, Handler, command
+from hachat.bot.access import LIFE, RULED_OUT, UNKNOWN, Access, TransientAudit, TransientGroups
+from hachat.bot.handlers.help import Help
+from hachat.bot.testing import Stage
+from hachat.core.access import AccessSettings, Rule
+from hachat.core.errors import StoreUnavailable
+from hachat.core.messages import Message, Room, User
+from hachat.store.audit import Audit
+from hachat.store.groups import Groups, Key, Membership
+from hachat.store.keys import Keys
+from hachat.store.link import Link
+
+NOT_YOURS = "You may not do that: it is for dev, ops."
+SETTINGS = AccessSettings(
+    admins=("test/root",),
+    groups={"ops": ("test/ada",)},
+    rules=(
+        Rule(effect="allow", user="test/ci", command="deploy.ship"),
+        Rule(effect="deny", room="test/#public"),
+    ),
+)
+
+
+class Deploy(Handler):
+    """Ships applications."""
+
+    @command(r"deploy (?P<app>\S+)", groups={"ops", "dev"})
+    async def ship(self, ctx: Context, app: str) -> None:
+        """deploy APP -- ship APP"""
+        await ctx.reply(f"shipping {app}")
+
+    @command("status")
+    async def status(self, ctx: Context) -> None:
+        """status -- for all"""
+        await ctx.reply("fine")
+
+
+class AwayGroups(TransientGroups):
+    """Groups that can be out of reach; `reads` counts how often they were asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+        self.reads = 0
+
+    async def read(self) -> Mapping[Key, Membership]:
+        """Read, unless they are away."""
+        self.reads += 1
+        if self.away:
+            raise StoreUnavailable("no answer")
+        return await super().read()
+
+
+class AwayAudit(TransientAudit):
+    """A trail on which nothing can be noted."""
+
+    async def note(self, did: str, by: str, **facts: str) -> None:
+        """Fail."""
+        raise StoreUnavailable("no answer")
+
+
+def make(user: str) -> Message:
+    """Return a message from somebody."""
+    return Message("M1", Room("test", "#room"), User(user), "hachat deploy web", at=0.0)
+
+
+@pytest.mark.parametrize(
+    ("user", "room", "said"),
+    [
+        ("root", "test/#room", "shipping web"),
+        ("root", "test/#public", "shipping web"),
+        ("ada", "test/#room", "shipping web"),
+        ("ada", "test/#public", RULED_OUT),
+        ("ci", "test/#public", "shipping web"),
+        ("bob", "test/#room", NOT_YOURS),
+        ("ada", "other/#room", NOT_YOURS),
+    ],
+)
+async def test_who_may_deploy(user: str, room: str, said: str) -> None:
+    """Admins always, then as the first rule says, then members; the others are told for whom it is."""
+    stage = Stage(Deploy(), access=Access(SETTINGS))
+
+    assert await stage.say("hachat deploy web", user=user, room=room) == [said]
+
+
+async def test_what_is_for_all_is_for_all() -> None:
+    """A command without groups needs none, but a rule may deny it."""
+    stage = Stage(Deploy(), access=Access(SETTINGS))
+
+    assert await stage.say("hachat status", user="bob") == ["fine"]
+    assert await stage.say("hachat status", user="bob", room="test/#public") == [RULED_OUT]
+
+
+async def test_members_that_were_added_in_chat() -> None:
+    """On the node where somebody is added or removed, that holds for the next command."""
+    access = Access(SETTINGS)
+    stage = Stage(Deploy(), access=access)
+
+    for what, said in (("add", "shipping web"), ("remove", NOT_YOURS)):
+        await change(access, what, "dev", "test/bob")
+        assert await stage.say("hachat deploy web", user="bob") == [said]
+
+
+async def change(access: Access, what: str, group: str, user: str) -> None:
+    """Add somebody to a group, or remove them."""
+    how: Literal["add", "remove"] = "add" if what == "add" else "remove"
+    await access.change(how, group, user, "test/root")
+
+
+async def test_a_group_of_chat_makes_no_admin() -> None:
+    """Whoever could write into Redis is not an admin by that."""
+    access = Access(SETTINGS)
+    await access.change("add", "admins", "test/bob", "test/bob")
+
+    assert await access.judge(make("bob"), "auth.add", "auth add x y", {"admins"}) != ""
+
+
+async def test_other_nodes_follow_within_a_heartbeat(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What a node has read holds so long, and costs no round trip meanwhile."""
+    groups = AwayGroups()
+    here, there = Access(SETTINGS, groups), Access(SETTINGS, groups)
+    ask = (make("bob"), "deploy.ship", "deploy web", {"ops", "dev"})
+    for _ in range(3):
+        assert await there.judge(*ask) == NOT_YOURS
+    assert groups.reads == 1
+
+    await here.change("add", "dev", "test/bob", "test/root")
+    assert await here.judge(*ask) == ""
+    await trio.sleep(LIFE)
+    assert await there.judge(*ask) == ""
+
+
+async def test_what_is_unknown_is_denied(autojump_clock: trio.testing.MockClock) -> None:
+    """While Redis is away only those are members of whom the settings say so, and all others are told why."""
+    groups = AwayGroups()
+    access = Access(SETTINGS, groups)
+    await access.change("add", "dev", "test/bob", "test/root")
+    stage = Stage(Deploy(), access=access)
+    assert await stage.say("hachat deploy web", user="bob") == ["shipping web"]
+
+    groups.away = True
+    await trio.sleep(LIFE)
+    assert await stage.say("hachat deploy web", user="bob") == [UNKNOWN]
+    assert await stage.say("hachat deploy web", user="ada") == ["shipping web"]
+    assert await stage.say("hachat status", user="bob") == ["fine"]
+
+    groups.away = False
+    assert await stage.say("hachat deploy web", user="bob") == ["shipping web"]
+
+
+async def test_what_cannot_be_noted_is_not_done() -> None:
+    """A command for groups leaves a trace or is not run; one for all needs none."""
+    stage = Stage(Deploy(), access=Access(SETTINGS, audit=AwayAudit()))
+
+    assert await stage.say("hachat deploy web", user="ada") == [UNKNOWN]
+    assert await stage.say("hachat deploy web", user="bob") == [NOT_YOURS]
+    assert await stage.say("hachat status", user="bob") == ["fine"]
+
+
+async def test_who_ran_what_and_who_was_denied(link: Link, keys: Keys) -> None:
+    """The audit trail has both, with where and which message; commands for all are not in it."""
+    access = Access(SETTINGS, Groups(link, keys), Audit(link, keys))
+    stage = Stage(Deploy(), access=access)
+    await stage.say("hachat status", user="bob")
+    await stage.say("hachat deploy web", user="ada")
+    await stage.say("hachat deploy web", user="bob")
+
+    facts = {"what": "deploy web", "route": "deploy.ship", "room": "test/#room"}
+    assert [deed.facts for deed in await Audit(link, keys).read(10)] == [
+        {"did": "denied", "by": "test/bob", **facts, "id": "M3"},
+        {"did": "ran", "by": "test/ada", **facts, "id": "M2"},
+    ]
+
+
+async def test_help_shows_what_one_may_run() -> None:
+    """Nobody is shown a command that would be denied, and to ask leaves no trace."""
+    audit = TransientAudit()
+    stage = Stage(Deploy(), Help(), access=Access(SETTINGS, audit=audit))
+
+    assert await stage.say("hachat help ship", user="ada") == ["hachat deploy APP - ship APP"]
+    assert await stage.say("hachat help ship", user="bob") == ["No command mentions ship."]
+    assert audit.deeds == []
+
+
+async def test_settings_may_change() -> None:
+    """What is read again holds for the next command."""
+    access = Access(SETTINGS)
+    stage = Stage(Deploy(), access=access)
+    access.settings = AccessSettings(groups={"ops": ("test/bob",)})
+
+    assert await stage.say("hachat deploy web", user="ada") == [NOT_YOURS]
+    assert await stage.say("hachat deploy web", user="bob") == ["shipping web"]

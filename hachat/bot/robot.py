@@ -156,7 +156,7 @@ class Robot:
                 return self._find_said(inbound, questions)
 
     def _find_said(self, inbound: Message, questions: Sequence[Question]) -> list[Call]:
-        if inbound.user.id.casefold() == self._own_id:
+        if inbound.user.id.casefold() == (inbound.me.casefold() or self._own_id):
             return []
         message: Message | None = inbound
         if inbound.dialog is None:  # or it has been received before
@@ -164,7 +164,7 @@ class Robot:
             message = self._chain.receive(inbound)
         if message is None:
             return []
-        address = self._addressing.read(message.text, private=message.room.private)
+        address = self._addressing.read(message.text, private=message.room.private, me=message.me)
         matches = self._router.match(message.text, address, message.room)
         if message.only:
             return self._call_again(message, address, matches)

@@ -217,7 +217,7 @@ def _bind_one(name: str, handler: str, call: Callable[..., Any], declared: Decla
     if isinstance(declared, HookDeclaration):
         body, decode = _read_body(declared.path, signature)
         secret = _read_secret(declared, call, signature)
-        known = vars(declared) | {"secret": secret}
+        known: dict[str, Any] = {**vars(declared), "secret": secret}
         return HookRoute(name, handler, call, **known, body=body, decode=decode)
     if isinstance(declared, MiddlewareDeclaration):
         return MiddlewareRoute(name, handler, call, **vars(declared))

@@ -1,13 +1,14 @@
 """Is a text meant for the bot, and what is it told to do?
 
 Decided here, once, and not by each adapter: `hachat ping`, `@HaChat: ping`, `hachat, ping`, an alias in place of the
-name, and everything in a private room.  Only the very start of a text counts.
+name, a mention by the bot's id (`<@U123>`), and everything in a private room.  Only the very start of a text counts.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -46,14 +47,28 @@ class Addressing:
             rf"\s*(?:@?(?:{words})[:,]?(?!\S)|(?P<sign>{signs}))\s*", re.IGNORECASE
         )
 
-    def read(self, text: str, *, private: bool = False) -> Address | None:
-        """Return what `text` tells the bot to do, or nothing if it is not meant for it."""
+    def read(self, text: str, *, private: bool = False, me: str = "") -> Address | None:
+        """Return what `text` tells the bot to do, or nothing if it is not meant for it; `me` is the bot's own id there."""
         found = self._pattern.match(text)
+        if found is None and me and (mention := _match_mention(me, text)):
+            prefix = "" if private else f"{self.name} "
+            return Address(text[mention.end() :].strip(), prefix, called=True)
         if found is None:
             return Address(text.strip(), "", called=True) if private else None
         sign = found["sign"]
         prefix = "" if private else sign or f"{self.name} "
         return Address(text[found.end() :].strip(), prefix, called=private or not sign)
+
+
+@lru_cache(maxsize=64)
+def _compile_mention(me: str) -> re.Pattern[str]:
+    own = re.escape(me)
+    return re.compile(rf"\s*(?:<@!?{own}(?:\|[^>\s]*)?>[:,]?|@?{own}[:,]?(?!\S))\s*", re.IGNORECASE)
+
+
+def _match_mention(me: str, text: str) -> re.Match[str] | None:
+    """Return the bot's own id at the start of `text`, as chat services write it."""
+    return _compile_mention(me).match(text)
 
 
 def _is_word(call: str) -> bool:

@@ -92,7 +92,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     `receipt` asks that the room be told when the message has been dealt with.  `key` names the conversation where that
     is not the room.  Of the routes that failed `attempt` times only those in `only` are to be run; none means all.
     `retried` is the entry of the dead letter as which it was put back, if it was.  With a `dialog` it has been answered: the
-    route in `only` is run again for it, and its id is that of the question.
+    route in `only` is run again for it, and its id is that of the question.  `me` is the bot's own id on the service, as far as
+    the adapter knows it.
     """
 
     id: str
@@ -108,6 +109,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     only: tuple[str, ...] = ()
     retried: str = ""
     dialog: Dialog | None = None
+    me: str = ""
     v: int = 1
 
     @property

@@ -401,3 +401,16 @@ async def test_replies_keep_their_ids() -> None:
     first, second = await stage.robot.handle(message), await stage.robot.handle(message)
     assert first == second
     assert (first[0].id, first[0].thread, first[0].about) == ("M9/zoo.echo/1", "T", "M9")
+
+
+async def test_the_bot_knows_itself_by_its_id() -> None:
+    """Where a service tells it its id, that says who is the bot, and a user who has its name is somebody else."""
+    stage = Stage(Zoo())
+    room = Room("slack", "C1")
+
+    async def say(user: str, text: str) -> list[str]:
+        message = Message("M1", room, User(user), text, sys.maxsize, me="U1")
+        return [reply.text for reply in await stage.robot.handle(message)]
+
+    assert await say("hachat", "<@U1> echo x") == ["x"]
+    assert await say("U1", "hachat echo x") == []

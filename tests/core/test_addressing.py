@@ -119,3 +119,34 @@ def test_linear_time(text: str) -> None:
     start = time.perf_counter()
     BOT.read(text)
     assert time.perf_counter() - start < 0.05
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<@U123> ping",
+        "<@u123>: ping",
+        "<@!U123>ping",
+        "<@U123|hachat> ping",
+        "@U123, ping",
+        "U123: ping",
+    ],
+)
+def test_by_its_own_id(text: str) -> None:
+    """A mention by the id that a chat service knows the bot by calls it, in the forms in which services write it."""
+    assert BOT.read(text, me="U123") == Address("ping", "hachat ", called=True)
+    assert BOT.read(text) is None
+
+
+@pytest.mark.parametrize("text", ["<@U1234> ping", "U123x ping", "x <@U123> ping", "<@U123 ping"])
+def test_by_another_id(text: str) -> None:
+    """Somebody else's id, or one further on, is no address."""
+    assert BOT.read(text, me="U123") is None
+
+
+@given(st.text(max_size=60), st.text(max_size=20))
+def test_any_text_and_any_id(text: str, me: str) -> None:
+    """No text and no id breaks it."""
+    address = BOT.read(text, me=me)
+
+    assert address is None or address.command in text

@@ -182,7 +182,7 @@ class Presence:
             case Write(line):
                 await self._stream.write([line])
             case Heard() | Happened():
-                await self._pass_on(_make_told(event, self.session.name), heard)
+                await self._pass_on(_make_told(event, self.session.name, self.session.nick), heard)
             case Listed():
                 if self._listed is not None:  # else to a question that was given up
                     self._listed.send_nowait(event)
@@ -240,11 +240,11 @@ class Presence:
                 return  # closed by the server: it has read our QUIT
 
 
-def _make_told(event: Heard | Happened, adapter: str) -> Told:
+def _make_told(event: Heard | Happened, adapter: str, me: str) -> Told:
     now = time.time()
     id_ = make_id(now, secrets.randbits(80))
     if isinstance(event, Heard):
-        return Message(id_, event.room, event.user, event.text, at=now, event=event.event)
+        return Message(id_, event.room, event.user, event.text, at=now, event=event.event, me=me)
     return Occurrence(
         id_,
         event.name,

@@ -63,6 +63,7 @@ from hachat.store.people import KINDS, Directory
 from hachat.store.rates import Rates
 from hachat.store.retry import retry
 from hachat.store.status import Status
+from hachat.tasks.processes import Processes
 from hachat.tasks.services import finish_unless, running
 from hachat.web.server import make_app, serve
 
@@ -190,7 +191,9 @@ class Node:
             running(self._link.run),
             running(partial(serve, app, web.host, web.port)) as url,
             aclosing(self._robot.services.http),
+            Processes(self._settings.worker.processes) as processes,
         ):
+            self._robot.services.compute = processes.call
             log.info("serving", http=url, cluster=self._keys.cluster, version=__version__)
             self._notifier.ready()
             self._notifier.status("joining the cluster")

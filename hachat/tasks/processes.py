@@ -20,6 +20,7 @@ import msgspec
 import trio
 
 from hachat.core.errors import ProcessDied, ProcessFailed
+from hachat.tasks.child import answer
 
 GOODBYE = 2.0
 """Seconds until a process that was killed is gone, at most."""
@@ -52,13 +53,13 @@ class _Child:
             await stdin.send_all(line + b"\n")
         except trio.BrokenResourceError:
             raise EOFError from None
-        answer = bytearray()
-        while not answer.endswith(b"\n"):
+        told = bytearray()
+        while not told.endswith(b"\n"):
             some = await stdout.receive_some()
-            if not some or len(answer) > MAX_LINE:
+            if not some or len(told) > MAX_LINE:
                 raise EOFError
-            answer += some
-        return bytes(answer)
+            told += some
+        return bytes(told)
 
     async def end(self) -> None:
         """Kill the process, and wait until it is gone."""
@@ -71,9 +72,9 @@ class _Child:
 
 
 class Processes:
-    """At most `most` processes, each of which is kept for the next call."""
+    """At most `most` processes, each of which is kept for the next call; 0 for as many as there are processors."""
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, most: int = 0) -> None:
         self._limiter = trio.CapacityLimiter(most or os.cpu_count() or 1)
         self._idle: list[_Child] = []
         self._life: tuple[int, int] | None = None
@@ -98,7 +99,7 @@ class Processes:
             ProcessFailed: the function raised an error, or could not be found.
             ProcessDied: the process ended instead; the next call is given another one.
         """
-        line = msgspec.json.encode({"function": function, "arguments": msgspec.Raw(arguments)})
+        line = _write(function, arguments)
         async with self._limiter:
             child = self._idle.pop() if self._idle else await self._start()
             try:
@@ -113,12 +114,7 @@ class Processes:
                 await child.end()
                 raise
             self._idle.append(child)
-        answer = msgspec.json.decode(data, type=Answer)
-        if answer.error:
-            failure = ProcessFailed(answer.error)
-            failure.add_note(answer.trace)
-            raise failure
-        return bytes(answer.result)
+        return _read(data)
 
     async def close(self) -> None:
         """End the processes that wait; those that work end with their calls."""
@@ -142,3 +138,22 @@ class Processes:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         return _Child(process)
+
+
+async def call_here(function: str, arguments: bytes) -> bytes:
+    """Do what `Processes.call` does, in a thread: for what has no processes, such as a test."""
+    line = _write(function, arguments)
+    return _read(await trio.to_thread.run_sync(answer, line, abandon_on_cancel=True))
+
+
+def _write(function: str, arguments: bytes) -> bytes:
+    return msgspec.json.encode({"function": function, "arguments": msgspec.Raw(arguments)})
+
+
+def _read(data: bytes) -> bytes:
+    told = msgspec.json.decode(data, type=Answer)
+    if told.error:
+        failure = ProcessFailed(told.error)
+        failure.add_note(told.trace)
+        raise failure
+    return bytes(told.result)

@@ -35,6 +35,7 @@ from hachat.cluster.elector import Elector
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.cluster.roster import Roster
+from hachat.cluster.stall import Stall
 from hachat.cluster.term import Duty
 from hachat.core import wire
 from hachat.core.errors import UsageError
@@ -188,6 +189,7 @@ class Node:
         app = make_app(self._facade, body_limit=web.body_limit, token=web.token)
         async with (
             running(self._pulse.run),
+            running(Stall(lambda: self._pulse.ticked_at).run),
             running(self._link.run),
             running(partial(serve, app, web.host, web.port)) as url,
             aclosing(self._robot.services.http),

@@ -34,7 +34,7 @@ class Computing(Handler):
     @command(r"greet (?P<who>\w+) (?P<times>\d+) (?P<span>\w+)", run="process")
     def greet(self, ctx: Context, who: User, times: int, span: Duration) -> None:
         """greet WHO TIMES SPAN -- say hello, in several ways"""
-        ctx.log.info("greeting", who=who.id, odd=object)
+        ctx.log.warning("greeting", who=who.id, odd=object)
         handle = ctx.reply(f"{self.settings.greeting} {who.id}, {times + 1}, {span / 2}")
         ctx.edit(handle, f"{ctx.args[0]} by {ctx.user.id} in {ctx.room.id}, {ctx.text}")
         ctx.say("test/#other", type(span).__name__)

@@ -54,7 +54,7 @@ async def test_a_method_has_its_arguments_and_settings_and_speaks(stage: Stage) 
     (line,) = [line for line in logs if line["event"] == "greeting"]
     assert (line["who"], line["route"], line["log_level"]) == (
         *("id of ada", "computing.greet"),
-        "info",
+        "warning",
     )
 
 

@@ -18,6 +18,7 @@ from hachat.store.dialogs import Closing, Dialogs, Question, make_expiry, write_
 from hachat.store.inbound import Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Link
+from hachat.store.trail import trace
 
 ROOM = Room("test", "ops")
 REPLY = Reply("m1/h.ask/1", "test/ops", "Which?")
@@ -260,3 +261,22 @@ async def test_a_key_of_another_type_harms_nothing(stage: Stage, link: Link, key
     assert isinstance(answers[0], StoreError)
     assert await stage.waiting() == 1
     assert await link.command("EXISTS", keys.outbox("test/ops")) == 0
+
+
+async def test_the_way_of_a_dialog_is_told_with_its_first_message(
+    stage: Stage, link: Link, keys: Keys
+) -> None:
+    """Its id begins that of what is run with the answer; and the answer names what it has become."""
+    asked = question()
+    await ask(stage, asked)
+    await stage.commit(**close(asked))
+    await stage.commit()
+
+    first, second = await trace(link, keys, "m1"), await trace(link, keys, "m2")
+
+    steps = [(step.what, step.id) for step in first.steps]
+    assert ("reply", REPLY.id) in steps
+    assert steps[-2:] == [("taken", asked.id), ("finished", asked.id)]
+    assert ("finished", f"it answers {asked.id}") in [
+        (step.what, step.note) for step in second.steps
+    ]

@@ -10,11 +10,11 @@ import pytest
 import structlog
 
 from hachat.core.errors import NewerSchema, StoreError, WireError
-from hachat.core.messages import Dialog, Message, Reply, Room, User
+from hachat.core.messages import Dialog, Job, Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import MAX_ENVELOPE, VERSION, decode_inbound
 from hachat.store.commits import Commit, Committed, Head, Later, Token, Verdict
-from hachat.store.dialogs import Closing, Dialogs, Question, make_expiry, write_question
+from hachat.store.dialogs import EXPIRY, Closing, Dialogs, Question, make_expiry, write_question
 from hachat.store.inbound import Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Link
@@ -242,6 +242,11 @@ async def test_what_stands_there_otherwise_is_passed_over(
         await stage.dialogs.find(message(2))
 
 
+async def test_an_expiry_that_is_none_ends_nothing(stage: Stage) -> None:
+    """Whoever has written it."""
+    assert await stage.dialogs.find(Job("j1", EXPIRY, 1.0, '{"place":1}')) == []
+
+
 def test_a_question_that_is_too_large_is_refused() -> None:
     """Before it is queued, where its author can see why."""
     with pytest.raises(WireError, match="of a dialog are kept"):
@@ -249,9 +254,10 @@ def test_a_question_that_is_too_large_is_refused() -> None:
 
 
 async def test_a_key_of_another_type_harms_nothing(stage: Stage, link: Link, keys: Keys) -> None:
-    """The message stays where it is, with none of its replies queued."""
+    """No question is found there, and one that asks stays where it is, with none of its replies queued."""
     await link.command("SET", keys.of("dialogs"), "x")
     await stage.hear(message(1))
+    assert await stage.dialogs.find(message(1)) == []
     assert stage.token is not None
     commit = Commit(stage.token, stage.head, [REPLY], opens=[question()])
 

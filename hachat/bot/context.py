@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import trio
@@ -17,13 +16,14 @@ from hachat.bot.memory import Memory
 from hachat.bot.patterns import Found
 from hachat.bot.people import People
 from hachat.bot.questions import Questions
+from hachat.bot.quoting import split_arguments
 from hachat.bot.replies import Replies
 from hachat.bot.scheduling import Scheduling
 from hachat.bot.services import Services
 from hachat.bot.speaking import Speaking, check_address
 from hachat.bot.timers import Timers
 from hachat.core.errors import Unanswered
-from hachat.core.messages import Event, Inbound, Job, Operation, Room, User, Webhook
+from hachat.core.messages import Event, Inbound, Job, Operation, Reply, Room, User, Webhook
 from hachat.store.dialogs import Question
 
 if TYPE_CHECKING:
@@ -124,6 +124,17 @@ class Context(Speaking, Scheduling, Asking):
         """The same for methods that are not async."""
         return self._services.http.blocking_client
 
+    def name_replies(self) -> dict[str, Any]:
+        """Return how the next replies are named, for whoever makes them in another process."""
+        made = self._replies
+        return {"about": made.about, "route": made.route, "stem": made.stem, "count": made.count}
+
+    def repeat(self, replies: Iterable[Reply]) -> None:
+        """Say what was said in another process."""
+        for reply in replies:
+            add = partial(self._replies.add, reply.room, reply.text, reply.thread, reply.origin)
+            add(op=reply.op, args=reply.args)
+
     @cached_property
     def questions(self) -> Questions:  # type: ignore[override]  # made when it is first needed
         """What is asked about the message; its methods are for handlers that are not async, and raise as `message` does."""
@@ -134,11 +145,7 @@ class Context(Speaking, Scheduling, Asking):
     @cached_property
     def args(self) -> tuple[str, ...]:
         """The words after the first, split as a shell does; quotes that do not close are plain characters."""
-        try:
-            words = shlex.split(self.text)
-        except ValueError:
-            words = self.text.split()
-        return tuple(words[1:])
+        return split_arguments(self.text)
 
     @cached_property
     def log(self) -> structlog.stdlib.BoundLogger:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
 
 import msgspec
@@ -96,6 +97,8 @@ class Handler:
     """
 
     name: ClassVar[str] = ""
+    section: Mapping[str, Any] = MappingProxyType({})
+    """What its settings were decoded from."""
     Settings: ClassVar[type[msgspec.Struct] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -276,16 +279,19 @@ def read_policy(
 ) -> Policy:
     """Return the policy that a decorator's options are; `also` are those that it knows beside."""
     where = f"@{decorator} on {name_method(decorator, function)}"
-    known = ("retry", "timeout", "order", "concurrency")
+    known = ("retry", "timeout", "order", "concurrency", "run")
     for name in fields:
         if name not in known:
             raise HandlerError(
                 f"{where}: unknown option {name!r}; known are {', '.join((*known, *also))}"
             )
     try:
-        return Policy(age=age, **fields).check(where)
+        policy = Policy(age=age, **fields).check(where)
     except TypeError as error:
         raise HandlerError(f"{where}: {error}") from error
+    if policy.run == "process" and inspect.iscoroutinefunction(function):
+        raise HandlerError(f'{where}: run="process" is for methods that are not async')
+    return policy
 
 
 def record(function: F, declaration: Declaration) -> F:

@@ -13,6 +13,7 @@ from hachat.bot.arguments import look_up
 from hachat.bot.context import Context
 from hachat.bot.middleware import Chain, Proceed, Refused
 from hachat.bot.quoting import shorten
+from hachat.bot.remote import run_remotely
 from hachat.bot.router import Match
 from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, Route
 from hachat.bot.services import Services
@@ -146,6 +147,9 @@ class Invoker:
     async def _call(self, route: Route, context: Context, arguments: dict[str, object]) -> None:
         if route.awaited:
             await route.call(context, **arguments)
+            return
+        if route.policy.run == "process":
+            await run_remotely(self._services.compute, route, context, arguments)
             return
         # The thread cannot be stopped: at the deadline it is left behind, and keeps its place until it ends.
         await trio.to_thread.run_sync(

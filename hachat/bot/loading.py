@@ -69,6 +69,9 @@ class Plugins:
                 )
 
 
+_IN_FOLDER = "hachat_handlers_"
+
+
 def find_installed() -> tuple[str, ...]:
     """Return the handlers that installed packages offer as entry points of the group `hachat.handlers`."""
     return tuple(entry.value for entry in entry_points(group="hachat.handlers"))
@@ -90,7 +93,7 @@ def load(
     sources += [partial(_find_in_file, path) for path in _list_files(folder)]
     classes = list(dict.fromkeys(_collect(sources, plugins.faults)))
     for cls in classes:
-        plugins.add(partial(_make, cls, sections or {}))
+        plugins.add(partial(make, cls, sections or {}))
     for builtin in builtins:
         if builtin.name not in plugins.handlers:
             plugins.add(partial(_keep, builtin))
@@ -121,13 +124,17 @@ def _find_named(name: str) -> list[type[Handler]]:
 
 
 def _find_in_file(path: Path) -> list[type[Handler]]:
-    name = f"hachat_handlers_{path.stem}"
+    module = _import_file(f"{_IN_FOLDER}{path.stem}", path)
+    return _find_in_module(module, str(path))
+
+
+def _import_file(name: str, path: Path) -> ModuleType:
     spec = spec_from_file_location(name, path)
     assert spec is not None, path
     assert spec.loader is not None, path
     module = sys.modules[name] = module_from_spec(spec)
     _attempt(str(path), partial(spec.loader.exec_module, module))
-    return _find_in_module(module, str(path))
+    return module
 
 
 def _find_in_module(module: ModuleType, origin: str) -> list[type[Handler]]:
@@ -149,10 +156,33 @@ def _list_files(folder: Path | None) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith(("_", "test_")))
 
 
-def _make(cls: type[Handler], sections: Sections) -> Handler:
-    make: Callable[..., Handler] = cls
+def make(cls: type[Handler], sections: Sections) -> Handler:
+    """Return a handler made with its section of the settings.
+
+    Raises:
+        HandlerError: that is not possible; says why.
+    """
+    construct: Callable[..., Handler] = cls
     section = sections.get(cls.name, {})
-    return _attempt(_describe(cls), lambda: make(*_read_settings(cls, section)))
+    handler = _attempt(_describe(cls), lambda: construct(*_read_settings(cls, section)))
+    handler.section = section
+    return handler
+
+
+def find_class(module: str, name: str, file: str = "") -> type[Handler]:
+    """Return a handler class by its names, in whatever process; a module in a folder is found by its `file`.
+
+    Raises:
+        HandlerError: there is none; says so.
+    """
+    if module not in sys.modules and module.startswith(_IN_FOLDER):
+        _import_file(module, Path(file))
+    found: Any = _attempt(module, partial(import_module, module))
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if isinstance(found, type) and issubclass(found, Handler):
+        return found
+    raise HandlerError(f"{module}:{name} cannot be found by its name; define it in a module")
 
 
 def _keep(handler: Handler) -> Handler:

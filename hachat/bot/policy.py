@@ -31,7 +31,7 @@ class Policy:
     `retry="never"` makes it at most once: that it begins is stored before it begins, and it is not begun again.
     `timeout` are seconds it may take, None for what the node allows; `age` are seconds after which a message is too old
     to be answered, None for never; `order` is what it waits for, empty for what the settings say; at most `concurrency`
-    run at once on a node, 0 for any number.
+    run at once on a node, 0 for any number.  With `run="process"` a method that is not async is run in another process.
     """
 
     retry: Literal["backoff", "never"] = "backoff"
@@ -39,6 +39,7 @@ class Policy:
     age: float | None = None
     order: Order | Literal[""] = ""
     concurrency: int = 0
+    run: Literal["", "process"] = ""
 
     def check(self, where: str) -> Policy:
         """Return this policy.
@@ -52,6 +53,8 @@ class Policy:
             raise HandlerError(
                 f'{where}: order={self.order!r}; write "room", "thread", "user" or "none"'
             )
+        if self.run not in ("", "process"):
+            raise HandlerError(f'{where}: run={self.run!r}; write "process", or leave it out')
         for name, value in (("timeout", self.timeout), ("age", self.age)):
             if value is not None and not value > 0:
                 raise HandlerError(f"{where}: {name}={value!r}; write seconds above 0, or None")

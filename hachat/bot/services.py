@@ -14,6 +14,7 @@ from hachat.bot.throttle import LocalThrottle, Throttle
 from hachat.bot.transient import TransientMemory
 from hachat.core.errors import NotFound, Unsupported
 from hachat.core.messages import Operation, Room, User
+from hachat.tasks.processes import call_here
 
 
 class Ask(Protocol):
@@ -69,13 +70,18 @@ async def find_no_room(adapter: str, text: str) -> Room:  # noqa: ARG001 - a Fin
     raise NotFound(f"I know no room called {text}.")
 
 
+Compute = Callable[[str, bytes], Awaitable[bytes]]
+"""Calls `module:function` with the items of a JSON list, and returns its result as JSON; see `tasks.processes`."""
+
+
 @dataclass
 class Services:
     """Whoever puts a robot into a cluster fills these in, before the first message.
 
     `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
     which `people` knows, `access` tells who may do what, `memory` is what all handlers remember, `http` has the clients for other
-    services, `throttle` counts how often routes are run.
+    services, `throttle` counts how often routes are run, `compute` calls functions that keep a processor busy, elsewhere if there
+    are processes for that.
     """
 
     ask: Ask = ask_nobody
@@ -86,6 +92,7 @@ class Services:
     memory: Storage = field(default_factory=TransientMemory)
     http: Http = field(default_factory=Http)
     throttle: Throttle = field(default_factory=LocalThrottle)
+    compute: Compute = call_here
 
     def know(self, people: People) -> None:
         """Let whoever is met be noted in `people`, and found there."""

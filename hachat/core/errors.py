@@ -28,6 +28,8 @@ An error is named for whose act it is, because that decides what to do about it:
     │   ├── NotFound         none that was ever met is called that
     │   └── Ambiguous        several are; they are its `candidates`
     ├── TooOld               it has waited longer than its route allows; it is not run
+    ├── ProcessFailed        what another process was asked to do raised an error
+    │   └── ProcessDied      the process ended before it was done; the next call has another one
     └── HandlerError         a plugin could not be loaded or is declared wrongly
 """
 
@@ -192,6 +194,14 @@ class Ambiguous(FindError):
 
 class TooOld(HachatError):
     """What came in has waited longer than the route it is for allows."""
+
+
+class ProcessFailed(HachatError):
+    """What another process was asked to do raised an error; a note tells its trace there."""
+
+
+class ProcessDied(ProcessFailed):
+    """The process ended before it was done."""
 
 
 class HandlerError(HachatError):

@@ -135,6 +135,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         chat_slots: Messages of people handled at once; 0 to leave them to other workers.
         work_slots: Webhooks and jobs handled at once; 0 to leave them to other workers.
         threads: Threads for handlers that are plain functions.
+        processes: Processes for handlers with `run="process"`; 0 for as many as there are processors.
         timeout: Longest run of a handler.
         patience: How long a conversation waits for a message that is being handled before it goes on without it.
         grace: How long running handlers may take to finish when the node stops.
@@ -145,6 +146,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     chat_slots: CountOrZero = 64
     work_slots: CountOrZero = 32
     threads: Count = 16
+    processes: CountOrZero = 0
     timeout: Seconds = 300.0
     patience: Seconds = 0.5
     grace: SecondsOrZero = 25.0

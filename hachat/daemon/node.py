@@ -36,6 +36,7 @@ from hachat.cluster.elector import Elector
 from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.cluster.roster import Roster
+from hachat.cluster.stall import Stall
 from hachat.cluster.term import Duty
 from hachat.core import wire
 from hachat.core.errors import UsageError
@@ -66,6 +67,7 @@ from hachat.store.people import KINDS, Directory
 from hachat.store.rates import Rates
 from hachat.store.retry import retry
 from hachat.store.status import Status
+from hachat.tasks.processes import Processes
 from hachat.tasks.services import finish_unless, running
 from hachat.web.server import make_app, serve
 
@@ -196,10 +198,13 @@ class Node:
         app = make_app(self._facade, body_limit=web.body_limit, token=web.token)
         async with (
             running(self._pulse.run),
+            running(Stall(lambda: self._pulse.ticked_at).run),
             running(self._link.run),
             running(partial(serve, app, web.host, web.port)) as url,
             aclosing(self._robot.services.http),
+            Processes(self._settings.worker.processes) as processes,
         ):
+            self._robot.services.compute = processes.call
             log.info("serving", http=url, cluster=self._keys.cluster, version=__version__)
             self._notifier.ready()
             self._notifier.status("joining the cluster")

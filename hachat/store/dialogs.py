@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from hachat.core import wire
-from hachat.core.errors import NewerSchema, WireError
+from hachat.core.errors import NewerSchema, StoreRefused, WireError
 from hachat.core.messages import Inbound, Job, Message, Response, Room
 from hachat.store.keys import Keys
 from hachat.store.link import Link
@@ -122,12 +122,16 @@ class Dialogs:
         """Return the questions to which `inbound` may be the answer, or of which it is the end.
 
         Raises:
-            StoreError: Redis cannot be asked.
+            StoreUnavailable: Redis did not answer.
             NewerSchema: a newer release has asked.
         """
         if not (places := list_places(inbound)):
             return []
-        items = await self._link.command("HMGET", self._keys.of("dialogs"), *places)
+        try:
+            items = await self._link.command("HMGET", self._keys.of("dialogs"), *places)
+        except StoreRefused as error:
+            log.warning("open questions cannot be read", error=str(error))
+            return []
         return [question for item in items if item and (question := _read(item))]
 
 
@@ -139,7 +143,10 @@ def is_expiry(inbound: Inbound) -> TypeGuard[Job]:
 def list_places(inbound: Inbound) -> Sequence[str]:
     """Return where a question may be open to which `inbound` is the answer, or of which it is the end."""
     if is_expiry(inbound):
-        return (msgspec.json.decode(inbound.data, type=Expiry).place,)
+        try:
+            return (msgspec.json.decode(inbound.data, type=Expiry).place,)
+        except msgspec.DecodeError:  # somebody else has made it
+            return ()
     # What is handled again has been found out to be something else.
     if isinstance(inbound, Message) and not (inbound.attempt or inbound.only or inbound.retried):
         return (_name_place(inbound.room, inbound.user.id), _name_place(inbound.room, ""))

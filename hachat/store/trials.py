@@ -70,13 +70,18 @@ TRIALS: Mapping[str, Trial] = {
     "hand_back": Trial("ready detached", [("workers", "n")], _IN_HAND),
     "inbound_turn": Trial(
         "ready counters outready bell deaths dead said detached jobs jobdata",
-        # One message, whose second reply finds the outbox full, with one job and one that is cancelled.
+        # One message that answers a question, and becomes another, about which one is asked; then that one, whose second
+        # reply finds the outbox full, with one job and one that is cancelled.
         [
+            (
+                *("workers", "n", "chat", "1", *_BOXES, "", "9", "1"),
+                *("1-1", "c", "m", "0 0 c 1", "p", "q", "m|{}", "p", "r|{}"),
+            ),
             (
                 *("workers", "n", "chat", "1", *_BOXES, "1", "9", "1"),
                 *("1-1", "c", "m", "2 2 a", *_REPLIES),
                 *("x", "1000", "chat|1|cx|{}", "y", "", ""),
-            )
+            ),
         ],
         [
             *_IN_HAND,
@@ -84,8 +89,9 @@ TRIALS: Mapping[str, Trial] = {
             "RPUSH ~mailbox:c m|{}",
             "RPUSH ~mailbox:d k|{}",
             "HSET ~said m /",
+            "HSET ~dialogs p q|{}",
         ],
-        "mailbox:c mailbox:d outbox:r trail",
+        "mailbox:c mailbox:d outbox:r trail dialogs",
     ),
     "inherit": Trial("lease outready intent", [("t",)], [_LEASE, "HSET ~intent r t"]),
     "jobs_promote": Trial(

@@ -10,14 +10,15 @@ import pytest
 import structlog
 
 from hachat.core.errors import NewerSchema, StoreError, WireError
-from hachat.core.messages import Dialog, Message, Reply, Room, User
+from hachat.core.messages import Dialog, Job, Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import MAX_ENVELOPE, VERSION, decode_inbound
 from hachat.store.commits import Commit, Committed, Head, Later, Token, Verdict
-from hachat.store.dialogs import Closing, Dialogs, Question, make_expiry, write_question
+from hachat.store.dialogs import EXPIRY, Closing, Dialogs, Question, make_expiry, write_question
 from hachat.store.inbound import Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Link
+from hachat.store.trail import trace
 
 ROOM = Room("test", "ops")
 REPLY = Reply("m1/h.ask/1", "test/ops", "Which?")
@@ -241,6 +242,11 @@ async def test_what_stands_there_otherwise_is_passed_over(
         await stage.dialogs.find(message(2))
 
 
+async def test_an_expiry_that_is_none_ends_nothing(stage: Stage) -> None:
+    """Whoever has written it."""
+    assert await stage.dialogs.find(Job("j1", EXPIRY, 1.0, '{"place":1}')) == []
+
+
 def test_a_question_that_is_too_large_is_refused() -> None:
     """Before it is queued, where its author can see why."""
     with pytest.raises(WireError, match="of a dialog are kept"):
@@ -248,9 +254,10 @@ def test_a_question_that_is_too_large_is_refused() -> None:
 
 
 async def test_a_key_of_another_type_harms_nothing(stage: Stage, link: Link, keys: Keys) -> None:
-    """The message stays where it is, with none of its replies queued."""
+    """No question is found there, and one that asks stays where it is, with none of its replies queued."""
     await link.command("SET", keys.of("dialogs"), "x")
     await stage.hear(message(1))
+    assert await stage.dialogs.find(message(1)) == []
     assert stage.token is not None
     commit = Commit(stage.token, stage.head, [REPLY], opens=[question()])
 
@@ -260,3 +267,22 @@ async def test_a_key_of_another_type_harms_nothing(stage: Stage, link: Link, key
     assert isinstance(answers[0], StoreError)
     assert await stage.waiting() == 1
     assert await link.command("EXISTS", keys.outbox("test/ops")) == 0
+
+
+async def test_the_way_of_a_dialog_is_told_with_its_first_message(
+    stage: Stage, link: Link, keys: Keys
+) -> None:
+    """Its id begins that of what is run with the answer; and the answer names what it has become."""
+    asked = question()
+    await ask(stage, asked)
+    await stage.commit(**close(asked))
+    await stage.commit()
+
+    first, second = await trace(link, keys, "m1"), await trace(link, keys, "m2")
+
+    steps = [(step.what, step.id) for step in first.steps]
+    assert ("reply", REPLY.id) in steps
+    assert steps[-2:] == [("taken", asked.id), ("finished", asked.id)]
+    assert ("finished", f"it answers {asked.id}") in [
+        (step.what, step.note) for step in second.steps
+    ]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from hachat import Anybody, Confirm, Context, Handler, command, hear
+from hachat.core.messages import Inbound
+from hachat.store.dialogs import Question
 from hachat.testing import Driver, handlers
 
 
@@ -248,3 +252,19 @@ async def test_a_node_that_dies_loses_neither_question_nor_answer(bot: Driver) -
     assert await bot.crash_during("production") == ["Which version?"]
     assert await bot.crash_during("7") == ["7 goes to production.", NOW]
     assert await bot.deliver_twice("yes") == ["Deployed web."]
+
+
+@handlers(Deploys)
+async def test_an_answer_that_comes_too_late_is_what_it_would_have_been(bot: Driver) -> None:
+    """The question was closed when it had been found, and before the answer was committed."""
+    await bot.say("hachat plain")
+    (worker, _) = bot._node._workers
+    find = worker._find
+
+    async def find_too_late(inbound: Inbound) -> Sequence[Question]:
+        found = await find(inbound)
+        await bot._link.command("DEL", bot._keys.of("dialogs"))
+        return found
+
+    worker._find = find_too_late
+    assert await bot.say("lunch") == ["Lunch!"]

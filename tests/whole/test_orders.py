@@ -156,7 +156,7 @@ async def test_a_better_node_is_the_heir(tmp_path: Path) -> None:
 
 
 async def test_a_blocked_loop_loses_the_lease(tmp_path: Path) -> None:
-    """Another is master within ttl + 0.5 s, the heartbeat stops meanwhile, and the node comes back as a standby."""
+    """Another is master within ttl + 0.5 s, the heartbeat stops meanwhile, and the node comes back as a standby, with the place in its log."""
     async with run_cluster(
         tmp_path, nodes=TWO, settings=SETTINGS, handlers="tests.whole.blocking"
     ) as cluster:
@@ -182,6 +182,8 @@ async def test_a_blocked_loop_loses_the_lease(tmp_path: Path) -> None:
         assert trio.current_time() - began < TTL + 0.5
         await until(is_dead, 2 * TTL)
         await until(is_back, 8 * TTL)
+        (stall,) = find(daemon, "the loop is blocked")
+        assert "Blocking.block" in stall["stack"][0]
 
 
 async def test_a_thread_that_spins_costs_no_term(tmp_path: Path) -> None:

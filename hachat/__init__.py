@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hachat.bot.middleware import Refused, middleware
     from hachat.bot.policy import Retry
     from hachat.core.durations import Duration
+    from hachat.core.markdown import Markdown
     from hachat.core.messages import Message, Reply, Room, User
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __all__ = [
     "Duration",
     "Handle",
     "Handler",
+    "Markdown",
     "Message",
     "Refused",
     "Reply",
@@ -53,6 +55,7 @@ _HOMES = {
     "Handle": "hachat.bot.handle",
     "Duration": "hachat.core.durations",
     "Handler": "hachat.bot.handler",
+    "Markdown": "hachat.core.markdown",
     "Message": "hachat.core.messages",
     "Refused": "hachat.bot.middleware",
     "Reply": "hachat.core.messages",

@@ -22,8 +22,9 @@ from hachat.bot.scheduling import Scheduling
 from hachat.bot.services import Services
 from hachat.bot.speaking import Speaking, check_address
 from hachat.bot.timers import Timers
+from hachat.bot.wording import Wording
 from hachat.core.errors import Unanswered
-from hachat.core.messages import Event, Inbound, Job, Operation, Reply, Room, User, Webhook
+from hachat.core.messages import Event, Inbound, Job, Message, Operation, Reply, Room, User, Webhook
 from hachat.store.dialogs import Question
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ PATIENCE = 10.0
 """Seconds a handler waits for what it asks of a chat service, unless it says otherwise."""
 
 
-class Context(Speaking, Scheduling, Asking):
+class Context(Speaking, Scheduling, Asking, Wording):
     """One message, webhook or job, as one handler's method meets it.
 
     `text` is what was said without the bot's name, `match` what the pattern found in it, `prefix` what people write
@@ -53,9 +54,11 @@ class Context(Speaking, Scheduling, Asking):
         match: Found | None = None,
         event: Event | None = None,
         open_: Sequence[Question] = (),
+        owner: type = object,
     ) -> None:
         Speaking.__init__(self, inbound, replies)
         Scheduling.__init__(self, timers)
+        Wording.__init__(self, owner, services.language)
         self.bot = bot
         self.text = text
         self.prefix = prefix
@@ -183,13 +186,19 @@ class Context(Speaking, Scheduling, Asking):
         """Return the room meant by `text`: an id, an address, a name, or a beginning; raises as `find_user` does."""
         return await self._services.find_room(adapter or self.room.adapter, text)
 
-    def lend(self, route: str, handler: str, event: Event) -> Context:
-        """Return the context of a route that is run as a part of this one, because `event` was emitted."""
+    @property
+    def _service(self) -> str:
+        place = self.inbound
+        return place.room.adapter if isinstance(place, Message | Event) and place.room else ""
+
+    def lend(self, route: str, handler: str, owner: type, event: Event) -> Context:
+        """Return the context of a route of `owner` that is run as a part of this one, because `event` was emitted."""
         timers = self._timers.lend(route, handler)
         return Context(
             *(self.inbound, self._replies, self.bot, timers, self._services),
             prefix=self.prefix,
             event=event,
+            owner=owner,
         )
 
     async def roster(self, address: str = "", *, within: float = PATIENCE) -> list[User]:

@@ -99,7 +99,7 @@ class Invoker:
         for name, body in context.emitted:
             for route in find_listeners(self._listeners, name):
                 event = Event(context.id, name, time.time(), body=body)
-                lent = context.lend(route.name, route.handler, event)
+                lent = context.lend(route.name, route.handler, route.owner, event)
                 try:
                     await self._listen(route, lent, depth + 1)
                     context.adopt(lent)

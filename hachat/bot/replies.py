@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from hachat.core.markdown import Markdown
 from hachat.core.messages import Inbound, Message, Operation, Reply, find_cause, name_replies
 from hachat.core.wire import clean_text, encode
 
@@ -71,16 +72,17 @@ class Replies:
                 raise RuntimeError(
                     f"{self.route} has replied {MAX_REPLIES} times; put more lines into one reply"
                 )
-            plain = op == "say" and not args and "/@" not in room
+            known = _note_markup(text, args)
+            plain = op == "say" and not known and "/@" not in room
             reply = Reply(
                 f"{self.stem}/{self.route}/{self.count + 1}",
                 room,
-                clean_text(text),
+                clean_text(str(text)),  # nothing else can be written as JSON
                 op,
                 thread=thread,
                 about=self.about,
                 origin=origin,
-                args=dict(args or {}),
+                args=known,
                 v=1 if plain else 3,
             )
             if self.change is not None and (changed := self.change(reply)) is not reply:
@@ -106,3 +108,9 @@ def make_replies(inbound: Inbound, route: str) -> Replies:
     dialog = inbound.dialog if isinstance(inbound, Message) else None
     stem, said = (dialog.stem, dialog.said) if dialog else ("", 0)
     return Replies(find_cause(inbound), route, name_replies(inbound, stem), said)
+
+
+def _note_markup(text: str, args: Mapping[str, str] | None) -> dict[str, str]:
+    """Return what else is to be known of a reply, its kind of text among it."""
+    markup = {"markup": "markdown"} if isinstance(text, Markdown) else {}
+    return {**(args or {}), **markup}

@@ -214,7 +214,15 @@ class Robot:
         if longest is not None and age > longest:
             raise TooOld(f"it is {age:.0f} s old; {route.name} takes none older than {longest:g} s")
         replies, timers = self._record(webhook, route)
-        context = Context(webhook, replies, self.bot, timers, self.services, text=webhook.body)
+        context = Context(
+            webhook,
+            replies,
+            self.bot,
+            timers,
+            self.services,
+            text=webhook.body,
+            owner=route.owner,
+        )
         return [
             self._make_call(route, partial(self._invoker.hook, route, context), replies, timers)
         ]
@@ -226,7 +234,7 @@ class Robot:
         if route is None:
             raise self._miss(job.route)
         replies, timers = self._record(job, route)
-        context = Context(job, replies, self.bot, timers, self.services)
+        context = Context(job, replies, self.bot, timers, self.services, owner=route.owner)
         return [self._make_call(route, partial(self._invoker.job, route, context), replies, timers)]
 
     def _find_happened(self, event: Event) -> list[Call]:
@@ -234,7 +242,9 @@ class Robot:
         for route in find_listeners(self._happenings, event.name):
             if not event.only or route.name in event.only:
                 replies, timers = self._record(event, route)
-                context = Context(event, replies, self.bot, timers, self.services)
+                context = Context(
+                    event, replies, self.bot, timers, self.services, owner=route.owner
+                )
                 run = partial(self._invoker.event, route, context)
                 calls.append(self._make_call(route, run, replies, timers))
         return calls
@@ -268,6 +278,7 @@ class Robot:
             prefix=prefix,
             match=match.found,
             open_=questions,
+            owner=match.route.owner,
         )
         return self._make_call(
             match.route, partial(self._invoker.chat, match, context), replies, timers

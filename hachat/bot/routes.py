@@ -48,6 +48,11 @@ class Route:
     call: Callable[..., Any]
     policy: Policy = field(default=PLAIN, kw_only=True)
 
+    @property
+    def owner(self) -> type:
+        """The class of the handler."""
+        return type(getattr(self.call, "__self__", None))
+
     @cached_property
     def awaited(self) -> bool:
         """Whether the method is async; one that is not is run in a thread."""

@@ -81,7 +81,7 @@ class Services:
     `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
     which `people` knows, `access` tells who may do what, `memory` is what all handlers remember, `http` has the clients for other
     services, `throttle` counts how often routes are run, `compute` calls functions that keep a processor busy, elsewhere if there
-    are processes for that.
+    are processes for that; `language` is the bot's.
     """
 
     ask: Ask = ask_nobody
@@ -91,6 +91,7 @@ class Services:
     access: Access = field(default_factory=Access)
     memory: Storage = field(default_factory=TransientMemory)
     http: Http = field(default_factory=Http)
+    language: str = "en"
     throttle: Throttle = field(default_factory=LocalThrottle)
     compute: Compute = call_here
 

@@ -1,6 +1,6 @@
 """Templates of handlers: Jinja, from a folder beside the module that defines the handler.
 
-`render("deploy", adapter="irc")` takes `deploy.irc.j2` if there is one, else `deploy.j2`.  What is put into a template is text and
+`render("deploy", adapter="irc")` takes `deploy.irc.j2` if there is one, else `deploy.md.j2`, whose text is markdown, or `deploy.j2`.  What is put into a template is text and
 is not run: it cannot reach into Python (Jinja's sandbox), and a name that is missing is an error.
 """
 
@@ -16,6 +16,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from hachat.core.errors import HandlerError
+from hachat.core.markdown import Markdown
 
 FOLDER = "templates"
 """The folder beside a handler's module."""
@@ -51,7 +52,8 @@ class Templates:
         """
         names = [f"{name}.{adapter}.j2"] if adapter else []
         try:
-            return self._environment.select_template([*names, f"{name}.j2"]).render(values).rstrip()
+            found = self._environment.select_template([*names, f"{name}.md.j2", f"{name}.j2"])
+            text = found.render(values).rstrip()
         except jinja2.TemplatesNotFound as error:
             raise HandlerError(
                 f"there is no template {name}.j2 in {self._folder}; make one"
@@ -60,6 +62,7 @@ class Templates:
             where = f"{name}.j2 in {self._folder}"
             line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
             raise HandlerError(f"the template {where}{line}: {error.message}") from error
+        return Markdown(text) if (found.name or "").endswith(".md.j2") else text
 
 
 @cache

@@ -13,8 +13,6 @@ from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
 
-from babel import UnknownLocaleError, localedata
-from babel.core import parse_locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 
@@ -22,8 +20,6 @@ from hachat.core.errors import HandlerError
 
 FOLDER = "locales"
 """The folder beside a module."""
-
-ENGLISH = "en"
 
 
 class Texts:
@@ -41,16 +37,6 @@ class Texts:
     def count(self, one: str, other: str, number: float, /, **values: object) -> str:
         """Return the form for `number` that the language has, with `{number}` and `values` in their places."""
         return self._found.ngettext(one, other, number).format(number=number, **values)  # type: ignore[arg-type]  # typeshed asks for int
-
-
-def check_language(language: str) -> str:
-    """Return what is wrong with the name of a language, or nothing."""
-    try:
-        if localedata.exists("_".join(filter(None, parse_locale(language)))):
-            return ""
-    except (ValueError, UnknownLocaleError):
-        pass
-    return "expected a language such as 'en', 'de' or 'de_AT'"
 
 
 @lru_cache(maxsize=1024)

@@ -61,6 +61,16 @@ class Lookups(Protocol):
 
 
 @runtime_checkable
+class Styles(Protocol):
+    """Shows emphasis, code and links; other services are sent the plain words."""
+
+    @property
+    def style(self) -> Mapping[str, tuple[str, str]]:
+        """What to write around spans of markdown; see `hachat.chat.markup`."""
+        ...
+
+
+@runtime_checkable
 class Mentions(Protocol):
     """Has a form of its own in which somebody is called."""
 

@@ -17,10 +17,12 @@ from hachat.chat.abilities import (
     Joins,
     Mentions,
     Reacts,
+    Styles,
     Topics,
     Uploads,
 )
 from hachat.chat.adapter import Adapter
+from hachat.chat.markup import PLAIN, render
 from hachat.core.errors import NotSent, StoreError, Undeliverable
 from hachat.core.messages import Operation, Reply, User
 
@@ -144,6 +146,9 @@ def adapt(adapter: Adapter, reply: Reply) -> Reply | None:
     Raises:
         Undeliverable: the service cannot do it, and nothing can stand for it.
     """
+    if reply.args.get("markup") == "markdown":
+        style = adapter.style if isinstance(adapter, Styles) else PLAIN
+        reply = replace(reply, text=render(reply.text, style))
     ability = _ABILITIES.get(reply.op)
     if ability is None or isinstance(adapter, ability):
         return _call_user(adapter, reply) if "mention" in reply.args else _choose_target(reply)

@@ -6,6 +6,7 @@ An error is named for whose act it is, because that decides what to do about it:
     ├── SettingsError        the operator's settings cannot work; lists every fault
     ├── UsageError           a command was asked for something it cannot do
     │   └── StepDownRefused  the lease does not move as asked; its `code` is why, for programs
+    ├── Unsigned             a webhook is not signed by whoever should have sent it
     ├── WireError            bytes that are not one of our envelopes, or one that cannot be queued
     │   └── NewerSchema      an envelope of a newer release, for nodes of that release
     ├── NewerLayout          Redis holds the queues of a newer release; this one must not touch them

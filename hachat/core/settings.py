@@ -58,10 +58,12 @@ class BotSettings(Struct, frozen=True, kw_only=True):
     Attributes:
         name: The name that begins a command: `hachat: ping`.
         aliases: Other beginnings that mean the same, such as `!`.
+        language: In which the texts of handlers are said, where they are translated: `en`, `de`, `de_AT`.
     """
 
     name: Annotated[str, Meta(min_length=1)] = "hachat"
     aliases: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(_[A-Z]{2})?$")] = "en"
 
 
 class LeaseSettings(Struct, frozen=True, kw_only=True):

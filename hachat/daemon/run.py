@@ -100,6 +100,7 @@ class Daemon:
             threads=settings.worker.threads,
             timeout=settings.worker.timeout,
         )
+        self._robot.services.language = settings.bot.language
         adapters = make_adapters(settings, link, keys)
         self._node = Node(
             settings,

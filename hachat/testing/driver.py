@@ -267,6 +267,7 @@ async def drive(
     name: str = "hachat",
     aliases: Sequence[str] = (),
     groups: Mapping[str, Sequence[str]] | None = None,
+    language: str = "en",
 ) -> AsyncIterator[Driver]:
     """Run a bot with these handlers for the length of the block, in a cluster of its own; `groups` is who is in which.
 
@@ -276,6 +277,7 @@ async def drive(
     routes = [route for handler in handlers for route in bind(handler)]
     clock = Clock(link, keys, [route for route in routes if isinstance(route, JobRoute)])
     robot = Robot(routes, name, aliases, node="test", now=clock.time)
+    robot.services.language = language
     driver = Driver(link, keys, robot, clock, _set_up(groups or {}))
     async with running(driver.run):
         yield driver

@@ -14,13 +14,14 @@ def handlers(
     name: str = "hachat",
     aliases: Sequence[str] = (),
     groups: Mapping[str, Sequence[str]] | None = None,
+    language: str = "en",
 ) -> pytest.MarkDecorator:
     """Give the fixture `bot` these handlers; a class is made with the defaults of its settings.
 
     A decorator of tests, or the `pytestmark` of a module; `name` and `aliases` are what the bot answers to, `groups` who is in
-    which group: `{"ops": ["alice"], "admins": ["ada"]}`.
+    which group: `{"ops": ["alice"], "admins": ["ada"]}`, `language` what its texts are said in.
     """
     # Given one class and nothing else, the mark itself would decorate that.
     return pytest.mark.handlers.with_args(
-        *handlers, name=name, aliases=aliases, groups=groups or {}
+        *handlers, name=name, aliases=aliases, groups=groups or {}, language=language
     )

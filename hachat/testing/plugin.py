@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -42,7 +43,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def hachat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Valkey server that lives as long as the session."""
-    _log_plainly()
     with run_server(tmp_path_factory.mktemp("hachat")) as server:
         yield server
 
@@ -53,8 +53,9 @@ async def bot(request: pytest.FixtureRequest, hachat_server: Server) -> AsyncIte
     mark = request.node.get_closest_marker("handlers") or handlers().mark
     made = [_make(handler) for handler in mark.args]
     link, keys = Link(Direct(hachat_server.url)), Keys(f"test-bot-{next(_numbers)}")
-    async with running(link.run), drive(link, keys, made, **mark.kwargs) as driver:
-        yield driver
+    with _logging_plainly():
+        async with running(link.run), drive(link, keys, made, **mark.kwargs) as driver:
+            yield driver
 
 
 def _make(handler: Any) -> Handler:
@@ -65,13 +66,20 @@ def _make(handler: Any) -> Handler:
     return made
 
 
-def _log_plainly() -> None:
+@contextmanager
+def _logging_plainly() -> Iterator[None]:
     """Let pytest show, with a test that failed, what the bot warned of, and the traces of handlers."""
-    if not structlog.is_configured():
-        structlog.configure(
-            processors=[
-                structlog.processors.add_log_level,
-                structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain_traceback),
-            ],
-            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        )
+    if structlog.is_configured():
+        yield
+        return
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain_traceback),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()

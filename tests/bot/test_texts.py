@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hachat.bot.texts import check_language, own_texts, texts_of
+from hachat.bot.texts import own_texts, texts_of
 from hachat.core.errors import HandlerError
 
 _GERMAN = """
@@ -91,15 +91,6 @@ def test_a_broken_catalogue_is_named(content: bytes, owner: type, tmp_path: Path
     (tmp_path / "locales" / "it.po").write_bytes(content)
     with pytest.raises(HandlerError, match=r"it\.po cannot be read"):
         texts_of(owner, "it")
-
-
-@pytest.mark.parametrize(
-    ("language", "fine"),
-    [("en", True), ("de_AT", True), ("xx", False), ("", False), ("../x", False)],
-)
-def test_languages(language: str, *, fine: bool) -> None:
-    """A setting that names none is a mistake."""
-    assert (check_language(language) == "") is fine
 
 
 def test_our_own_texts_are_there() -> None:

@@ -9,6 +9,7 @@ import structlog
 import trio
 import trio.testing
 
+from hachat.chat.markup import IRC
 from hachat.chat.operations import NOTING, Forgetful, Operations, adapt, explain, read_file
 from hachat.core.errors import InDoubt, StoreUnavailable, Undeliverable
 from hachat.core.messages import Operation, Reply, User
@@ -234,3 +235,20 @@ def test_a_file_that_is_none() -> None:
     assert read_file(ask("upload", data="aGVsbG8=")) == b"hello"
     with pytest.raises(Undeliverable, match="the file cannot be read"):
         read_file(ask("upload", data="@"))
+
+
+class Styled(Able):
+    """A service that shows emphasis."""
+
+    style = IRC
+
+
+def test_markdown_is_what_the_service_shows() -> None:
+    """Plain words where it shows nothing else; what is no markdown is left alone."""
+    marked = Reply("r/1", "t/r", "**web** is up", args={"markup": "markdown"})
+    plain = Reply("r/2", "t/r", "**web** is up")
+    for service, text in ((Able(), "web is up"), (Styled(), "\x02web\x02 is up")):
+        shown, left = adapt(service, marked), adapt(service, plain)
+        assert shown is not None
+        assert left is not None
+        assert (shown.text, left.text) == (text, "**web** is up")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from hachat import Context, Handler, command, every, hear, hook, job
+from hachat import Context, Handler, Markdown, command, every, hear, hook, job
 from hachat.testing import Driver, handlers
 
 
@@ -219,3 +219,18 @@ async def test_settings_have_their_defaults(bot: Driver) -> None:
 async def test_a_handler_may_be_made_by_the_test(bot: Driver) -> None:
     """With other settings."""
     assert await bot.say("hachat word") == ["now"]
+
+
+class Marked(Handler):
+    """Speaks in markdown."""
+
+    @command("status")
+    async def status(self, ctx: Context) -> None:
+        """status -- tell it"""
+        await ctx.reply(Markdown("**web** is [live](https://web.example)"))
+
+
+@handlers(Marked)
+async def test_markdown_is_shown_as_words(bot: Driver) -> None:
+    """Where a service shows nothing else, as that of a test."""
+    assert await bot.say("hachat status") == ["web is live (https://web.example)"]

@@ -23,6 +23,7 @@ from hachat.chat.irc.stream import open_stream
 from hachat.chat.irc.wire import (
     is_target,
 )
+from hachat.chat.markup import IRC
 from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
 from hachat.core.messages import Reply, User
 
@@ -58,6 +59,7 @@ class IrcAdapter:
     """
 
     facts = Facts(overlap=True)
+    style = IRC
 
     def __init__(
         self, settings: IrcSettings, *, bot_name: str = "hachat", name: str = "irc"

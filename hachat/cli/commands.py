@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from hachat import __version__
+from hachat.cli.audit import audit
 from hachat.cli.check import check
 from hachat.cli.console import console
 from hachat.cli.dead import dead
@@ -16,6 +17,7 @@ from hachat.cli.demo import demo
 from hachat.cli.doctor import doctor
 from hachat.cli.history import history
 from hachat.cli.jobs import jobs
+from hachat.cli.memory import memory
 from hachat.cli.new import new
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
 from hachat.cli.orders import drain, pause, resume, undrain
@@ -54,7 +56,7 @@ def main() -> None:
 
 
 for command in (
-    *(run, status, history, queue, trace, dead, jobs),
+    *(run, status, history, audit, queue, trace, dead, jobs, memory),
     *(pause, resume, drain, undrain),
     *(step_down, release, console, say, check, doctor, new, demo),
 ):

@@ -54,10 +54,11 @@ def pause(
 
 @click.command()
 @config_option
+@_by
 @_json
-def resume(config: Path | None, *, as_json: bool) -> None:
+def resume(config: Path | None, *, by: str, as_json: bool) -> None:
     """End a pause; if nobody is master, somebody will be at once."""
-    done = _act(config, lambda orders: orders.resume())
+    done = _act(config, lambda orders: orders.resume(by=by))
     words = "elections go on" if done else "elections were not paused"
     _tell({"resumed": done}, words, as_json=as_json)
 
@@ -87,10 +88,11 @@ def drain(
 @click.command()
 @config_option
 @click.argument("node")
+@_by
 @_json
-def undrain(config: Path | None, node: str, *, as_json: bool) -> None:
+def undrain(config: Path | None, node: str, *, by: str, as_json: bool) -> None:
     """Have NODE take work again, and be master if it comes to that; a hold of a step-down ends too."""
-    done = _act(config, lambda orders: orders.undrain(node))
+    done = _act(config, lambda orders: orders.undrain(node, by=by))
     words = f"{node} takes work again" if done else f"{node} was not drained"
     _tell({"node": node, "undrained": done}, words, as_json=as_json)
 

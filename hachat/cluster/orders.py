@@ -43,9 +43,9 @@ class Orders:
         """
         return await control.pause(self._link, self._keys, by=by, reason=reason, seconds=seconds)
 
-    async def resume(self) -> bool:
+    async def resume(self, *, by: str = "") -> bool:
         """End the pause; False if there was none.  Raises as `pause` does."""
-        return await control.resume(self._link, self._keys)
+        return await control.resume(self._link, self._keys, by=by)
 
     async def drain(
         self,
@@ -75,15 +75,15 @@ class Orders:
         after = await self._wait(master, vacant=not heirs, patience=patience)
         return Drained(node, was_master=True, master=after)
 
-    async def undrain(self, node: str) -> bool:
+    async def undrain(self, node: str, *, by: str = "") -> bool:
         """Take back what keeps a node from working or being master, a drain or a hold; False if there was neither.
 
         Raises:
             UsageError: it is not known.
             StoreError: Redis did not answer, or said no.
         """
-        drained = await control.undrain(self._link, self._keys, node)
-        if await control.unhold(self._link, self._keys, node) or drained:
+        drained = await control.undrain(self._link, self._keys, node, by=by)
+        if await control.unhold(self._link, self._keys, node, by=by) or drained:
             return True
         await control.check_known(self._link, self._keys, node)
         return False

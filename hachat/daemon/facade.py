@@ -17,6 +17,7 @@ from hachat.core.messages import Webhook
 from hachat.core.stepdown import Order
 from hachat.daemon.examiner import Examiner
 from hachat.daemon.stepdown import Moved, move, move_later
+from hachat.store.audit import Audit, Deed
 from hachat.store.dead import DeadLetters
 from hachat.store.history import History, read_history
 from hachat.store.inbound import Inbound
@@ -96,6 +97,10 @@ class Facade:
     async def history(self) -> History:
         """Return the terms of the masters; raises as `read_history` does."""
         return await read_history(self._link, self._keys)
+
+    async def audit(self) -> Sequence[Deed]:
+        """Return the last hundred deeds; raises as `Audit.read` does."""
+        return await Audit(self._link, self._keys).read(100)
 
     async def cancel(self, job_id: str) -> bool:
         """Take back a job that waits; raises as `Jobs.cancel` does."""

@@ -1,6 +1,6 @@
 """The audit trail: who did what that not everybody may, on any node, by chat, HTTP or command line.
 
-Each entry of the stream has at least `did` and `by`.  About ten thousand are kept; the master writes them into its log.
+Each entry of the stream has at least `did` and `by`.  About five thousand are kept; the master writes them into its log.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hachat.store.scripts import load
 PAGE = 100
 """Entries that are read at once for the log."""
 
-MOST = 10_000
+MOST = 5_000
 """Entries that are kept, about."""
 
 _NOTE = load("audit_note")
@@ -73,5 +73,10 @@ class Audit:
         ask = partial(self._link.command, command, self._keys.of("audit"), begin, end)
         entries: Sequence[tuple[bytes, Sequence[bytes]]] = await ask("COUNT", count)
         return [
-            Deed(entry.decode(), read_time(entry), read_fields(fields)) for entry, fields in entries
+            Deed(entry.decode(), read_time(entry), _drop_empty(read_fields(fields)))
+            for entry, fields in entries
         ]
+
+
+def _drop_empty(facts: Mapping[str, str]) -> dict[str, str]:
+    return {name: fact for name, fact in facts.items() if fact}

@@ -16,7 +16,7 @@ courtesy only: who may lead safely is a matter of the lease.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -98,9 +98,9 @@ async def pause(
     return await _order(link, keys, _PAUSE, by=by, reason=reason, seconds=seconds)
 
 
-async def resume(link: Link, keys: Keys) -> bool:
+async def resume(link: Link, keys: Keys, *, by: str = "") -> bool:
     """End the pause; False if there was none.  Raises as `pause` does."""
-    return await _write(link, keys, _PAUSE, b"")
+    return await _take_back(link, keys, _PAUSE, "resume", by)
 
 
 async def drain(link: Link, keys: Keys, node: str, *, by: str, reason: str = "") -> Directive:
@@ -114,9 +114,9 @@ async def drain(link: Link, keys: Keys, node: str, *, by: str, reason: str = "")
     return await _order(link, keys, _DRAIN + node, by=by, reason=reason)
 
 
-async def undrain(link: Link, keys: Keys, node: str) -> bool:
+async def undrain(link: Link, keys: Keys, node: str, *, by: str = "") -> bool:
     """Take a drain back; False if the node was not drained.  Raises as `pause` does."""
-    return await _write(link, keys, _DRAIN + node, b"")
+    return await _take_back(link, keys, _DRAIN + node, "undrain", by)
 
 
 async def hold(
@@ -132,9 +132,9 @@ async def hold(
     return await _order(link, keys, _HOLD + node, by=by, reason=reason, seconds=seconds)
 
 
-async def unhold(link: Link, keys: Keys, node: str) -> bool:
+async def unhold(link: Link, keys: Keys, node: str, *, by: str = "") -> bool:
     """Take a hold back; False if there was none.  Raises as `pause` does."""
-    return await _write(link, keys, _HOLD + node, b"")
+    return await _take_back(link, keys, _HOLD + node, "unhold", by)
 
 
 async def check_known(link: Link, keys: Keys, node: str) -> None:
@@ -152,13 +152,18 @@ async def _order(
     # The times are fixed before the script is called, so that a call that is repeated writes the same.
     now = await _read_clock(link)
     directive = Directive(by, reason, now, None if seconds is None else now + seconds)
-    await _write(link, keys, field, msgspec.json.encode(directive))
+    did, _, node = field.partition(":")
+    await _write(link, keys, (field, msgspec.json.encode(directive), did, by, node, reason))
     return directive
 
 
-async def _write(link: Link, keys: Keys, field: str, value: bytes) -> bool:
-    names = [keys.of("control"), keys.of("events")]
-    return bool(await link.script(_CONTROL, names, [field, value]))
+async def _take_back(link: Link, keys: Keys, field: str, did: str, by: str) -> bool:
+    return await _write(link, keys, (field, b"", did, by, field.partition(":")[2], ""))
+
+
+async def _write(link: Link, keys: Keys, arguments: Sequence[str | bytes]) -> bool:
+    names = [keys.of("control"), keys.of("events"), keys.of("audit")]
+    return bool(await link.script(_CONTROL, names, arguments))
 
 
 async def _read_clock(link: Link) -> float:

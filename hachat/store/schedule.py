@@ -114,7 +114,7 @@ async def look(link: Link, keys: Keys, token: Token) -> Look:
     Raises:
         StoreError: Redis did not answer, or said no; it may be asked again.
     """
-    names = [keys.of(name) for name in ("lease", "events", "control")]
+    names = [keys.of(name) for name in ("lease", "events", "control", "audit")]
     kind, *rest = await link.script(_DUE, names, [str(token), int(LATE * 1000)])
     if kind == b"WAIT":
         return Look("WAIT", wait=int(rest[0]) / 1000)

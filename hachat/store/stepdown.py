@@ -21,6 +21,7 @@ class StepDowns:
         self._all_keys = keys
         self._lease = keys.of("lease")
         self._events = keys.of("events")
+        self._audit = keys.of("audit")
 
     async def request_step_down(self, token: Token, request: str, order: Order) -> str:
         """Ask the master `token` to step down as `order` says; return the id of the request's event.
@@ -36,7 +37,7 @@ class StepDowns:
         force = "1" if order.force else ""
         reply = await self._link.script(
             _STEP_DOWN,
-            [self._lease, self._events],
+            [self._lease, self._events, self._audit],
             [str(token), order.to, order.reason, order.by, request, hold, force],
         )
         if reply[0] != b"OK":

@@ -35,6 +35,10 @@ def make_api(node: Node, token: str = "") -> Blueprint:
     async def history() -> Answer:
         return answer(await node.history(), Cache_Control="no-store")
 
+    @api.get("/audit")
+    async def audit() -> Answer:
+        return answer(await node.audit(), Cache_Control="no-store")
+
     @api.delete("/jobs/<path:job_id>")
     async def cancel(job_id: str) -> Answer:
         if await node.cancel(job_id):

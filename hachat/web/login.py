@@ -1,6 +1,6 @@
 """Who may use the API: whoever brings the node's token along, for all that changes something.
 
-Dead letters hold what people wrote, so once there is a token it is needed for reading them too.
+Dead letters and the audit trail hold what people wrote, so once there is a token it is needed for reading them too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from quart import Blueprint, request
 from hachat.web.responses import Answer, answer
 
 _READING = {"GET", "HEAD", "OPTIONS"}
-_PRIVATE = "/dead"
+_PRIVATE = ("/dead", "/audit")
 _CLOSED = (
     "this node has no web.token in its settings, so nothing can be changed through it;"
     " set web.token or web.token_file"

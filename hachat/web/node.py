@@ -92,7 +92,7 @@ class Orders(Protocol):
         """Let nobody become master by itself, for so many seconds or until `resume`."""
         ...
 
-    async def resume(self) -> bool:
+    async def resume(self, *, by: str = "") -> bool:
         """End the pause; False if there was none."""
         ...
 
@@ -106,7 +106,7 @@ class Orders(Protocol):
         """
         ...
 
-    async def undrain(self, node: str) -> bool:
+    async def undrain(self, node: str, *, by: str = "") -> bool:
         """Take a drain back; False if there was none.
 
         Raises:
@@ -160,6 +160,14 @@ class Node(Protocol):
 
     async def agenda(self) -> msgspec.Struct:
         """Return what is still to come, jobs and schedules, as a value that encodes to JSON.
+
+        Raises:
+            StoreError: Redis cannot be asked.
+        """
+        ...
+
+    async def audit(self) -> Sequence[msgspec.Struct]:
+        """Return what was done lately that not everybody may, the newest first.
 
         Raises:
             StoreError: Redis cannot be asked.

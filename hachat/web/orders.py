@@ -43,7 +43,7 @@ def add_orders(api: Blueprint, node: Node) -> None:
 
     @api.post("/resume")
     async def resume() -> Answer:
-        return answer({"resumed": await node.orders.resume()})
+        return answer({"resumed": await node.orders.resume(by=_describe_caller())})
 
     @api.post("/drain/<name>")
     async def drain(name: str) -> Answer:
@@ -56,7 +56,8 @@ def add_orders(api: Blueprint, node: Node) -> None:
 
     @api.post("/undrain/<name>")
     async def undrain(name: str) -> Answer:
-        return answer({"node": name, "undrained": await node.orders.undrain(name)})
+        done = await node.orders.undrain(name, by=_describe_caller())
+        return answer({"node": name, "undrained": done})
 
 
 async def _read(kind: type[S]) -> S:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -120,7 +120,7 @@ class FakeOrders:
         """Keep it."""
         return self._keep("pause", FakeOrder(by, reason, seconds))
 
-    async def resume(self) -> bool:
+    async def resume(self, *, by: str = "") -> bool:
         """Forget it."""
         return self.given.pop("pause", None) is not None
 
@@ -130,7 +130,7 @@ class FakeOrders:
         """Keep it."""
         return self._keep(node, FakeOrder(by, reason, force=force))
 
-    async def undrain(self, node: str) -> bool:
+    async def undrain(self, node: str, *, by: str = "") -> bool:
         """Forget it."""
         return self.given.pop(node, None) is not None
 
@@ -194,6 +194,12 @@ class FakeNode:
         if self.error is not None:
             raise self.error
         return FakeAgenda(self.jobs)
+
+    async def audit(self) -> Sequence[msgspec.Struct]:
+        """Fail as the test says, or tell the jobs as if they were deeds."""
+        if self.error is not None:
+            raise self.error
+        return [FakeAgenda(self.jobs)]
 
     async def history(self) -> FakeHistory:
         """Fail as the test says, or tell the terms."""

@@ -52,6 +52,17 @@ async def test_the_masters_terms_are_told(client: TestClientProtocol, node: Fake
     assert without.status_code == 503
 
 
+async def test_who_did_what_is_told(client: TestClientProtocol, node: FakeNode) -> None:
+    """It goes out as the node tells it, is not kept on the way, and without Redis there is none."""
+    response = await client.get("/api/v1/audit")
+    node.error = StoreUnavailable("cannot reach 10.0.0.1:6379")
+    without = await client.get("/api/v1/audit")
+
+    assert response.headers["Cache-Control"] == "no-store"
+    assert await response.get_json() == [{"jobs": ["reminders/tea"]}]
+    assert without.status_code == 503
+
+
 async def test_a_job_is_cancelled_once(
     client: TestClientProtocol, locked_client: TestClientProtocol, node: FakeNode
 ) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 API = "/api/v1"
 CHANGES = [("post", "/dead/1-0/retry"), ("delete", "/dead/1-0"), ("delete", "/jobs/reminders/tea")]
-PRIVATE = [("get", "/dead"), ("get", "/dead/1-0"), ("head", "/dead")]
+PRIVATE = [("get", "/dead"), ("get", "/dead/1-0"), ("head", "/dead"), ("get", "/audit")]
 OPEN = [("get", "/status"), ("get", "/jobs"), ("get", "/history"), ("options", "/status")]
 
 

@@ -5,5 +5,5 @@
 -- =>    1 | 0 it was noted before, within a minute
 
 if not redis.call('SET', KEYS[2], '', 'NX', 'PX', 60000) then return 0 end
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', 10000, '*', unpack(ARGV))
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', 5000, '*', unpack(ARGV))
 return 1

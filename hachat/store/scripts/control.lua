@@ -1,7 +1,8 @@
 -- Write down what an operator orders, or take it back; nodes hear of it by the stream of events.
 --
--- KEYS  1 control (hash)  2 events (stream)
+-- KEYS  1 control (hash)  2 events (stream)  3 audit (stream)
 -- ARGV  1 field  2 the directive, JSON, or empty to take it back
+--       3 what that is called in the audit trail  4 who orders it, or empty  5 node, or empty  6 reason, or empty
 --
 -- =>    1 done | 0 it was so already, and nobody hears of it again
 --
@@ -33,4 +34,6 @@ if wanted then
 else
   redis.call('HDEL', KEYS[1], ARGV[1])
 end
+redis.pcall('XADD', KEYS[3], 'MAXLEN', '~', 5000, '*',
+  'did', ARGV[3], 'by', ARGV[4], 'node', ARGV[5], 'reason', ARGV[6])
 return 1

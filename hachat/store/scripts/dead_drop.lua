@@ -12,6 +12,6 @@ local letter = {}
 for i = 1, #entry[2] - 1, 2 do letter[entry[2][i]] = entry[2][i + 1] end
 local id = string.match(letter.data or '', '^([^|]*)|') or ''
 redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 'by', ARGV[2], 'dropped', (string.gsub(id, '%c', ' ')))
-redis.pcall('XADD', KEYS[3], 'MAXLEN', '~', 10000, '*', 'did', 'dropped', 'by', ARGV[2], 'letter', ARGV[1],
+redis.pcall('XADD', KEYS[3], 'MAXLEN', '~', 5000, '*', 'did', 'dropped', 'by', ARGV[2], 'letter', ARGV[1],
   'kind', letter.kind or '', 'id', id, 'origin', letter.origin or '')
 return 'DONE'

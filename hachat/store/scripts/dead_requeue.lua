@@ -28,6 +28,6 @@ redis.call('HSET', KEYS[6], ARGV[6], '\n')
 redis.pcall('HDEL', KEYS[5], ARGV[6])
 redis.pcall('XADD', KEYS[7], 'MAXLEN', '~', 10000, '*', 'by', ARGV[8], 'retried',
   ARGV[6] .. '\t' .. string.gsub(ARGV[5], '%c', ' '))
-redis.pcall('XADD', KEYS[8], 'MAXLEN', '~', 10000, '*', 'did', 'retried', 'by', ARGV[8], 'letter', ARGV[1],
+redis.pcall('XADD', KEYS[8], 'MAXLEN', '~', 5000, '*', 'did', 'retried', 'by', ARGV[8], 'letter', ARGV[1],
   'kind', 'message', 'id', ARGV[6], 'origin', ARGV[5])
 return 'DONE'

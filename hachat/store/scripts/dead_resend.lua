@@ -24,6 +24,6 @@ redis.call('HINCRBY', counters, 'outgoing', 1)
 if not rung then redis.call('RPUSH', bell, '1') end
 redis.pcall('XADD', KEYS[6], 'MAXLEN', '~', 10000, '*', 'by', ARGV[6], 'retried',
   ARGV[4] .. '\t' .. string.gsub(ARGV[3], '%c', ' '))
-redis.pcall('XADD', KEYS[7], 'MAXLEN', '~', 10000, '*', 'did', 'retried', 'by', ARGV[6], 'letter', ARGV[1],
+redis.pcall('XADD', KEYS[7], 'MAXLEN', '~', 5000, '*', 'did', 'retried', 'by', ARGV[6], 'letter', ARGV[1],
   'kind', 'reply', 'id', ARGV[4], 'origin', ARGV[3])
 return 'DONE'

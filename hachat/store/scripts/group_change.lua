@@ -14,6 +14,6 @@ if ARGV[1] == 'add' then
 else
   redis.call('HDEL', KEYS[1], member)
 end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*',
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 5000, '*',
   'did', 'auth ' .. ARGV[1], 'by', ARGV[4], 'user', ARGV[3], 'group', ARGV[2])
 return 'DONE'

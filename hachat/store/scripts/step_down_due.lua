@@ -1,6 +1,6 @@
 -- Look whether a step-down was ordered for a time that has come, and ask the master, who is the caller, for it.
 --
--- KEYS  1 lease (string)  2 events (stream)  3 control (hash)
+-- KEYS  1 lease (string)  2 events (stream)  3 control (hash)  4 audit (stream)
 -- ARGV  1 token of the master  2 ms after which it is too late
 --
 -- =>    {kind, ...}:
@@ -47,4 +47,6 @@ redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 'event', 'step-down', 'tok
   'to', field('to'), 'reason', field('reason'), 'by', field('by'), 'request', field('id'), 'hold', field('hold'),
   'force', order.force == true and '1' or '')
 redis.call('HDEL', KEYS[3], 'step-down', 'missed')
+redis.pcall('XADD', KEYS[4], 'MAXLEN', '~', 5000, '*', 'did', 'step-down', 'by', field('by'),
+  'node', string.match(ARGV[1], '^[^/]*'), 'to', field('to'), 'reason', field('reason'))
 return {'ASKED', text}

@@ -116,9 +116,14 @@ class LeaseStore(LeaseView):
         """Ask for the lease.
 
         Raises:
-            StoreUnavailable: no answer, or too few replicas have it: whether the lease was taken is unknown.
+            StoreUnavailable: no answer, or too few replicas have it: whether the lease was taken is unknown.  Or no Sentinel has
+                named this server lately; then nothing was asked.
             StoreRefused: Redis said no.
         """
+        if not self._link.source.vouched:
+            raise StoreUnavailable(
+                "no Sentinel tells whether this Redis is still the master, so no lease is taken"
+            )
         arguments: list[Argument] = [
             *(ask.node, ask.boot, _ms(ask.timing.ttl), _ms(ask.timing.lock_delay)),
             *(self._link.source.config_epoch, ask.floor),

@@ -48,6 +48,9 @@ _POLL = 3.0
 _RETURN = 5.0
 """The longest wait in seconds before a lost Sentinel is tried again."""
 
+_VOUCHED = _POLL + 1.0
+"""Seconds after which nobody vouches for the master any more, unless the Sentinels have named it again: one look, and a little."""
+
 _BELIEVE = 10.0
 """Seconds after which a config epoch lower than one that was heard before is believed: Sentinels tell each other within
 four, so whoever still says it then was set up anew."""
@@ -84,6 +87,7 @@ class Sentinels:
         self._behind_since = inf
         self._run_ids: dict[str, str] = {}
         self._fresh_until = -1.0
+        self._vouched_until = -1.0
         # Held while the Sentinels are asked: whoever comes meanwhile shares the answer.
         self._asking = trio.Lock()
         self._changed = trio.Event()
@@ -101,6 +105,14 @@ class Sentinels:
     def config_epoch(self) -> int:
         """How many failovers the Sentinels have counted up to the present or last master."""
         return self._config_epoch
+
+    @property
+    def vouched(self) -> bool:
+        """Whether the Sentinels named the master when they were asked last, and that was lately.
+
+        A server that was deposed may keep a replica, and with that confirm a lease; who hears of no Sentinel cannot tell.
+        """
+        return trio.current_time() < self._vouched_until
 
     async def open(self, patience: float) -> Client:
         """Return a new client of the master; each of its calls waits at most `patience` seconds.
@@ -152,9 +164,11 @@ class Sentinels:
                 nursery.start_soon(_collect, sentinel, answers)
         try:
             self._found = self._choose(answers)
+            self._vouched_until = trio.current_time() + _VOUCHED
             self._follow(self._found)
         except StoreUnavailable as trouble:
             self._found = trouble
+            self._vouched_until = -1.0
             if isinstance(trouble, FailingOver):
                 self._follow(None)
         self._fresh_until = trio.current_time() + _FRESH

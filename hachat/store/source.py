@@ -28,6 +28,11 @@ class Source(Protocol):
         """The Sentinels' config epoch of the present master; 0 with a single server."""
         ...
 
+    @property
+    def vouched(self) -> bool:
+        """Whether the master that was found last has been confirmed lately, by whoever names masters; a lease is taken of no other."""
+        ...
+
     async def open(self, patience: float) -> Client:
         """Return a new client of the present master; each of its calls waits at most `patience` seconds.
 
@@ -76,6 +81,11 @@ class Direct:
     def config_epoch(self) -> int:
         """Always 0: there is no Sentinel to count failovers."""
         return 0
+
+    @property
+    def vouched(self) -> bool:
+        """Always: there is no other server."""
+        return True
 
     async def open(self, patience: float) -> Client:
         """Return a new client; it connects with its first command."""

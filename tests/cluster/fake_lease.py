@@ -191,8 +191,8 @@ class FakeServer:
 
     def _doubt(self, ask: Ask) -> Refused | None:
         state, wait = self.state, 0.0
-        forgotten = state.identity != self.identity and (state.holder is not None or ask.floor > 0)
-        if forgotten and self.rules.identity:
+        known = state.holder is not None or ask.floor > 0 or self.config_epoch > 0
+        if state.identity != self.identity and known and self.rules.identity:
             wait = max(ask.timing.lock_delay, state.lock_delay) - ask.age
         if state.held and _is_another(state.holder, ask) and self.rules.silence:
             wait = max(wait, max(ask.timing.ttl, state.ttl) - ask.silence)

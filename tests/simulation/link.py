@@ -28,6 +28,8 @@ _PATIENCE = 0.15
 _FRESH = 0.25
 _POLL = 3.0
 
+_VOUCHED = _POLL + 1.0
+
 _BELIEVE = 10.0
 
 
@@ -62,6 +64,7 @@ class Link:
         self._trouble: StoreUnavailable | None = None
         self._behind_since = inf
         self._fresh_until = -inf
+        self._vouched_until = -inf
         self._look_number = 0
         self._looking = False
         self._waiting: list[Action] = []
@@ -70,6 +73,11 @@ class Link:
         self._questions = 0
         self._runs: dict[str, tuple[Redis, int]] = {}
         self._poll()
+
+    @property
+    def vouched(self) -> bool:
+        """Whether a Sentinel named the master lately."""
+        return self._timeline.now < self._vouched_until
 
     def close(self) -> None:
         """End with the process."""
@@ -197,9 +205,11 @@ class Link:
         self._fresh_until = self._timeline.now + _FRESH
         try:
             found, self._trouble = self._believe(), None
+            self._vouched_until = self._timeline.now + _VOUCHED
             self._follow(self._servers[found.host], found.config_epoch)
         except StoreUnavailable as trouble:
             self._trouble = trouble
+            self._vouched_until = -inf
             if isinstance(trouble, FailingOver):
                 self._follow(None, self.config_epoch)
         waiting, self._waiting = self._waiting, []

@@ -39,6 +39,7 @@ class Ways:
     wait_on_renew: bool = True
     boottime: bool = True
     floor: bool = True
+    vouched: bool = True
     only_the_dead: bool = True
 
 
@@ -114,6 +115,8 @@ class Process:
 
     async def acquire(self, ask: Ask) -> Answer:
         """Ask for the lease."""
+        if not self.link.vouched and self.world.ways.vouched:
+            raise StoreUnavailable("no Sentinel tells whether this Redis is still the master")
         replicas = self.world.ways.wait_on_acquire
 
         def operation(server: FakeServer) -> Answer:

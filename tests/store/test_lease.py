@@ -21,8 +21,9 @@ from hachat.store.control import Directive
 from hachat.store.embedded import Server
 from hachat.store.keys import Keys
 from hachat.store.lease import LeaseStore, LeaseView, open_lease, read_event
-from hachat.store.link import Link
+from hachat.store.link import Direct, Link
 from hachat.store.scripts import load
+from hachat.tasks.services import running
 from tests.cluster.fake_lease import FakeServer
 
 TIMING = Timing()
@@ -191,6 +192,47 @@ async def test_an_empty_redis_is_not_trusted_by_who_knows_better(store: LeaseSto
     """A node that has seen a lease takes an empty Redis for one that has forgotten it."""
     assert await acquire(store, "b", floor=5, age=1.0) == Refused("WAIT", 6.0)
     assert isinstance(await acquire(store, "b", floor=5, age=7.0), Granted)
+
+
+class Named(Direct):
+    """A server that Sentinels have failed over to `config_epoch` times, and for which they vouch, or not."""
+
+    def __init__(self, server: Server, config_epoch: int) -> None:
+        super().__init__(server.url)
+        self.failovers = config_epoch
+        self.named = True
+
+    @property
+    def config_epoch(self) -> int:
+        """As the test says."""
+        return self.failovers
+
+    @property
+    def vouched(self) -> bool:
+        """As the test says."""
+        return self.named
+
+
+async def test_an_empty_redis_that_was_failed_over_has_forgotten(
+    server: Server, keys: Keys
+) -> None:
+    """Whoever counts failovers has been there before, so even who knows nothing waits."""
+    link = Link(Named(server, 1))
+    async with running(link.run), open_lease(link, keys, TIMING) as store:
+        assert await acquire(store, "b", age=1.0) == Refused("WAIT", 6.0)
+        assert isinstance(await acquire(store, "b", age=7.0), Granted)
+
+
+async def test_a_redis_that_nobody_vouches_for_gives_no_lease(server: Server, keys: Keys) -> None:
+    """It may have been deposed, and have kept a replica; who has the lease already may keep it."""
+    source = Named(server, 0)
+    link = Link(source)
+    async with running(link.run), open_lease(link, keys, TIMING) as store:
+        token = await take(store, "a")
+        source.named = False
+        assert await store.renew(token)
+        with pytest.raises(StoreUnavailable, match="no Sentinel tells"):
+            await acquire(store, "b", silence=99.0, age=99.0)
 
 
 async def test_a_stale_view_is_refused(store: LeaseStore, raw: redis.Redis, keys: Keys) -> None:

@@ -68,8 +68,9 @@ if paused then
   if not named and not last then return {'PAUSED', paused} end
 end
 
+-- Whatever has failed over before was no empty Redis: if this one is, it has forgotten something.
 local wait = 0
-if meta.identity ~= identity and (meta.holder or floor > 0) then
+if meta.identity ~= identity and (meta.holder or floor > 0 or config > 0) then
   wait = math.max(delay, tonumber(meta.lock_delay or 0)) - age
 end
 if meta.state == 'held' and is_another(meta.holder) then

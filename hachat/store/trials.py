@@ -45,10 +45,14 @@ _LATE = "99999999999999"
 
 TRIALS: Mapping[str, Trial] = {
     "ask": Trial("outbox:r outready counters bell", [("r", "9", "i|{}"), ("r", "9", "j|{}")]),
+    "audit_note": Trial("audit did:x", [("did", "d", "by", "b")]),
     "beat": Trial("nodes ready", [("m", "1000", "workers")], _IN_HAND),
     "console_post": Trial("console:room:r console:sent:i", [("1000", "9", "{}")]),
     "console_type": Trial("console:lines", [("9", "{}")]),
-    "control": Trial("control events", [("pause", "{}"), ("pause", "")]),
+    "control": Trial(
+        "control events audit",
+        [("pause", "{}", "pause", "b", "", ""), ("pause", "", "resume", "b", "", "")],
+    ),
     "dead_drop": Trial("dead trail audit", [("1-1", "n")], [_DEAD]),
     "dead_requeue": Trial(
         "dead mailbox:c ready counters deaths said trail audit",
@@ -66,6 +70,9 @@ TRIALS: Mapping[str, Trial] = {
         # The second message finds its mailbox full.
         [("chat", "9", "1", "1000", "~seen:", "~mailbox:", "s", "c", "m|{}", "t", "c", "k|{}")],
         others="seen:s seen:t mailbox:c trail",
+    ),
+    "group_change": Trial(
+        "groups audit", [("add", "g", "c/a", "c/b", "9"), ("remove", "g", "c/a", "c/b", "9")]
     ),
     "hand_back": Trial("ready detached", [("workers", "n")], _IN_HAND),
     "inbound_turn": Trial(
@@ -122,7 +129,7 @@ TRIALS: Mapping[str, Trial] = {
         [_LEASE, _HELD, "XADD ~history * event acquired token u"],
     ),
     "lease_renew": Trial("lease meta events", [("t", "1000", "0")], [_HELD]),
-    "lease_step_down": Trial("lease events", [("t", "", "r", "", "q", "", "")], [_LEASE]),
+    "lease_step_down": Trial("lease events audit", [("t", "", "r", "", "q", "", "")], [_LEASE]),
     "leave": Trial("members nodes ready", [("n", "workers"), ("m", "workers")], _IN_HAND),
     "life": Trial("life nodes", [("n",)], ["ZADD ~life 0 a 1 b"]),
     "memory_change": Trial(
@@ -205,7 +212,7 @@ TRIALS: Mapping[str, Trial] = {
         _IN_HAND,
     ),
     "step_down_due": Trial(
-        "lease events control", [("t", _LATE), _ORDERED, ("t", "1")], [_LEASE, _ORDERED]
+        "lease events control audit", [("t", _LATE), _ORDERED, ("t", "1")], [_LEASE, _ORDERED]
     ),
     "tell": Trial("members", [("n", "{}")], ["HSET ~members n {}"]),
     "trail": Trial("trail", [("m", "+", "9")], ["XADD ~trail * in m"]),

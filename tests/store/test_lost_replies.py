@@ -30,6 +30,7 @@ from hachat.store.commits import Commit, Head, Later, mark
 from hachat.store.commits import Token as Held
 from hachat.store.dead import DeadLetters
 from hachat.store.embedded import Server
+from hachat.store.groups import Groups
 from hachat.store.inbound import Inbound
 from hachat.store.jobs import Jobs
 from hachat.store.keys import GROUP, LANES, Keys
@@ -311,6 +312,23 @@ async def meet(ground: Ground) -> Act:
     return partial(Directory(ground.far, ground.keys, "users").note, [now])
 
 
+async def take_in(ground: Ground) -> Act:
+    """Somebody is taken into a group."""
+    return partial(Groups(ground.far, ground.keys).change, "add", "ops", "t/u1", "t/u2")
+
+
+async def put_out(ground: Ground) -> Act:
+    """Somebody is taken out of a group."""
+    await Groups(ground.link, ground.keys).change("add", "ops", "t/u1", "t/u2")
+    return partial(Groups(ground.far, ground.keys).change, "remove", "ops", "t/u1", "t/u2")
+
+
+async def note(ground: Ground) -> Act:
+    """Something is noted in the audit trail, under one id."""
+    names = [ground.keys.of(name) for name in ("audit", "did:n1")]
+    return partial(ground.far.script, load("audit_note"), names, ["did", "ran", "by", "t/u1"])
+
+
 async def count(ground: Ground) -> Act:
     """A run is counted; asked again it is counted once more, so that a limit is reached too early and never too late."""
     return partial(Rates(ground.far, ground.keys).take, "deploy", Rate(10, 60.0))
@@ -463,6 +481,9 @@ CASES = (
     Case("memory_change", remember("delete")),
     Case("memory_change", remember("add")),
     Case("met_note", meet),
+    Case("group_change", take_in),
+    Case("group_change", put_out),
+    Case("audit_note", note),
     Case("rate", count),
     Case("life", live),
     Case("join", join),
@@ -474,7 +495,7 @@ CASES = (
     Case("lease_release", release),
     Case("lease_step_down", request),
     Case("step_down_due", fall_due),
-    Case("control", pause, tells=["events"]),
+    Case("control", pause, tells=["events", "audit"]),
     Case("control", resume),
 )
 

@@ -1,6 +1,6 @@
 """What the author of a handler writes: a class, and decorators on its methods.
 
-A decorator only declares; `hachat.bot.routes.bind` turns what a class declares into routes once there is an instance.
+A decorator only declares; `hachat.bot.binding.bind` turns what a class declares into routes once there is an instance.
 Whatever is wrong with a declaration is said as the module is imported.
 """
 

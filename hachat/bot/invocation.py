@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from functools import partial
 
 import structlog
 import trio
 
 from hachat.bot.arguments import look_up
+from hachat.bot.catalogue import Catalogue
 from hachat.bot.context import Context
 from hachat.bot.middleware import Chain, Proceed, Refused
 from hachat.bot.quoting import shorten
@@ -27,11 +27,6 @@ MOST_EMITTED = 8
 """How far one emitted event may lead to another."""
 
 
-def find_listeners(routes: Iterable[EventRoute], event: str) -> list[EventRoute]:
-    """Return those of `routes` that are run when `event` happens."""
-    return [route for route in routes if route.event == event]
-
-
 async def _is_confirmed(match: Match, context: Context) -> bool:
     if (confirm := match.route.confirm) is None:
         return True
@@ -45,12 +40,12 @@ class Invoker:
     def __init__(
         self,
         chain: Chain,
-        listeners: Iterable[EventRoute],
+        catalogue: Catalogue,
         services: Services,
         limiter: trio.CapacityLimiter,
     ) -> None:
         self._chain = chain
-        self._listeners = tuple(listeners)
+        self._catalogue = catalogue
         self._services = services
         self._limiter = limiter
 
@@ -97,7 +92,7 @@ class Invoker:
     async def tell(self, context: Context, depth: int = 0) -> None:
         """Run whatever wants to know of what was emitted; one that fails is logged, and that is all."""
         for name, body in context.emitted:
-            for route in find_listeners(self._listeners, name):
+            for route in self._catalogue.find_listeners(name):
                 event = Event(context.id, name, time.time(), body=body)
                 lent = context.lend(route.name, route.handler, route.owner, event)
                 try:

@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from hachat.bot.binding import bind
 from hachat.bot.handler import Handler
-from hachat.bot.routes import HookRoute, Route, bind
+from hachat.bot.routes import HookRoute, Route
 from hachat.core.errors import HandlerError
 
 T = TypeVar("T")

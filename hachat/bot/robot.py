@@ -13,15 +13,16 @@ from functools import partial
 import trio
 
 from hachat.bot.calls import Call, attend
+from hachat.bot.catalogue import Catalogue
 from hachat.bot.context import Context
 from hachat.bot.description import Bot
 from hachat.bot.hearing import find_hearing, find_lapses
 from hachat.bot.http import Http
-from hachat.bot.invocation import Invoker, find_listeners
+from hachat.bot.invocation import Invoker
 from hachat.bot.middleware import Chain
 from hachat.bot.replies import Replies, make_replies
 from hachat.bot.router import Match, Router
-from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, MiddlewareRoute, Route
+from hachat.bot.routes import Route
 from hachat.bot.run import Run
 from hachat.bot.services import Services
 from hachat.bot.suggestion import suggest
@@ -59,26 +60,21 @@ class Robot:
         timeout: float = 300.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        chat = [route for route in routes if isinstance(route, ChatRoute)]
-        self.hooks: Sequence[HookRoute] = [r for r in routes if isinstance(r, HookRoute)]
-        self.jobs: Sequence[JobRoute] = [r for r in routes if isinstance(r, JobRoute)]
-        self._commands = [route for route in chat if route.addressed]
+        self._catalogue = catalogue = Catalogue(routes, node)
+        self.hooks, self.jobs = catalogue.hooks, catalogue.jobs
+        self.find_job = catalogue.find_job
         self.bot = Bot(
             name=name,
             node=node,
             handlers=tuple(dict.fromkeys(route.handler for route in routes)),
             commands=tuple(
                 replace(route.usage, route=route.name, groups=route.groups)
-                for route in self._commands
+                for route in catalogue.commands
             ),
         )
         self._own_id = name.casefold()
-        self._router = Router(chat)
-        self._hooks = {route.name: route for route in self.hooks}
-        self._jobs = {route.method: route for route in reversed(self.jobs)}
-        self._jobs |= {route.name: route for route in self.jobs}
-        self._chain = Chain(route for route in routes if isinstance(route, MiddlewareRoute))
-        self._happenings = [route for route in routes if isinstance(route, EventRoute)]
+        self._router = Router(catalogue.chat)
+        self._chain = Chain(catalogue.middleware)
         self._limits = {
             route.name: trio.CapacityLimiter(route.policy.concurrency)
             for route in routes
@@ -87,7 +83,7 @@ class Robot:
         self._now = now
         self.services = Services(http=Http(name))
         self._limiter = trio.CapacityLimiter(threads)
-        self._invoker = Invoker(self._chain, self._happenings, self.services, self._limiter)
+        self._invoker = Invoker(self._chain, catalogue, self.services, self._limiter)
         self.configure(aliases, timeout)
 
     def configure(self, aliases: Iterable[str], timeout: float) -> None:
@@ -128,21 +124,6 @@ class Robot:
         if scope.cancelled_caught:
             run.overrun()
         return run
-
-    def find_job(self, handler: str, method: str) -> JobRoute:
-        """Return the route that `handler` means by `method`: a method of its own, or `<handler>.<method>`.
-
-        Raises:
-            LookupError: there is none; says so.
-        """
-        own = f"{handler}.{method}"
-        route = self._jobs.get(method if "." in method else own)
-        if route is None:
-            raise LookupError(
-                f"{method!r} is no method that timers can run; mark the method with @job, and name it as "
-                "'method' or, of another handler, as 'handler.method'"
-            )
-        return route
 
     def _find(self, inbound: Inbound, questions: Sequence[Question]) -> list[Call]:
         match inbound:
@@ -207,9 +188,7 @@ class Robot:
         return calls
 
     def _find_hook(self, webhook: Webhook) -> list[Call]:
-        route = self._hooks.get(webhook.route)
-        if route is None:
-            raise self._miss(webhook.route)
+        route = self._catalogue.find_hook(webhook.route)
         age, longest = self._now() - webhook.at, route.policy.age
         if longest is not None and age > longest:
             raise TooOld(f"it is {age:.0f} s old; {route.name} takes none older than {longest:g} s")
@@ -230,16 +209,14 @@ class Robot:
     def _find_due(self, job: Job, questions: Sequence[Question]) -> list[Call]:
         if is_expiry(job):
             return [attend(lapse) for lapse in find_lapses(job, questions)]
-        route = self._jobs.get(job.route)
-        if route is None:
-            raise self._miss(job.route)
+        route = self._catalogue.find_due(job.route)
         replies, timers = self._record(job, route)
         context = Context(job, replies, self.bot, timers, self.services, owner=route.owner)
         return [self._make_call(route, partial(self._invoker.job, route, context), replies, timers)]
 
     def _find_happened(self, event: Event) -> list[Call]:
         calls = []
-        for route in find_listeners(self._happenings, event.name):
+        for route in self._catalogue.find_listeners(event.name):
             if not event.only or route.name in event.only:
                 replies, timers = self._record(event, route)
                 context = Context(
@@ -251,12 +228,7 @@ class Robot:
 
     def listens(self, event: str) -> bool:
         """Tell whether a handler here wants to know of `event`."""
-        return bool(find_listeners(self._happenings, normalise(event)))
-
-    def _miss(self, route: str) -> HandlerError:
-        return HandlerError(
-            f"no handler on node {self.bot.node} has the route {route}; load the same handlers on every node"
-        )
+        return bool(self._catalogue.find_listeners(normalise(event)))
 
     def _record(self, inbound: Inbound, route: Route) -> tuple[Replies, Timers]:
         """Return where a route's replies and timers are recorded."""
@@ -308,7 +280,7 @@ class Robot:
 
     def _puzzle(self, message: Message, address: Address) -> Call:
         """Return the answer to a command that nobody knows."""
-        known = [c.usage for c in self._commands if c.constraints.allow(message.room)]
+        known = [c.usage for c in self._catalogue.commands if c.constraints.allow(message.room)]
         replies = Replies(message.id, "robot", name_replies(message))
         timers = Timers("robot", "robot", self.find_job)
 

@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from hachat.bot.access import Access
+from hachat.bot.binding import bind
 from hachat.bot.handler import Handler
 from hachat.bot.people import People
 from hachat.bot.replies import SPOKEN
 from hachat.bot.robot import Robot
-from hachat.bot.routes import HookRoute, bind
+from hachat.bot.routes import HookRoute
 from hachat.bot.timers import write_json
 from hachat.core.messages import Event, Inbound, Job, Message, Operation, Reply, Room, User, Webhook
 from hachat.core.names import normalise

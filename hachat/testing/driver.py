@@ -16,9 +16,10 @@ from math import inf
 import msgspec
 import trio
 
+from hachat.bot.binding import bind
 from hachat.bot.handler import Handler
 from hachat.bot.robot import Robot
-from hachat.bot.routes import HookRoute, JobRoute, bind
+from hachat.bot.routes import HookRoute, JobRoute
 from hachat.chat.drain import Drain
 from hachat.core.access import ADMINS, AccessSettings
 from hachat.core.messages import Event, Job, Message, User, Webhook

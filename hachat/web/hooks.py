@@ -25,10 +25,12 @@ EVENT_HEADERS = (
     "Webhook-Id",
     "X-GitHub-Delivery",
     "X-Atlassian-Webhook-Identifier",
+    "X-Slack-Signature",
 )
 """Where senders put the id that a second delivery repeats; the first one present counts.
 
-`X-Request-Id` is not among them: it names a trace, and two events of one trace are not one event.
+`X-Request-Id` is not among them: it names a trace, and two events of one trace are not one event.  Slack
+signs the time of sending, too: a request with a signature that was seen is a replay.
 """
 
 MAX_EVENT = 200

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hachat import Handler, command, every, hear, hook, job
+from hachat.bot.binding import bind
 from hachat.bot.description import Usage
 from hachat.bot.handler import DECLARED, ChatDeclaration
 from hachat.bot.policy import PLAIN, Policy
-from hachat.bot.routes import bind
 from hachat.core.errors import HandlerError
 
 

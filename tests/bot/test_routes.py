@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hachat import Context, Handler, command, every, hear, hook, job
+from hachat.bot.binding import bind
 from hachat.bot.quoting import shorten
-from hachat.bot.routes import ChatRoute, HookRoute, JobRoute, bind
+from hachat.bot.routes import ChatRoute, HookRoute, JobRoute
 from hachat.core.errors import HandlerError, Unsigned
 from hachat.core.signatures import sign
 

@@ -13,7 +13,8 @@ import trio
 import trio.testing
 
 from hachat import Context, Handler, every
-from hachat.bot.routes import JobRoute, bind
+from hachat.bot.binding import bind
+from hachat.bot.routes import JobRoute
 from hachat.bot.scheduler import BATCH, LOOK, RELUCTANCE, Scheduler
 from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
 from hachat.core.messages import Job

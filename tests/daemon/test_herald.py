@@ -7,8 +7,8 @@ import trio
 from structlog.testing import capture_logs
 
 from hachat import Context, Handler, on, startup
+from hachat.bot.binding import bind
 from hachat.bot.robot import Robot
-from hachat.bot.routes import bind
 from hachat.core.errors import QueueFull, StoreUnavailable
 from hachat.core.messages import Event, Inbound, Job
 from hachat.daemon.herald import MOST, Herald

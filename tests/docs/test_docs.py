@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 import pytest
 
+from hachat.bot.binding import bind
 from hachat.bot.handler import Handler
 from hachat.bot.handlers.auth import Auth
 from hachat.bot.handlers.cluster import Cluster
@@ -19,7 +20,7 @@ from hachat.bot.handlers.help import Help
 from hachat.bot.handlers.info import Info
 from hachat.bot.handlers.people import People
 from hachat.bot.handlers.ping import Ping
-from hachat.bot.routes import ChatRoute, bind
+from hachat.bot.routes import ChatRoute
 from hachat.bot.testing import Stage
 from hachat.cli.commands import main
 

@@ -1,0 +1,74 @@
+"""The routes of all handlers on a node, found by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, MiddlewareRoute, Route
+from hachat.core.errors import HandlerError
+
+R = TypeVar("R", bound=Route)
+
+
+class Catalogue:
+    """Routes by their kind, in the order in which they were loaded on `node`."""
+
+    def __init__(self, routes: Sequence[Route], node: str) -> None:
+        self.chat = _choose(routes, ChatRoute)
+        self.hooks = _choose(routes, HookRoute)
+        self.jobs = _choose(routes, JobRoute)
+        self.events = _choose(routes, EventRoute)
+        self.middleware = _choose(routes, MiddlewareRoute)
+        self.commands = [route for route in self.chat if route.addressed]
+        self._node = node
+        self._hooks = {route.name: route for route in self.hooks}
+        self._jobs = {route.method: route for route in reversed(self.jobs)}
+        self._jobs |= {route.name: route for route in self.jobs}
+
+    def find_hook(self, name: str) -> HookRoute:
+        """Return the webhook of that name.
+
+        Raises:
+            HandlerError: no handler has it.
+        """
+        if route := self._hooks.get(name):
+            return route
+        raise self._miss(name)
+
+    def find_due(self, name: str) -> JobRoute:
+        """Return the route of that name that is run when something is due.
+
+        Raises:
+            HandlerError: no handler has it.
+        """
+        if route := self._jobs.get(name):
+            return route
+        raise self._miss(name)
+
+    def find_job(self, handler: str, method: str) -> JobRoute:
+        """Return the route that `handler` means by `method`: a method of its own, or `<handler>.<method>`.
+
+        Raises:
+            LookupError: there is none; says so.
+        """
+        own = f"{handler}.{method}"
+        if route := self._jobs.get(method if "." in method else own):
+            return route
+        raise LookupError(
+            f"{method!r} is no method that timers can run; mark the method with @job, and name it as "
+            "'method' or, of another handler, as 'handler.method'"
+        )
+
+    def find_listeners(self, event: str) -> list[EventRoute]:
+        """Return those that are run when `event` happens; its name is normalised."""
+        return [route for route in self.events if route.event == event]
+
+    def _miss(self, route: str) -> HandlerError:
+        return HandlerError(
+            f"no handler on node {self._node} has the route {route}; load the same handlers on every node"
+        )
+
+
+def _choose(routes: Sequence[Route], kind: type[R]) -> Sequence[R]:
+    return [route for route in routes if isinstance(route, kind)]

@@ -617,4 +617,5 @@ async def test_a_lease_asked_for_again_is_one(server: Server, link: Link, keys: 
 def test_every_script_that_writes_has_a_case() -> None:
     """A new script is tried with its reply lost, or this fails."""
     writing = {file.stem for file in FILES if not load(file.stem).reads}
+    writing.remove("trial")  # nothing of it stays
     assert {case.script for case in CASES} == writing

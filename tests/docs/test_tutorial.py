@@ -1,4 +1,4 @@
-"""docs/tutorial.md keeps its word: its files are made, one step after the other, and their tests are run."""
+"""The tutorial and the page on words keep their word: their files are made, one step after the other, and their tests are run."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.test_main import hachat
 
-PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
-STEPS = PAGE.split("\n## ")[1:]
-_FILE = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+_FILE = re.compile(r"```(?:python|jinja|po)\n# (\S+)\n(.*?)```", re.DOTALL)
 
 
-def test_each_step_works(tmp_path: Path) -> None:
-    """The bot of step one, with the files of each step, passes its tests."""
+@pytest.mark.parametrize("page", ["tutorial", "wording"])
+def test_each_step_works(page: str, tmp_path: Path) -> None:
+    """A new bot, with the files of each step, passes its tests."""
+    text = (DOCS / f"{page}.md").read_text()
+    steps = text.split("\n## ")[1:] if page == "tutorial" else [text]
     made = hachat("new", "bot", "marvin", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    for step in STEPS:
-        for name, text in _FILE.findall(step):
-            (tmp_path / "marvin" / name).write_text(text)
+    for step in steps:
+        for name, content in _FILE.findall(step):
+            file = tmp_path / "marvin" / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(content)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         done = subprocess.run(
             command, cwd=tmp_path / "marvin", capture_output=True, text=True, check=False
@@ -28,6 +34,8 @@ def test_each_step_works(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{step.splitlines()[0]}\n{done.stdout}"
 
 
-def test_every_file_has_its_place() -> None:
-    """No block of Python is left out of the test."""
-    assert len(_FILE.findall(PAGE)) == PAGE.count("```python")
+@pytest.mark.parametrize("page", ["tutorial", "wording"])
+def test_every_file_has_its_place(page: str) -> None:
+    """No block of code is left out of the test."""
+    text = (DOCS / f"{page}.md").read_text()
+    assert len(_FILE.findall(text)) == len(re.findall("```(?:python|jinja|po)", text))

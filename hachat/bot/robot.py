@@ -288,7 +288,8 @@ class Robot:
             context = Context(
                 message, replies, self.bot, timers, self.services, text=address.command
             )
-            await context.reply(suggest(address, known))
+            if message.room.private or not self.services.quiet:
+                await context.reply(suggest(address, known))
             await context.emit("message unhandled", {"text": address.command})
             await self._invoker.tell(context)
 

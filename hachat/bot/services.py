@@ -81,7 +81,8 @@ class Services:
     `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
     which `people` knows, `access` tells who may do what, `memory` is what all handlers remember, `http` has the clients for other
     services, `throttle` counts how often routes are run, `compute` calls functions that keep a processor busy, elsewhere if there
-    are processes for that; `language` is the bot's.
+    are processes for that; `language` is the bot's; with `quiet`
+    nobody is told in a room that a command is unknown.
     """
 
     ask: Ask = ask_nobody
@@ -92,6 +93,7 @@ class Services:
     memory: Storage = field(default_factory=TransientMemory)
     http: Http = field(default_factory=Http)
     language: str = "en"
+    quiet: bool = False
     throttle: Throttle = field(default_factory=LocalThrottle)
     compute: Compute = call_here
 

@@ -58,11 +58,13 @@ class BotSettings(Struct, frozen=True, kw_only=True):
     Attributes:
         name: The name that begins a command: `hachat: ping`.
         aliases: Other beginnings that mean the same, such as `!`.
+        unknown: What becomes of a command that nobody knows: it is answered, or passed over in rooms (`quiet`).
         language: In which the texts of handlers are said, where they are translated: `en`, `de`, `de_AT`.
     """
 
     name: Annotated[str, Meta(min_length=1)] = "hachat"
     aliases: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    unknown: Literal["answer", "quiet"] = "answer"
     language: Annotated[str, Meta(pattern="^[a-z]{2,3}(_[A-Z]{2})?$")] = "en"
 
 

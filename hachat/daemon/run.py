@@ -14,12 +14,16 @@ import structlog
 import trio
 
 from hachat.bot.handler import Handler
+from hachat.bot.handlers.about import About
 from hachat.bot.handlers.auth import Auth
+from hachat.bot.handlers.chores import Chores
 from hachat.bot.handlers.cluster import Cluster
 from hachat.bot.handlers.help import Help
 from hachat.bot.handlers.info import Info
 from hachat.bot.handlers.people import People
 from hachat.bot.handlers.ping import Ping
+from hachat.bot.handlers.presence import Presence
+from hachat.bot.handlers.stepdown import StepDown
 from hachat.bot.loading import Plugins, find_installed, load
 from hachat.bot.robot import Robot
 from hachat.cluster.pulse import Notifier
@@ -31,10 +35,16 @@ from hachat.daemon.configuration import changes
 from hachat.daemon.leaving import end_process, limited, longest_leave
 from hachat.daemon.node import Node
 from hachat.daemon.sources import make_link
+from hachat.daemon.stepdown import move
+from hachat.store.dead import DeadLetters
+from hachat.store.jobs import Jobs
 from hachat.store.keys import Keys
 from hachat.store.status import Status, read_version
 
 log = structlog.get_logger(__name__)
+
+_MOVING = 10.0
+"""Seconds that a step-down which is asked for in chat may take."""
 
 SERVED = 0
 """Exit code: it was told to leave, and left."""
@@ -89,6 +99,10 @@ class Daemon:
             Auth(),
             Info(partial(read_version, link)),
             Cluster(self._read_status),
+            About(),
+            Presence(),
+            StepDown(partial(move, link, keys, leaver="", patience=_MOVING)),
+            Chores(Jobs(link, keys), DeadLetters(link, keys, settings.queue)),
         ]
         plugins = load_plugins(settings, folder, builtins)
         self._faults = plugins.faults
@@ -101,6 +115,7 @@ class Daemon:
             timeout=settings.worker.timeout,
         )
         self._robot.services.language = settings.bot.language
+        self._robot.services.quiet = settings.bot.unknown == "quiet"
         adapters = make_adapters(settings, link, keys)
         self._node = Node(
             settings,

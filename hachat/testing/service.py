@@ -14,26 +14,23 @@ from hachat.core.messages import Operation, Reply, User
 class Said(str):
     """Something the bot has said: its text, with the address of its `room`, its `thread`, and what it is `about`.
 
-    `op` is `say`, unless the bot did something else there.
+    `op` is `say`, unless the bot did something else there, such as `topic`; `args` are what that was done with.
     """
 
-    __slots__ = ("about", "op", "room", "thread")
+    __slots__ = ("about", "args", "op", "room", "thread")
 
     room: str
     thread: str
     about: str
     op: Operation
+    args: Mapping[str, str]
 
     @classmethod
     def of(cls, reply: Reply) -> Said:
         """Return what a reply says."""
         said = cls(reply.text)
-        said.room, said.thread, said.about, said.op = (
-            reply.room,
-            reply.thread,
-            reply.about,
-            reply.op,
-        )
+        said.room, said.thread, said.about = reply.room, reply.thread, reply.about
+        said.op, said.args = reply.op, reply.args
         return said
 
 

@@ -234,3 +234,12 @@ class Marked(Handler):
 async def test_markdown_is_shown_as_words(bot: Driver) -> None:
     """Where a service shows nothing else, as that of a test."""
     assert await bot.say("hachat status") == ["web is live (https://web.example)"]
+
+
+@handlers(Probe)
+async def test_unknown_commands_are_answered_or_passed_over(bot: Driver) -> None:
+    """As the setting has it; who is alone with the bot is always answered."""
+    assert await bot.say("hachat frobnicate")
+    bot.robot.services.quiet = True
+    assert await bot.say("hachat frobnicate") == []
+    assert await bot.in_private().say("frobnicate")

@@ -130,9 +130,16 @@ def _link_handlers(folder: Path, home: Path) -> None:
 
 def _write_settings(folder: Path, number: int, url: str, bot: Mapping[str, Any]) -> Path:
     file = folder / f"node-{number}.toml"
-    settings = {"cluster": "demo", "node": f"node-{number}", **bot}
+    settings = {
+        "cluster": "demo",
+        "node": f"node-{number}",
+        **bot,
+        "redis": {"url": url},
+        "web": {"port": 0},
+        "access": {"admins": ["console/*"]},  # whoever sits at the prompt
+    }
     with _open_private(file) as sink:
-        sink.write("\n".join(write({**settings, "redis": {"url": url}, "web": {"port": 0}})))
+        sink.write("\n".join(write(settings)))
     return file
 
 

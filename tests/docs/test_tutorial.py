@@ -1,4 +1,4 @@
-"""The tutorial and the page on words keep their word: their files are made, one step after the other, and their tests are run."""
+"""Pages that show whole files keep their word: the files are made, in the tutorial step by step, and their tests are run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pytest
 
 from tests.cli.test_main import hachat
 
+PAGES = ("tutorial", "wording", "from-lita", "from-hubot", "from-errbot")
 DOCS = Path(__file__).parents[2] / "docs"
 _FILE = re.compile(r"```(?:python|jinja|po)\n# (\S+)\n(.*?)```", re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["tutorial", "wording"])
+@pytest.mark.parametrize("page", PAGES)
 def test_each_step_works(page: str, tmp_path: Path) -> None:
     """A new bot, with the files of each step, passes its tests."""
     text = (DOCS / f"{page}.md").read_text()
@@ -34,7 +35,7 @@ def test_each_step_works(page: str, tmp_path: Path) -> None:
         assert done.returncode == 0, f"{step.splitlines()[0]}\n{done.stdout}"
 
 
-@pytest.mark.parametrize("page", ["tutorial", "wording"])
+@pytest.mark.parametrize("page", PAGES)
 def test_every_file_has_its_place(page: str) -> None:
     """No block of code is left out of the test."""
     text = (DOCS / f"{page}.md").read_text()

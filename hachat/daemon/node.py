@@ -24,8 +24,6 @@ import structlog
 import trio
 
 from hachat import __version__
-from hachat.bot.access import Access
-from hachat.bot.people import People
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
 from hachat.bot.scheduler import Scheduler
@@ -49,22 +47,18 @@ from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.herald import Herald
 from hachat.daemon.holding import Holder
 from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
+from hachat.daemon.lending import lend
 from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
-from hachat.store.audit import Audit
 from hachat.store.dead import DeadLetters
 from hachat.store.dialogs import Dialogs
-from hachat.store.groups import Groups
 from hachat.store.inbound import Inbound
 from hachat.store.jobs import Jobs
 from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
 from hachat.store.members import Member, Members, check_layout, read_newest_schema
-from hachat.store.memory import Memory
 from hachat.store.peers import read_peers
-from hachat.store.people import KINDS, Directory
-from hachat.store.rates import Rates
 from hachat.store.retry import retry
 from hachat.store.status import Status
 from hachat.tasks.processes import Processes
@@ -104,18 +98,15 @@ class Node:
         self._inbound = Inbound(link, self._keys, consumer, settings.queue)
         self._dialogs = Dialogs(link, self._keys)
         self._answers = Answers(link, self._keys, consumer, self._limits)
-        robot.services.ask = self._answers.ask
-        robot.services.memory = Memory(link, self._keys)
-        self._people = People(*(Directory(link, self._keys, kind) for kind in KINDS))
-        robot.services.know(self._people)
-        robot.services.throttle = Rates(link, self._keys).take
-        self._herald = Herald(self.name, robot, self._inbound.enqueue)
-        robot.services.access = Access(
-            settings.access,
-            Groups(link, self._keys),
-            Audit(link, self._keys),
+        lend(
+            robot.services,
+            link,
+            self._keys,
+            ask=self._answers.ask,
+            access=settings.access,
             life=settings.worker.heartbeat,
         )
+        self._herald = Herald(self.name, robot, self._inbound.enqueue)
         self._roster = Roster(
             self.name,
             settings.lease.priority,
@@ -261,7 +252,7 @@ class Node:
                 running(self._scheduler.run),
                 running(self._answers.run),
                 running(self._examiner.run),
-                running(self._people.run),
+                running(self._robot.services.people.run),
                 running(chat_states.run),
                 running(self._herald.run),
                 running(self._roster.run),

@@ -11,9 +11,7 @@ from functools import partial
 import trio
 from msgspec.structs import replace
 
-from hachat.bot.access import Access
 from hachat.bot.calls import Call
-from hachat.bot.people import People
 from hachat.bot.questions import Suspended
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
@@ -22,17 +20,13 @@ from hachat.bot.worker import Worker
 from hachat.core.access import AccessSettings
 from hachat.core.messages import Inbound
 from hachat.core.settings import QueueSettings
+from hachat.daemon.lending import lend
 from hachat.store.answers import Answers
-from hachat.store.audit import Audit
 from hachat.store.dialogs import Dialogs, Question
-from hachat.store.groups import Groups
 from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
 from hachat.store.members import Member, Members
-from hachat.store.memory import Memory
-from hachat.store.people import KINDS, Directory
-from hachat.store.rates import Rates
 
 _SLOTS = 8
 _LIFE = 3600.0
@@ -75,17 +69,12 @@ class Node:
         """Work until cancelled, or until it dies."""
         await Members(self._link, self._keys, self.member).join()
         await self._queue.prepare()
-        self._robot.services.ask = self._answers.ask
-        self._robot.services.memory = Memory(self._link, self._keys)
-        self._robot.services.throttle = Rates(self._link, self._keys).take
-        people = People(*(Directory(self._link, self._keys, kind) for kind in KINDS))
-        self._robot.services.know(people)
-        groups, audit = Groups(self._link, self._keys), Audit(self._link, self._keys)
-        self._robot.services.access = Access(self._access, groups, audit)
+        services = self._robot.services
+        lend(services, self._link, self._keys, ask=self._answers.ask, access=self._access)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._recovery.run)
             nursery.start_soon(self._answers.run)
-            nursery.start_soon(people.run)
+            nursery.start_soon(services.people.run)
             for worker in self._workers:
                 await nursery.start(partial(worker.run, trio.Event(), 0.0))
             task_status.started()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner, Result
@@ -14,8 +15,14 @@ from hachat.cli.new import KINDS
 
 
 def make(*arguments: str) -> Result:
-    """Run `hachat new` in this process."""
-    return CliRunner().invoke(main, ["new", *arguments])
+    """Run `hachat new` in this process, whose logging it leaves alone."""
+    return run("new", *arguments)
+
+
+def run(*arguments: str) -> Result:
+    """Run the command in this process."""
+    with patch("hachat.daemon.logging.configure"):
+        return CliRunner().invoke(main, arguments)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -37,7 +44,7 @@ def test_a_bot_is_ready_to_run(tmp_path: Path) -> None:
     """Its settings are fine, and its handler loads."""
     folder = tmp_path / "bot"
     make("bot", "marvin", "--folder", str(folder))
-    checked = CliRunner().invoke(main, ["check", "--config", str(folder / "hachat.toml")])
+    checked = run("check", "--config", str(folder / "hachat.toml"))
     assert checked.exit_code == 0, checked.output
     assert 'name = "marvin"' in checked.output
     assert (folder / ".gitignore").exists()

@@ -55,7 +55,8 @@ async def test_a_thread_sees_what_blocks_the_loop() -> None:
     with capture_logs() as logs:
         async with trio.open_nursery() as nursery:
             await nursery.start(Stall(lambda: turned[0]).run)
-            while not logs:
+            give_up = time.monotonic() + 30.0
+            while not logs and time.monotonic() < give_up:
                 time.sleep(0.01)  # noqa: ASYNC251 - it blocks, as it should not
             nursery.cancel_scope.cancel()
     (line,) = logs

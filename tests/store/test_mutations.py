@@ -67,6 +67,7 @@ def wake_up_and_take(walk: Walk) -> None:
     walk.wake(node, "chat", 1, heard=False)
     look(walk)
     walk.tick()
+    walk.tick()  # the node lease it was given lasts to the end of the next millisecond
     walk.reap(walk.living[0], 1)
     assert len(walk.inbound.held_by(walk.living[0])) == 2
 

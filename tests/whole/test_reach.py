@@ -31,9 +31,11 @@ async def ask(network: Network, within: float = 5.0) -> str:
     """Ask something in the channel, and return the name under which it is answered."""
     seen = len(network.record)
     network.say("#ops", "hachat: ping")
-    await until(lambda: len(network.record) > seen, within)
-    assert network.record[-1].text == "pong"
-    return network.record[-1].nick
+    answer = await until(
+        lambda: next((one for one in network.record[seen:] if one.text == "pong"), None), within
+    )
+    name: str = answer.nick
+    return name
 
 
 async def master_of(cluster: Cluster) -> str:

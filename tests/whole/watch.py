@@ -17,7 +17,7 @@ from tests.whole.nemesis import Nemesis
 
 STAY = (
     *("lease", "meta", "history", "events", "nodes", "members", "gone", "counters"),
-    *("layout", "seen:", "ready:", "trail", "slots", "turn", "refused"),
+    *("layout", "seen:", "ready:", "trail", "slots", "turn", "refused", "life", "met:"),
 )
 """Beginnings of the names of keys that stay when nothing waits: see the table in hachat/store/keys.py."""
 

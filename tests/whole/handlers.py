@@ -7,7 +7,7 @@ import time
 import msgspec
 import trio
 
-from hachat import Context, Handler, command, hook, on
+from hachat import Context, Handler, command, hook
 
 SECONDS = 0.05
 """How long an echo takes."""
@@ -101,8 +101,3 @@ class Journey(Handler):
         """whisper -- say something to you alone"""
         await ctx.mention("hush")
         await ctx.reply_privately("psst")
-
-    @on("joined")
-    async def welcome(self, ctx: Context) -> None:
-        """Greet whoever comes in."""
-        await ctx.reply(f"welcome, {ctx.user.name}")

@@ -94,7 +94,9 @@ async def test_whoever_comes_in_is_greeted(tmp_path: Path) -> None:
         async with visit(network, "anna") as anna, visit(network, "bert") as bert:
             await anna.join("#ops")
             nodes = ("node-1", "node-2")
-            async with run_cluster(tmp_path, nodes=nodes, settings=settings):
+            async with run_cluster(
+                tmp_path, nodes=nodes, settings=settings, handlers="tests.whole.greeting"
+            ):
                 await anna.expect("JOIN :#ops")
                 await bert.join("#ops")
                 assert await anna.hear() == "welcome, bert"

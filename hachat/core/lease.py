@@ -9,6 +9,8 @@ machine is suspended, and carry the questions.  Why at most one node leads:
   both ttls, on its own clock.  Its silence began after the master's last question was sent, so it ends later.
 * A Redis that may have forgotten something (another server, or the same one restarted) is left alone for the
   lock delay, which is longer than any ttl, unless its record says that the lease was taken on this very server.
+  The delay counts from its first answer with as many replicas as a confirmation takes, half of the servers.  One of
+  those, or it, is among any others that could confirm, so from then on no other server confirms anything.
 * An answer in doubt is no answer: whoever is not sure stands by.
 """
 
@@ -22,6 +24,9 @@ from hachat.core.timing import Timing
 
 RETRY = 0.05
 """Seconds after which the master repeats a renewal that was not answered."""
+
+ALONE = 1.0
+"""Seconds after which a server with too few replicas is asked again."""
 
 HAND_OVER = 3.0
 """Seconds for which a lease given back in favour of one node is kept for it."""
@@ -61,8 +66,9 @@ duty failed, or ended; its process died, and `hachat release` gave the lease bac
 """
 
 RefusalKind: TypeAlias = Literal[
-    "HELD", "PAUSED", "DRAINED", "HOLD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO"
+    "HELD", "PAUSED", "DRAINED", "HOLD", "WAIT", "STALE_VIEW", "HANDOFF", "VETO", "ALONE"
 ]
+"""Why the lease is not given: what `lease_acquire.lua` says, or ALONE, that the server has too few replicas."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -220,6 +226,7 @@ class Watch:
         self._sight = Sight("", "")
         self._silent_since = inf
         self._same_since = inf
+        self._asked = ""
         self._patience = timing.op_timeout
 
     def hear(self, event: Event, now: float) -> None:
@@ -237,7 +244,8 @@ class Watch:
 
     def ask(self, now: float) -> Ask:
         """Return the question to send now."""
-        silence, age = now - self._silent_since, now - self._same_since
+        self._asked = self._sight.identity
+        silence, age = now - self._silent_since, max(0.0, now - self._same_since)
         return Ask(self._node, self._boot, self._timing, self.floor, self._sight, silence, age)
 
     def hold(self, token: Token) -> None:
@@ -250,9 +258,14 @@ class Watch:
         self._patience = self._timing.op_timeout
         if isinstance(answer, Changed):
             self._see(answer.sight, now)
+            self._asked = self._sight.identity
             self.due = now
         else:
             self.due = now + max(RETRY, answer.wait)
+        alone = isinstance(answer, Refused) and answer.kind == "ALONE"
+        if self._asked == self._sight.identity and not alone:
+            # Not before: while a promoted server has no replicas, they may still confirm what its predecessor grants.
+            self._same_since = min(self._same_since, now)
 
     def doubt(self, now: float) -> None:
         """Take note that a question was not answered.
@@ -267,7 +280,7 @@ class Watch:
         if sight != self._sight:
             self._silent_since = now
         if sight.identity != self._sight.identity:
-            self._same_since = now
+            self._same_since = inf
             if self._sight.identity:
                 # A server that was there before may have seen terms that this one knows nothing of.
                 self.floor = max(self.floor, 1)

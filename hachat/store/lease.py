@@ -13,6 +13,7 @@ import trio
 from hachat.core.backoff import backoff
 from hachat.core.errors import StoreError, StoreUnavailable
 from hachat.core.lease import (
+    ALONE,
     HAND_OVER,
     Answer,
     Ask,
@@ -135,6 +136,8 @@ class LeaseStore(LeaseView):
         answer = read_answer(reply)
         if isinstance(answer, Granted):
             self._insist(replicas)
+        elif replicas < self._replicas:
+            return Refused("ALONE", ALONE)
         return answer
 
     async def renew(self, token: Token) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import trio
 
+from hachat.core.errors import StoreUnavailable
 from hachat.core.lease import (
     HAND_OVER,
     Answer,
@@ -74,6 +75,8 @@ class FakeServer:
     run_id: str = "a"
     config_epoch: int = 0
     skew: float = 0.0
+    writable: bool = True
+    """False while there are fewer replicas than `min-replicas-to-write`: only what would write is refused."""
     state: State = field(default_factory=State)
     rules: Rules = field(default_factory=Rules)
     past: list[tuple[float, State]] = field(default_factory=list)
@@ -106,6 +109,7 @@ class FakeServer:
 
     def renew(self, token: Token, ttl: float) -> bool:
         """Answer as `lease_renew.lua`."""
+        self._require_replicas()
         state, lease = self.state, self._find_lease()
         named = state.holder == token and state.held
         kept = lease == token or (lease is None and (named or not self.rules.renew_reads_record))
@@ -123,6 +127,7 @@ class FakeServer:
         if state.holder != token or lease not in (token, None):
             return False
         if state.held:
+            self._require_replicas()
             now = self.clock()
             state.lease, state.held, state.heir, state.heir_until = (
                 None,
@@ -209,7 +214,12 @@ class FakeServer:
             return Refused("VETO", state.barred_until - now)
         return None
 
+    def _require_replicas(self) -> None:
+        if not self.writable:
+            raise StoreUnavailable("NOREPLICAS")
+
     def _grant(self, ask: Ask) -> Token:
+        self._require_replicas()
         state, now = self.state, self.clock()
         state.epoch = max(state.epoch, ask.floor, int((now + self.skew) * 1000)) + 1
         state.config_epoch = max(state.config_epoch, self.config_epoch)
@@ -231,6 +241,7 @@ class FakeServer:
 
     def announce(self, kind: EventKind, token: Token | None = None, **fields: Any) -> None:
         """Add an event to the stream."""
+        self._require_replicas()
         last, _, sequence = self.newest.partition("-")
         now = int((self.clock() + self.skew) * 1000)
         event = f"{now}-0" if now > int(last) else f"{last}-{int(sequence) + 1}"

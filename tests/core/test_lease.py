@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat.core.lease import RETRY, Changed, Event, Lease, Refused, Sight, Token, Watch
+from hachat.core.lease import ALONE, RETRY, Changed, Event, Lease, Refused, Sight, Token, Watch
 from hachat.core.timing import Timing
 
 TIMING = Timing(
@@ -124,8 +124,10 @@ def test_a_living_lease_is_asked_for_after_its_ttl(kind: str) -> None:
 
 
 def test_a_question_says_what_was_seen_and_for_how_long() -> None:
-    """Silence is of the last event, age of the server."""
+    """Silence is of the last event, age of the server since it first answered."""
     seen = watch(event("connected"))
+    seen.ask(BOOTED)
+    seen.refuse(Refused("HELD", 5.0), BOOTED)
     seen.hear(event("renewed", 2), BOOTED + 3)
     asked = seen.ask(BOOTED + 5)
     assert asked.sight == Sight("2-0", "x@0")
@@ -156,7 +158,31 @@ def test_another_server_starts_both_waits_anew() -> None:
     assert seen.floor == 0
     seen.hear(event("connected", identity="y@1", token=None), BOOTED + 3)
     asked = seen.ask(BOOTED + 5)
-    assert (asked.silence, asked.age, asked.floor) == (2.0, 2.0, 1)
+    assert (asked.silence, asked.age, asked.floor) == (2.0, 0.0, 1)
+    seen.refuse(Refused("WAIT", 7.0), BOOTED + 6)
+    assert seen.ask(BOOTED + 8).age == 2.0
+
+
+def test_a_server_without_replicas_is_not_known_yet() -> None:
+    """Its predecessor may keep them, and with them a lease; what is not answered shows nothing either."""
+    seen = watch(event("connected"))
+    seen.ask(BOOTED)
+    seen.refuse(Refused("ALONE", ALONE), BOOTED + 1)
+    seen.doubt(BOOTED + 2)
+    assert seen.ask(BOOTED + 3).age == 0.0
+    seen.refuse(Refused("WAIT", 7.0), BOOTED + 3)
+    seen.refuse(Refused("ALONE", ALONE), BOOTED + 4)
+    assert seen.due == BOOTED + 4 + ALONE
+    assert seen.ask(BOOTED + 5).age == 2.0
+
+
+def test_an_answer_of_another_server_is_none() -> None:
+    """A late answer of the predecessor does not count for the server that is listened to by then."""
+    seen = watch(event("connected"))
+    seen.ask(BOOTED + 1)
+    seen.hear(event("connected", identity="y@1"), BOOTED + 2)
+    seen.refuse(Refused("HELD", 5.0), BOOTED + 2)
+    assert seen.ask(BOOTED + 4).age == 0.0
 
 
 def test_the_floor_is_the_highest_epoch_heard_or_held() -> None:
@@ -182,6 +208,8 @@ def test_a_refusal_says_when_to_ask_again() -> None:
 def test_a_change_is_taken_note_of_and_asked_about_at_once() -> None:
     """Who missed an event asks again with what is there now, and its silence begins now."""
     seen = watch(event("renewed"))
+    seen.ask(BOOTED)
+    seen.refuse(Refused("HELD", 5.0), BOOTED)
     seen.refuse(Changed(Sight("9-0", "x@0")), BOOTED + 5)
     assert seen.due == BOOTED + 5
     asked = seen.ask(BOOTED + 6)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 CHAOS = 40.0
 """Seconds after which all is mended."""
 
+RETURNED = 20.0
+"""When, in the story of `Return`, the deposed server and the replica see each other again."""
+
 _START = 4.0
 """Seconds in which every node hears of the first term: one that knows of none may trust a wiped Redis."""
 
@@ -229,6 +232,29 @@ class Chaos:
 
     def _pick_server(self) -> Redis:
         return self._draw.choice([self._cluster.find_primary(), *self._cluster.servers])
+
+
+class Return(Chaos):
+    """A replica that was down while Redis failed over comes back to the deposed server, which can then confirm again.
+
+    Node a reaches one Sentinel, which has not heard of the failover, and then none.
+    """
+
+    def begin(self) -> None:
+        """Put that down in the timeline."""
+        timeline = self._cluster.timeline
+        timeline.at(8.0, self._depose)
+        timeline.at(13.0, lambda: self._cluster.servers[2].restart(wiped=False))
+        timeline.at(RETURNED + 0.6, lambda: self._isolate(0))
+
+    def _depose(self) -> None:
+        self._cluster.network.cut_off(0, RETURNED - self._cluster.timeline.now)
+        self._cluster.servers[2].kill()
+        self._isolate(1)
+
+    def _isolate(self, first: int) -> None:
+        for sentinel in self._cluster.sentinels[first:]:
+            self._cluster.network.cut(self._cluster.nodes[0].host, sentinel.host, 19.0)
 
 
 Fault = Callable[[Chaos], None]

@@ -6,6 +6,7 @@ The choice among the Sentinels' answers is the real one, `hachat.store.masters.c
   the server is a master, and that it is the same run of it, is made as that message arrives.
 * The pump is one question at a time on a connection of its own, and so is the lease's line.
 * The id of a server's run is known to whoever is connected to it; nobody reads INFO.
+* An event that comes while the Sentinels are being asked is lost; the real link asks again.
 * Sentinels are asked every three seconds and at their events, and an answer is good for a quarter of a second, as it
   really is; that connections to Sentinels are opened and lost is left out.
 """

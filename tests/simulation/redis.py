@@ -9,10 +9,10 @@ from random import Random
 from typing import Any
 
 from hachat.core.errors import StoreUnavailable
-from hachat.core.lease import Token
+from hachat.core.lease import ALONE, Refused, Token
 from tests.cluster.fake_lease import FakeServer, State
 from tests.simulation.network import Host, Network
-from tests.simulation.replication import Copy, Follower, Reply, Waits, by_age
+from tests.simulation.replication import WAIT_TIME, Copy, Follower, Reply, Waits, by_age
 from tests.simulation.timeline import Action, Timeline
 
 Operation = Callable[[FakeServer], Any]
@@ -92,16 +92,30 @@ class Redis:
         """Run a script; reply its answer, or why there is none, once so many replicas have it, or have not in time."""
         if self.upstream is not None:
             reply(StoreUnavailable("READONLY"))
-        elif not self._has_replicas():
-            reply(StoreUnavailable("NOREPLICAS"))
-        else:
-            self.scripts.config_epoch = config_epoch
+            return
+        self.scripts.config_epoch = config_epoch
+        self.scripts.writable = self._has_replicas()
+        try:
             answer = operation(self.scripts)
-            if self.scripts.past:
-                self._publish()
-                self._waits.add(self.offset, replicas, reply, answer=answer)
-            else:
-                reply(answer)
+        except StoreUnavailable as refusal:
+            reply(refusal)
+            return
+        finally:
+            self.scripts.writable = True
+        if self.scripts.past:
+            self._publish()
+            self._waits.add(self.offset, replicas, reply, answer=answer)
+        else:
+            self._tell(answer, replicas, reply)
+
+    def _tell(self, answer: Any, replicas: int, reply: Reply) -> None:
+        """Reply an answer that came without a change; only that a lease is lost counts without replicas."""
+        attached = sum(known >= 0 for known, _ in self.acknowledged.values())
+        if answer is False or attached >= replicas:
+            reply(answer)
+        else:
+            alone = Refused("ALONE", ALONE)
+            self._timeline.after(WAIT_TIME, lambda: self.when_awake(lambda: reply(alone)))
 
     def write(self, token: Token, bit: int, replicas: int, reply: Reply) -> None:
         """Keep one more datum for the master `token`, and nobody else."""

@@ -3,8 +3,9 @@
 The electors are the real ones; `hachat.store.masters.choose` is too.  The scripts are `tests/cluster/fake_lease.py`,
 which `tests/store/test_lease.py` holds to the real ones.  `oracle.py` says what is looked at, `chaos.py` what goes wrong.
 
-I1 and I2 must hold whatever is drawn, with `min-replicas-to-write` 1 or 0: a lease counts only when a replica has it, so a
-deposed server confirms none.  They need clean partitions (`chaos.Fate`); in the other runs overlaps are counted.
+I1 and I2 must hold whatever is drawn, with `min-replicas-to-write` 1 or 0: a lease counts only when a replica has it, and
+the lock delay of a promoted server only from when it has one, so by its end a deposed server has confirmed none for a ttl.
+They need clean partitions (`chaos.Fate`); in the other runs overlaps are counted.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ STAY = 5.0
 
 @dataclass(frozen=True)
 class Variant:
-    """What runs: the real thing, or the same with one rule broken."""
+    """What runs: the real thing, or the same with one rule broken; and what goes wrong."""
 
     rules: Rules = field(default_factory=Rules)
     ways: Ways = field(default_factory=Ways)
@@ -59,6 +60,7 @@ class Variant:
     term: type[Term] = Term
     watch: type[Watch] = Watch
     server: type[FakeServer] = FakeServer
+    chaos: type[Chaos] = Chaos
 
 
 SOUND = Variant()
@@ -72,6 +74,7 @@ class Cluster:
         self.random = draw = Random(report.seed)
         self.fate = Fate.draw(draw)
         self.elector, self.ways = variant.elector, variant.ways
+        self._chaos = variant.chaos(self, self.fate)
         self.oracle = Oracle(timeline, report)
         self.oracle.strict = self.fate.clean
         self.network = Network(timeline, draw)
@@ -164,7 +167,7 @@ class Cluster:
         async with trio.open_nursery() as self.nursery:
             for node in self.nodes:
                 self.nursery.start_soon(node.run)
-            Chaos(self, self.fate).begin()
+            self._chaos.begin()
             if await self._wait(CHAOS, lambda: False):
                 self._mend()
                 await self._watch_calm()

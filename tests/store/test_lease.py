@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ import trio
 from hachat.cluster.elector import Elector
 from hachat.cluster.term import Term
 from hachat.core.errors import StoreUnavailable
-from hachat.core.lease import Answer, Ask, Changed, Event, Granted, Refused, Sight, Token
+from hachat.core.lease import ALONE, Answer, Ask, Changed, Event, Granted, Refused, Sight, Token
 from hachat.core.stepdown import Order
 from hachat.core.timing import Timing
 from hachat.store.control import Directive
@@ -25,6 +26,8 @@ from hachat.store.link import Direct, Link
 from hachat.store.scripts import load
 from hachat.tasks.services import running
 from tests.cluster.fake_lease import FakeServer
+from tests.store.binaries import find_redis
+from tests.store.pairs import confirming, run_pair
 
 TIMING = Timing()
 PATIENT = Timing(ttl=8.0, op_timeout=1.5, lock_delay=8.0)
@@ -442,14 +445,35 @@ async def test_a_server_that_forgot_the_scripts_learns_them_again(
 
 
 async def test_too_few_replicas_are_no_answer(link: Link, keys: Keys) -> None:
-    """A lease that is on one server only may be lost with it, so it does not count."""
-    async with open_lease(link, keys, PATIENT, replicas=1) as store:
+    """A lease that is on one server only may be lost with it, so it does not count; nor does what is said of one."""
+    async with (
+        open_lease(link, keys, PATIENT) as looker,
+        open_lease(link, keys, PATIENT, replicas=1) as store,
+    ):
+        looked = await looker.acquire(ask("a"))
+        assert isinstance(looked, Changed)
         with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
-            await acquire(store, "a")
+            await store.acquire(ask("a", looked.sight))
         master = await store.read_master()
         assert master is not None
         with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
             await store.renew(master)
+        assert await store.acquire(ask("b")) == Refused("ALONE", ALONE)
+
+
+@pytest.mark.parametrize("find", [lambda: None, find_redis], ids=["valkey", "redis"])
+async def test_a_refusal_counts_with_a_replica(
+    find: Callable[[], Path | None], tmp_path: Path, keys: Keys
+) -> None:
+    """Also on a new connection, that has written nothing which a replica could have."""
+    async with (
+        run_pair(tmp_path, find()) as pair,
+        confirming(pair.master) as link,
+        open_lease(link, keys, PATIENT, replicas=1) as store,
+        open_lease(link, keys, PATIENT, replicas=1) as another,
+    ):
+        await take(store, "a")
+        assert await acquire(another, "b") == Refused("HELD", TIMING.ttl)
 
 
 async def test_every_change_is_an_event(store: LeaseStore) -> None:

@@ -25,7 +25,7 @@ from hachat.bot.router import Match, Router
 from hachat.bot.routes import Route
 from hachat.bot.run import Run
 from hachat.bot.services import Services
-from hachat.bot.suggestion import suggest
+from hachat.bot.suggestion import answer, suggest
 from hachat.bot.timers import Timers
 from hachat.core.addressing import Address, Addressing
 from hachat.core.errors import HandlerError, TooOld
@@ -284,13 +284,12 @@ class Robot:
         replies = Replies(message.id, "robot", name_replies(message))
         timers = Timers("robot", "robot", self.find_job)
 
-        async def answer() -> None:
+        async def puzzle() -> None:
             context = Context(
                 message, replies, self.bot, timers, self.services, text=address.command
             )
-            if message.room.private or not self.services.quiet:
-                await context.reply(suggest(address, known))
+            answer(context, suggest(address, known), self.services.unknown)
             await context.emit("message unhandled", {"text": address.command})
             await self._invoker.tell(context)
 
-        return Call("robot", answer, replies, timers=timers)
+        return Call("robot", puzzle, replies, timers=timers)

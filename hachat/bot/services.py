@@ -14,6 +14,7 @@ from hachat.bot.throttle import LocalThrottle, Throttle
 from hachat.bot.transient import TransientMemory
 from hachat.core.errors import NotFound, Unsupported
 from hachat.core.messages import Operation, Room, User
+from hachat.core.settings import Unknown
 from hachat.tasks.processes import call_here
 
 
@@ -81,8 +82,8 @@ class Services:
     `ask` is what chat services are asked with, `find_user` and `find_room` find whoever and whatever was met before,
     which `people` knows, `access` tells who may do what, `memory` is what all handlers remember, `http` has the clients for other
     services, `throttle` counts how often routes are run, `compute` calls functions that keep a processor busy, elsewhere if there
-    are processes for that; `language` is the bot's; with `quiet`
-    nobody is told in a room that a command is unknown.
+    are processes for that; `language` is the bot's; `unknown` says where
+    people are told that nobody knows their command.
     """
 
     ask: Ask = ask_nobody
@@ -93,7 +94,7 @@ class Services:
     memory: Storage = field(default_factory=TransientMemory)
     http: Http = field(default_factory=Http)
     language: str = "en"
-    quiet: bool = False
+    unknown: Unknown = "answer"
     throttle: Throttle = field(default_factory=LocalThrottle)
     compute: Compute = call_here
 

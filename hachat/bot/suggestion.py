@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 
+from hachat.bot.context import Context
 from hachat.bot.description import Usage
 from hachat.bot.quoting import shorten
 from hachat.bot.router import MAX_TEXT
 from hachat.core.addressing import Address
+from hachat.core.settings import Unknown
 
 _LONGEST_NAME = 2
 """Words of a command that are compared: `auth add USER` is told from `auth list` by two."""
@@ -27,6 +29,14 @@ def suggest(address: Address, commands: Iterable[Usage]) -> str:
         f'Did you mean "{address.prefix}{nearest}"?' if nearest else f'Try "{address.prefix}help".'
     )
     return f"I do not know {shorten(address.command)}. {hint}"
+
+
+def answer(ctx: Context, text: str, how: Unknown) -> None:
+    """Say `text` about a command nobody knows: in a room as `how` says, to somebody alone always."""
+    if ctx.private or how == "answer":
+        ctx.reply(text)
+    elif how == "private":
+        ctx.reply_privately(text)
 
 
 def find_nearest(command: str, commands: Iterable[Usage]) -> str:

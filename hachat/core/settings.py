@@ -48,6 +48,9 @@ SecondsOrZero = Annotated[float, Meta(ge=0, le=YEAR)]
 Count = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(extra={"check": _fault_of_name})]
 
+Unknown = Literal["answer", "private", "quiet"]
+"""What is done in a room about a command nobody knows: say so there, to whoever wrote it alone, or nothing."""
+
 OnDoubt = Literal["resend", "skip"]
 """What to do with a reply that may have arrived where the service can tell nobody: say it again, or never."""
 
@@ -58,13 +61,13 @@ class BotSettings(Struct, frozen=True, kw_only=True):
     Attributes:
         name: The name that begins a command: `hachat: ping`.
         aliases: Other beginnings that mean the same, such as `!`.
-        unknown: What becomes of a command that nobody knows: it is answered, or passed over in rooms (`quiet`).
+        unknown: What becomes of a command that nobody knows, said in a room: see `Unknown`.
         language: In which the texts of handlers are said, where they are translated: `en`, `de`, `de_AT`.
     """
 
     name: Annotated[str, Meta(min_length=1)] = "hachat"
     aliases: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
-    unknown: Literal["answer", "quiet"] = "answer"
+    unknown: Unknown = "answer"
     language: Annotated[str, Meta(pattern="^[a-z]{2,3}(_[A-Z]{2})?$")] = "en"
 
 

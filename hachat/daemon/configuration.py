@@ -35,6 +35,7 @@ RELOADABLE = frozenset(
         "access.groups",
         "access.rules",
         "bot.aliases",
+        "bot.unknown",
         "log.level",
         "queue.dead",
         "queue.depth",

@@ -115,7 +115,7 @@ class Daemon:
             timeout=settings.worker.timeout,
         )
         self._robot.services.language = settings.bot.language
-        self._robot.services.quiet = settings.bot.unknown == "quiet"
+        self._robot.services.unknown = settings.bot.unknown
         adapters = make_adapters(settings, link, keys)
         self._node = Node(
             settings,
@@ -184,6 +184,7 @@ class Daemon:
             logging.configure(new.log, self._settings.node, role=self._node.role)
             self._robot.configure(new.bot.aliases, new.worker.timeout)
             self._robot.services.access.settings = new.access
+            self._robot.services.unknown = new.bot.unknown
             self._node.configure(new.queue)
             self._settings = new
             log.info("settings read again", applied=applied, after_a_restart=waiting)

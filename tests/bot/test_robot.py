@@ -18,6 +18,7 @@ from hachat.bot.testing import Stage
 from hachat.core.access import AccessSettings
 from hachat.core.errors import HandlerError, TooOld
 from hachat.core.messages import Message, Room, User, Webhook
+from hachat.core.settings import Unknown
 
 ID = "M1"
 WRONG = f"Sorry, that went wrong (id {ID}). I will try again."
@@ -306,6 +307,22 @@ async def test_groups() -> None:
 async def test_unknown_commands(text: str, private: bool, said: list[str]) -> None:  # noqa: FBT001 - a table
     """Who calls the bot is answered; chatter, and signs that other bots use too, are left alone."""
     assert await Stage(Zoo(), aliases=["!"]).say(text, private=private) == said
+
+
+@pytest.mark.parametrize(
+    ("unknown", "rooms"),
+    [("answer", ["test/#room"]), ("private", ["test/@alice"]), ("quiet", [])],
+)
+async def test_where_unknown_commands_are_answered(unknown: Unknown, rooms: list[str]) -> None:
+    """As the settings say, from one moment to the next; whoever is alone with the bot is always answered."""
+    stage = Stage(Zoo())
+    stage.robot.services.unknown = unknown
+
+    for text in ("hachat hnag", "hachat:"):
+        stage.replies.clear()
+        await stage.say(text)
+        assert [reply.room for reply in stage.replies] == rooms
+    assert len(await stage.say("hnag", private=True)) == 1
 
 
 async def test_own_words_are_not_heard() -> None:

@@ -240,6 +240,6 @@ async def test_markdown_is_shown_as_words(bot: Driver) -> None:
 async def test_unknown_commands_are_answered_or_passed_over(bot: Driver) -> None:
     """As the setting has it; who is alone with the bot is always answered."""
     assert await bot.say("hachat frobnicate")
-    bot.robot.services.quiet = True
+    bot.robot.services.unknown = "quiet"
     assert await bot.say("hachat frobnicate") == []
     assert await bot.in_private().say("frobnicate")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
+from hachat.bot.description import Bot, Topic
 from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, MiddlewareRoute, Route
 from hachat.core.errors import HandlerError
 
@@ -21,10 +23,24 @@ class Catalogue:
         self.events = _choose(routes, EventRoute)
         self.middleware = _choose(routes, MiddlewareRoute)
         self.commands = [route for route in self.chat if route.addressed]
+        self._topics = {route.handler: _describe(route) for route in routes}
         self._node = node
         self._hooks = {route.name: route for route in self.hooks}
         self._jobs = {route.method: route for route in reversed(self.jobs)}
         self._jobs |= {route.name: route for route in self.jobs}
+
+    def describe(self, name: str) -> Bot:
+        """Return what the bot `name` can tell of itself with these routes."""
+        return Bot(
+            name=name,
+            node=self._node,
+            handlers=tuple(self._topics),
+            commands=tuple(
+                replace(route.usage, route=route.name, groups=route.groups)
+                for route in self.commands
+            ),
+            topics=tuple(self._topics.values()),
+        )
 
     def find_hook(self, name: str) -> HookRoute:
         """Return the webhook of that name.
@@ -68,6 +84,11 @@ class Catalogue:
         return HandlerError(
             f"no handler on node {self._node} has the route {route}; load the same handlers on every node"
         )
+
+
+def _describe(route: Route) -> Topic:
+    purpose = (route.owner.__doc__ or "").strip().partition("\n")[0]
+    return Topic(route.handler, purpose.rstrip("."), route.owner.__module__)
 
 
 def _choose(routes: Sequence[Route], kind: type[R]) -> Sequence[R]:

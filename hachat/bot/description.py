@@ -14,6 +14,20 @@ class Usage:
     route: str = ""
     groups: frozenset[str] = frozenset()
 
+    @property
+    def handler(self) -> str:
+        """The name of the handler that has it."""
+        return self.route.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A handler, as help tells of it: its name, what it is for, and the module that defines it."""
+
+    name: str
+    purpose: str = ""
+    module: str = ""
+
 
 @dataclass(frozen=True)
 class Bot:
@@ -23,3 +37,4 @@ class Bot:
     node: str = ""
     handlers: tuple[str, ...] = ()
     commands: tuple[Usage, ...] = ()
+    topics: tuple[Topic, ...] = ()

@@ -170,6 +170,12 @@ def make(cls: type[Handler], sections: Sections) -> Handler:
     return handler
 
 
+def find_origin(module: str) -> str:
+    """Return where people find a module of handlers: the file in the folder, or the module itself."""
+    file = module.removeprefix(_IN_FOLDER)
+    return module if file == module else f"handlers/{file}.py"
+
+
 def find_class(module: str, name: str, file: str = "") -> type[Handler]:
     """Return a handler class by its names, in whatever process; a module in a folder is found by its `file`.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 
 import trio
@@ -15,7 +14,6 @@ import trio
 from hachat.bot.calls import Call, attend
 from hachat.bot.catalogue import Catalogue
 from hachat.bot.context import Context
-from hachat.bot.description import Bot
 from hachat.bot.hearing import find_hearing, find_lapses
 from hachat.bot.http import Http
 from hachat.bot.invocation import Invoker
@@ -63,15 +61,7 @@ class Robot:
         self._catalogue = catalogue = Catalogue(routes, node)
         self.hooks, self.jobs = catalogue.hooks, catalogue.jobs
         self.find_job = catalogue.find_job
-        self.bot = Bot(
-            name=name,
-            node=node,
-            handlers=tuple(dict.fromkeys(route.handler for route in routes)),
-            commands=tuple(
-                replace(route.usage, route=route.name, groups=route.groups)
-                for route in catalogue.commands
-            ),
-        )
+        self.bot = catalogue.describe(name)
         self._own_id = name.casefold()
         self._router = Router(catalogue.chat)
         self._chain = Chain(catalogue.middleware)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hachat.bot.context import Context
+from hachat.bot.description import Usage
 from hachat.bot.handler import Handler, command
+
+LONG = 10
+"""Lines beyond which help is not for a room."""
 
 
 class Help(Handler):
@@ -12,11 +18,44 @@ class Help(Handler):
     @command("help")
     @command(r"help\s+(?P<query>.+)")
     async def help(self, ctx: Context, query: str = "") -> None:
-        """help [QUERY] -- list the commands you may run, or those that mention QUERY"""
-        lines = {
-            f"{ctx.prefix}{usage.line}" + (f" - {usage.explanation}" if usage.explanation else "")
-            for usage in ctx.bot.commands
-            if query.casefold() in f"{usage.line} {usage.explanation}".casefold()
-            and not await ctx.access.judge(ctx.message, usage.route, usage.line, usage.groups)
-        }
-        await ctx.reply("\n".join(sorted(lines)) or f"No command mentions {query}.")
+        """help [QUERY] -- list the commands you may run, those of a handler, or those that mention QUERY"""
+        allowed = [usage for usage in ctx.bot.commands if await _may_run(ctx, usage)]
+        lines = _list_commands(ctx, choose(allowed, query))
+        if not query and len(lines) > LONG:
+            lines = [
+                *_list_topics(ctx, allowed),
+                f"Write {ctx.prefix}help and one of these for its commands.",
+            ]
+        if ctx.private or len(lines) <= LONG:
+            await ctx.reply("\n".join(lines) or f"No command mentions {query}.")
+            return
+        await ctx.reply_privately("\n".join(lines))
+        await ctx.reply("That is long, so I tell you in private.")
+
+
+def choose(commands: Sequence[Usage], query: str) -> Sequence[Usage]:
+    """Return the commands of the handler named `query`, or else those that mention it."""
+    query = query.casefold()
+    of_handler = [usage for usage in commands if usage.handler == query]
+    return of_handler or [
+        usage for usage in commands if query in f"{usage.line} {usage.explanation}".casefold()
+    ]
+
+
+async def _may_run(ctx: Context, usage: Usage) -> bool:
+    return not await ctx.access.judge(ctx.message, usage.route, usage.line, usage.groups)
+
+
+def _list_commands(ctx: Context, commands: Sequence[Usage]) -> list[str]:
+    return sorted({ctx.prefix + _describe(usage.line, usage.explanation) for usage in commands})
+
+
+def _list_topics(ctx: Context, commands: Sequence[Usage]) -> list[str]:
+    handlers = {usage.handler for usage in commands}
+    return sorted(
+        _describe(one.name, one.purpose) for one in ctx.bot.topics if one.name in handlers
+    )
+
+
+def _describe(name: str, purpose: str) -> str:
+    return f"{name} - {purpose}" if purpose else name

@@ -43,9 +43,6 @@ from hachat.store.status import Status, read_version
 
 log = structlog.get_logger(__name__)
 
-_MOVING = 10.0
-"""Seconds that a step-down which is asked for in chat may take."""
-
 SERVED = 0
 """Exit code: it was told to leave, and left."""
 
@@ -92,6 +89,7 @@ class Daemon:
         self._notifier = Notifier()
         link = make_link(settings.redis, settings.redis.timeout)
         keys = Keys(settings.cluster)
+        self._letters = DeadLetters(link, keys, settings.queue)
         builtins = [
             Ping(),
             Help(),
@@ -101,8 +99,8 @@ class Daemon:
             Cluster(self._read_status),
             About(),
             Presence(),
-            StepDown(partial(move, link, keys, leaver="", patience=_MOVING)),
-            Chores(Jobs(link, keys), DeadLetters(link, keys, settings.queue)),
+            StepDown(self._read_status, partial(move, link, keys)),
+            Chores(Jobs(link, keys), self._letters),
         ]
         plugins = load_plugins(settings, folder, builtins)
         self._faults = plugins.faults
@@ -186,6 +184,7 @@ class Daemon:
             self._robot.services.access.settings = new.access
             self._robot.services.unknown = new.bot.unknown
             self._node.configure(new.queue)
+            self._letters.limits = new.queue
             self._settings = new
             log.info("settings read again", applied=applied, after_a_restart=waiting)
         finally:

@@ -132,11 +132,20 @@ class DeadLetters:
         cut: int = await self._link.script(_TRIM, keys, (self.limits.dead, CUT))
         return cut
 
+    async def read_clock(self) -> float:
+        """Return Redis's time, Unix seconds, from which the ages of letters count.
+
+        Raises:
+            StoreError: Redis cannot be asked.
+        """
+        seconds, microseconds = await self._link.command("TIME")
+        return int(seconds) + int(microseconds) / 1_000_000
+
     async def _renew(self, value: Inbound, entry: str) -> Inbound:
         """Return `value` as if it had just come."""
         if not isinstance(value, Job):  # a job's time is the one it was meant for
             # Else it would be refused as too old to be answered.
-            value = msgspec.structs.replace(value, at=await self._read_clock())
+            value = msgspec.structs.replace(value, at=await self.read_clock())
         return msgspec.structs.replace(value, attempt=0, retried=entry)
 
     async def _requeue(self, letter: Letter, value: Inbound, by: str) -> bool:
@@ -180,11 +189,7 @@ class DeadLetters:
         """Return the id that the oldest letter may have, by Redis's clock."""
         if since is None:
             return "-"
-        return str(max(0, int((await self._read_clock() - since) * 1000)))
-
-    async def _read_clock(self) -> float:
-        seconds, microseconds = await self._link.command("TIME")
-        return int(seconds) + int(microseconds) / 1_000_000
+        return str(max(0, int((await self.read_clock() - since) * 1000)))
 
     async def _read_page(self, cursor: str, oldest: str, *, oldest_first: bool) -> list[Letter]:
         beyond = f"({cursor}" if cursor else ""

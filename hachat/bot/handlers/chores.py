@@ -6,14 +6,20 @@ from hachat.bot.access import find_sender
 from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
 from hachat.core.access import ADMINS
-from hachat.core.errors import HachatError, StoreError, UsageError
+from hachat.core.errors import QueueFull, StoreError, UsageError, WireError
+from hachat.core.plain import show
 from hachat.core.rates import format_wait
 from hachat.store.dead import DeadLetters
-from hachat.store.jobs import Jobs
-from hachat.store.letter import Query
+from hachat.store.jobs import Jobs, Waiting
+from hachat.store.letter import Letter, Query
 
-SHOWN = 10
-"""Jobs, or dead letters, that are listed."""
+JOBS, LETTERS = 10, 5
+"""Jobs, and dead letters, that are listed."""
+
+_REASON = 200
+"""Characters of a reason that are told."""
+
+_NONE = "Nothing was given up."
 
 _AWAY = "Redis does not answer me, so I cannot tell right now."
 
@@ -29,15 +35,12 @@ class Chores(Handler):
     async def jobs(self, ctx: Context) -> None:
         """jobs -- list what is due next"""
         try:
-            agenda = await self._jobs.agenda(SHOWN + 1)
+            agenda = await self._jobs.agenda(JOBS + 1)
         except StoreError as error:
             await _complain(ctx, error)
             return
-        lines = [
-            f"in {format_wait(max(0.0, job.due - agenda.at))}: {job.what} ({job.id})"
-            for job in agenda.jobs[:SHOWN]
-        ]
-        more = ["and more"] if len(agenda.jobs) > SHOWN else []
+        lines = [describe_job(job, agenda.at) for job in agenda.jobs[:JOBS]]
+        more = ["and more"] if len(agenda.jobs) > JOBS else []
         await ctx.reply("\n".join([*lines, *more]) or "No job waits.")
 
     @command(r"jobs\s+cancel\s+(?P<job>\S+)", groups={ADMINS})
@@ -52,14 +55,15 @@ class Chores(Handler):
 
     @command("dead", groups={ADMINS})
     async def dead(self, ctx: Context) -> None:
-        """dead -- list what was given up, the newest first"""
+        """dead -- tell how much was given up, and of the newest why and when"""
         try:
-            page = await self._letters.find(Query(), SHOWN)
+            count, now = await self._letters.count(), await self._letters.read_clock()
+            page = await self._letters.find(Query(), LETTERS)
         except StoreError as error:
             await _complain(ctx, error)
             return
-        lines = [f"{one.entry}: {one.origin}, {one.reason}" for one in page.letters]
-        await ctx.reply("\n".join(lines) or "Nothing was given up.")
+        lines = [describe_letter(letter, now) for letter in page.letters]
+        await ctx.reply("\n".join([f"dead letters: {count}", *lines]) if lines else _NONE)
 
     @command(r"dead\s+retry\s+(?P<entry>\S+)", groups={ADMINS})
     async def retry(self, ctx: Context, entry: str) -> None:
@@ -68,10 +72,27 @@ class Chores(Handler):
             moved = await self._letters.retry(entry, find_sender(ctx.message))
         except StoreError as error:
             await _complain(ctx, error)
-        except (UsageError, HachatError) as error:
+        except (QueueFull, UsageError, WireError) as error:
             await ctx.reply(f"That cannot be done: {error}.")
         else:
             await ctx.reply("It is tried once more." if moved else f"There is no {entry} any more.")
+
+
+def describe_job(job: Waiting, now: float) -> str:
+    """Return a job in a line: when it is due, what for, and its id."""
+    wait = job.due - now
+    when = f"in {format_wait(wait)}" if wait > 0 else "now"
+    # Where somebody said something, perhaps in private, is not for everybody.
+    what = "a message, once more" if job.lane == "chat" else job.what
+    return f"{when}: {what} ({job.id})"
+
+
+def describe_letter(letter: Letter, now: float) -> str:
+    """Return a letter in a line: its entry, its age, where it was for, and why it was given up."""
+    reason = show(letter.reason)
+    shown = reason if len(reason) <= _REASON else f"{reason[:_REASON]}..."
+    age = format_wait(max(0.0, now - letter.at))
+    return f"{letter.entry}, {age} ago: {show(letter.origin)}, {shown}"
 
 
 async def _complain(ctx: Context, error: StoreError) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Protocol
 
 from hachat.bot.access import find_sender
 from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
+from hachat.bot.handlers.cluster import ReadCluster
 from hachat.core.access import ADMINS
 from hachat.core.errors import StepDownRefused, StoreError
 from hachat.core.stepdown import Order
+
+PATIENCE = 10.0
+"""Seconds a successor is waited for."""
+
+_AWAY = "Redis does not answer me, so I cannot tell who is master."
 
 
 class MovedView(Protocol):
@@ -26,31 +32,54 @@ class MovedView(Protocol):
     def gap(self) -> float | None: ...  # noqa: D102
 
 
-Move = Callable[[Order], Awaitable[MovedView]]
-"""Has the master step down, whoever it is; raises StepDownRefused, StoreError."""
+class Move(Protocol):
+    """Has the master step down."""
+
+    def __call__(self, order: Order, leaver: str, patience: float) -> Awaitable[MovedView]:
+        """Return once another node than the `leaver` is master; raises StepDownRefused, StoreError."""
+        ...
 
 
 class StepDown(Handler):
-    """Moves the lease."""
+    """Lets another node be master."""
 
-    def __init__(self, move: Move) -> None:
+    def __init__(self, read_cluster: ReadCluster, move: Move) -> None:
+        self._read_cluster = read_cluster
         self._move = move
 
-    @command(r"step-down(\s+to\s+(?P<node>\S+))?", groups={ADMINS}, retry="never")
+    @command("step-down", groups={ADMINS}, retry="never")
+    @command(r"step-down\s+to\s+(?P<node>\S+)", groups={ADMINS}, retry="never")
     async def step_down(self, ctx: Context, node: str = "") -> None:
         """step-down [to NODE] -- let another node be master"""
-        if not await ctx.confirm(f"Shall {node or 'another node'} be master?"):
-            await ctx.reply("Then it stays as it is.")
-            return
         try:
-            moved = await self._move(Order(to=node, by=find_sender(ctx.message)))
+            master = await ctx.once("master", self._read_master)
+            if await self._may(ctx, master, node):
+                order = Order(to=node, by=find_sender(ctx.message))
+                # Whoever said yes meant this master, and none that came since.
+                moved = await self._move(order, master, PATIENCE)
+                await ctx.reply(describe(moved))
         except StepDownRefused as error:
-            await ctx.reply(f"It stays as it is: {error}.")
+            await ctx.reply(f"That could not be done: {error}.")
         except StoreError as error:
             ctx.log.warning("cannot move the lease", error=str(error))
-            await ctx.reply(
-                "Redis does not answer me, so I cannot tell whether anything has changed."
-            )
-        else:
-            gap = "" if moved.gap is None else f", after {moved.gap * 1000:.0f} ms without one"
-            await ctx.reply(f"{moved.new} is master in place of {moved.old}{gap}.")
+            await ctx.reply(_AWAY)
+
+    async def _may(self, ctx: Context, master: str, node: str) -> bool:
+        """Tell whether there is something to do, and somebody wants it."""
+        if not master or node == master:
+            await ctx.reply(f"{master or 'Nobody'} is master{' already' if master else ''}.")
+            return False
+        wanted = node or "another node"
+        if await ctx.confirm(f"Do you want {wanted} to be master in place of {master}?"):
+            return True
+        await ctx.reply(f"Then {master} stays master.")
+        return False
+
+    async def _read_master(self) -> str:
+        return (await self._read_cluster()).master or ""
+
+
+def describe(moved: MovedView) -> str:
+    """Return what a step-down came to."""
+    gap = "" if moved.gap is None else f"; nobody was for {moved.gap * 1000:.0f} ms"
+    return f"{moved.new} is master in place of {moved.old}{gap}."

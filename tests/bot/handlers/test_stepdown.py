@@ -1,69 +1,153 @@
-"""Moving the lease from the chat."""
+"""Who is to be master, as admins say; the questions are asked on real queues, the cluster is the test's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 
-from hachat.bot.handlers.stepdown import StepDown
+import pytest
+
+from hachat.bot.handlers.stepdown import PATIENCE, StepDown
 from hachat.core.errors import StepDownRefused, StoreUnavailable
 from hachat.core.stepdown import Order
-from hachat.testing import Driver, handlers
+from hachat.daemon.stepdown import Moved
+from hachat.store.keys import Keys
+from hachat.store.link import Link
+from hachat.store.status import QueueStatus, Status
+from hachat.testing import Driver
+from hachat.testing.driver import drive
+from hachat.testing.speaker import Speaker
+
+QUESTION = "Do you want node-2 to be master in place of node-1? (yes or no)"
+ANYBODY = "Do you want another node to be master in place of node-1? (yes or no)"
 
 
 @dataclass
-class Moved:
-    """A step-down as it might be."""
+class Lease:
+    """A cluster of two nodes; `orders` are those it was given, `error` is what becomes of them."""
 
-    old: str = "node-1"
-    new: str = "node-2"
-    gap: float | None = 0.004
+    master: str | None = "node-1"
+    gap: float | None = 0.012
+    error: Exception | None = None
+    orders: list[tuple[Order, str, float]] = field(default_factory=list)
 
+    async def read(self) -> Status:
+        """Return who is master."""
+        if self.master == "away":
+            raise StoreUnavailable("no answer")
+        idle = QueueStatus(0, None)
+        return Status(
+            *("test", 0.0, self.master, 1, None, 0.0, []),
+            inbound={"chat": idle, "work": idle},
+            outbound=idle,
+            dead_letters=0,
+        )
 
-class Mover:
-    """Moves as a test says, and keeps the orders."""
-
-    def __init__(self, outcome: Moved | Exception) -> None:
-        self.orders: list[Order] = []
-        self._outcome = outcome
-
-    async def __call__(self, order: Order) -> Moved:
-        """Keep the order."""
-        self.orders.append(order)
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-        return self._outcome
-
-
-FINE = Mover(Moved())
-ADMINS = {"admins": ["ada"]}
-
-
-@handlers(StepDown(FINE), groups=ADMINS)
-async def test_an_admin_who_means_it_moves_the_lease(bot: Driver) -> None:
-    """After a yes, in their name; a no moves nothing."""
-    ada = bot.as_user("ada")
-    assert await ada.say("hachat step-down") == ["Shall another node be master? (yes or no)"]
-    assert await ada.say("no") == ["Then it stays as it is."]
-    assert FINE.orders == []
-    await ada.say("hachat step-down to node-2")
-    told = ["node-2 is master in place of node-1, after 4 ms without one."]
-    assert await ada.say("yes") == told
-    assert FINE.orders == [Order(to="node-2", by="test/ada")]
-    assert await bot.say("hachat step-down") == ["You may not do that: it is for admins."]
+    async def move(self, order: Order, leaver: str, patience: float) -> Moved:
+        """Take note of an order."""
+        self.orders.append((order, leaver, patience))
+        if self.error is not None:
+            raise self.error
+        return Moved(leaver, order.to or "node-2", 1, 2, self.gap)
 
 
-@handlers(StepDown(Mover(StepDownRefused("node-9 is not alive", "ineligible"))), groups=ADMINS)
-async def test_a_refusal_is_told(bot: Driver) -> None:
-    """With its reason."""
-    ada = bot.as_user("ada")
-    await ada.say("hachat step-down to node-9")
-    assert await ada.say("yes") == ["It stays as it is: node-9 is not alive."]
+@pytest.fixture
+def lease() -> Lease:
+    """The cluster."""
+    return Lease()
 
 
-@handlers(StepDown(Mover(StoreUnavailable("away"))), groups=ADMINS)
-async def test_a_redis_that_is_away_is_told(bot: Driver) -> None:
-    """Nobody knows then."""
-    ada = bot.as_user("ada")
-    await ada.say("hachat step-down")
-    (said,) = await ada.say("yes")
-    assert said.startswith("Redis does not answer me")
+@pytest.fixture
+async def driver(link: Link, keys: Keys, lease: Lease) -> AsyncIterator[Driver]:
+    """A bot on it, with one admin."""
+    handler = StepDown(lease.read, lease.move)
+    async with drive(link, keys, [handler], groups={"admins": ["root"]}) as driver:
+        yield driver
+
+
+@pytest.fixture
+def root(driver: Driver) -> Speaker:
+    """The admin."""
+    return driver.as_user("root")
+
+
+async def test_a_yes_moves_the_lease(root: Speaker, lease: Lease) -> None:
+    """To the node that was named, from the master that the question told of, in the name of whoever asked."""
+    assert await root.say("hachat step-down to node-2") == [QUESTION]
+    assert lease.orders == []
+    assert await root.say("yes") == ["node-2 is master in place of node-1; nobody was for 12 ms."]
+    assert lease.orders == [(Order(to="node-2", by="test/root"), "node-1", PATIENCE)]
+
+
+async def test_a_gap_that_nobody_saw_is_not_told(root: Speaker, lease: Lease) -> None:
+    """Without a name it is any other node."""
+    lease.gap = None
+
+    assert await root.say("hachat step-down") == [ANYBODY]
+    assert await root.say("yes") == ["node-2 is master in place of node-1."]
+
+
+async def test_a_no_leaves_it(root: Speaker, lease: Lease) -> None:
+    """Nothing is ordered."""
+    await root.say("hachat step-down")
+
+    assert await root.say("no") == ["Then node-1 stays master."]
+    assert lease.orders == []
+
+
+async def test_the_master_that_was_meant_is_the_one_that_leaves(
+    root: Speaker, lease: Lease
+) -> None:
+    """Another that came while the question was open is not deposed by the answer."""
+    await root.say("hachat step-down")
+    lease.master = "node-3"
+    await root.say("yes")
+
+    assert [leaver for _, leaver, _ in lease.orders] == ["node-1"]
+
+
+async def test_a_refusal_is_told_in_its_own_words(root: Speaker, lease: Lease) -> None:
+    """And nothing is claimed of who is master then."""
+    lease.error = StepDownRefused("node-3 is master, not node-1", "changed")
+    await root.say("hachat step-down")
+
+    assert await root.say("yes") == ["That could not be done: node-3 is master, not node-1."]
+
+
+@pytest.mark.parametrize(
+    ("master", "said"),
+    [("node-2", "node-2 is master already."), (None, "Nobody is master.")],
+)
+async def test_nothing_to_ask(root: Speaker, lease: Lease, master: str | None, said: str) -> None:
+    """Where there is nothing to do, that is said at once."""
+    lease.master = master
+
+    assert await root.say("hachat step-down to node-2") == [said]
+
+
+async def test_without_redis(root: Speaker, lease: Lease) -> None:
+    """Before the question or behind it, that is said in words and not tried again."""
+    away = "Redis does not answer me, so I cannot tell who is master."
+    lease.error = StoreUnavailable("no answer")
+    await root.say("hachat step-down")
+    assert await root.say("yes") == [away]
+
+    lease.master = "away"
+    assert await root.say("hachat step-down") == [away]
+    assert len(lease.orders) == 1
+
+
+async def test_only_admins_may(driver: Driver, lease: Lease) -> None:
+    """Others are not even asked."""
+    assert await driver.say("hachat step-down") == ["You may not do that: it is for admins."]
+    assert lease.orders == []
+
+
+async def test_nothing_is_ordered_twice(driver: Driver, root: Speaker, lease: Lease) -> None:
+    """What failed unexpectedly may have moved the lease: it is not tried again."""
+    lease.error = RuntimeError("a fault of ours")
+    await root.say("hachat step-down")
+    await root.say("yes")
+    await driver.advance("1h")
+
+    assert len(lease.orders) == 1

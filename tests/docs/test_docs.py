@@ -14,12 +14,16 @@ import pytest
 
 from hachat.bot.binding import bind
 from hachat.bot.handler import Handler
+from hachat.bot.handlers.about import About
 from hachat.bot.handlers.auth import Auth
+from hachat.bot.handlers.chores import Chores
 from hachat.bot.handlers.cluster import Cluster
 from hachat.bot.handlers.help import Help
 from hachat.bot.handlers.info import Info
 from hachat.bot.handlers.people import People
 from hachat.bot.handlers.ping import Ping
+from hachat.bot.handlers.presence import Presence
+from hachat.bot.handlers.stepdown import StepDown
 from hachat.bot.routes import ChatRoute
 from hachat.bot.testing import Stage
 from hachat.cli.commands import main
@@ -35,7 +39,10 @@ PAGES = [
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|/)hachat ([a-z][a-z-]*)(.*)")
-BUILTINS: tuple[type[Handler], ...] = (Auth, Cluster, Help, Info, People, Ping)
+BUILTINS: tuple[type[Handler], ...] = (
+    *(About, Auth, Chores, Cluster, Help),
+    *(Info, People, Ping, Presence, StepDown),
+)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

@@ -81,10 +81,11 @@ def is_alive(pid: int) -> bool:
 
 def test_without_a_terminal_only_replies_are_printed(tmp_path: Path) -> None:
     """Lines from a pipe are answered one by one, and the end of input is the end, with 0."""
-    done = hachat("demo", cwd=tmp_path, typed="hachat ping\nhachat help\n")
+    done = hachat("demo", cwd=tmp_path, typed="hachat ping\nhachat help\nhachat help ping\n")
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("pong\n")
+    assert "ping - Answers, so that people see that somebody does" in done.stdout
     assert "hachat ping - see whether I am there" in done.stdout
     assert "--config .demo/node-1.toml" in done.stderr
 

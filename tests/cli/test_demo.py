@@ -85,8 +85,8 @@ def test_without_a_terminal_only_replies_are_printed(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("pong\n")
-    assert "\ncluster - " in done.stdout
-    assert "\nhachat ping - see whether I am there" in done.stdout
+    assert "ping - Answers, so that people see that somebody does" in done.stdout
+    assert "hachat ping - see whether I am there" in done.stdout
     assert "--config .demo/node-1.toml" in done.stderr
 
 

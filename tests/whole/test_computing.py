@@ -27,7 +27,7 @@ class Spin(Handler):
         Path(body["file"]).write_text(str(os.getpid()))
         re.match(r"(a+)+$", "a" * 60 + "b")
 
-    @hook.post("/short", run="process", retry="never", timeout=0.5)
+    @hook.post("/short", run="process", retry="never", timeout=5)
     def short(self, ctx, body: dict[str, str]):
         self.spin(ctx, body)
 
@@ -72,7 +72,7 @@ def test_a_process_is_killed_at_the_deadline(server: Server, folder: Path) -> No
     """And the daemon goes on with another one, of which it logs what was logged there."""
     with run_daemon(folder, settings_for(server.url)) as daemon:
         child = start(daemon, "/short", folder / "pid")
-        until_sync(lambda: not is_alive(child), 10.0)
+        until_sync(lambda: not is_alive(child), 20.0)
         daemon.wait_for("a handler took too long")
         httpx.post(f"{daemon.wait_for_url()}/hooks/note", json={}).raise_for_status()
         line = daemon.wait_for("noted")

@@ -139,13 +139,14 @@ class Connection:
     ) -> None:
         """Connect, and again whenever the connection ends, until cancelled.
 
-        `started()` is called at once: a service that is away must not hold up the others.
+        `started()` is called as the first connection is begun: a service that is away must not hold up the others, but
+        an adapter that is asked to send before it was asked to connect could not know that it is worth waiting.
         """
-        task_status.started()
-        waits = self._waits()
+        waits, begun = self._waits(), task_status.started
         while True:
             began = trio.current_time()
-            mistaken = await self._serve(ingest)
+            mistaken = await self._serve(ingest, begun)
+            begun = _ignore
             if trio.current_time() - began >= STEADY and self.state == "connected":
                 waits = self._waits()
             self._enter("waiting")
@@ -154,15 +155,18 @@ class Connection:
     def _waits(self) -> Iterator[float]:
         return backoff(FIRST_WAIT, LAST_WAIT, self._dice)
 
-    async def _serve(self, ingest: Ingest) -> bool:
-        """Keep one connection until it ends; return whether a mistake in the adapter ended it."""
+    async def _serve(self, ingest: Ingest, begun: Callable[[], None]) -> bool:
+        """Keep one connection until it ends, and say when it is begun; return whether a mistake in the adapter ended it."""
         mistaken = False
         self._enter("connecting")
         try:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(CONNECT):
-                    if isinstance(self.adapter, Joins):
-                        self.adapter.expect(await self._find_rooms(self.adapter.name))
+                    try:
+                        if isinstance(self.adapter, Joins):
+                            self.adapter.expect(await self._find_rooms(self.adapter.name))
+                    finally:
+                        begun()
                     await nursery.start(self.adapter.serve, ingest)
                 self.fault = ""
                 self._enter("connected")

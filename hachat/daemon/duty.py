@@ -101,7 +101,7 @@ class MasterDuty:
                 chat.start_soon(LetterKeeper(self._letters, self._audit).run)
                 chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
                 for connection in connections:
-                    chat.start_soon(connection.run, Ingest(self._enqueue))
+                    await chat.start(connection.run, Ingest(self._enqueue))
                 await drain.run()
                 chat.cancel_scope.cancel()
         finally:

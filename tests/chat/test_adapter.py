@@ -387,3 +387,25 @@ async def test_it_is_told_where_to_be_before_each_connection(
     assert adapter.expected == [{"#a": ""}, {"#b": ""}]
     assert refused == [adapter.name]
     assert len(adapter.began) == 2
+
+
+@pytest.mark.parametrize("trouble", [None, StoreUnavailable("away")])
+async def test_whoever_starts_it_hears_that_it_has_begun_to_connect(
+    trouble: StoreUnavailable | None, autojump_clock: trio.testing.MockClock
+) -> None:
+    """What is sent from then on finds an adapter that knows that it is to connect; or that cannot, yet."""
+    adapter = Guest(stay)
+
+    async def find_rooms(adapter: str) -> Mapping[str, str | None]:
+        await trio.sleep(0.3)
+        if trouble:
+            raise trouble
+        return {}
+
+    async with trio.open_nursery() as nursery:
+        with structlog.testing.capture_logs():
+            await nursery.start(Connection(adapter, find_rooms=find_rooms).run, swallow)
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.current_time() == pytest.approx(0.3)
+        assert len(adapter.began) == (0 if trouble else 1)
+        nursery.cancel_scope.cancel()

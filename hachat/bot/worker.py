@@ -39,6 +39,9 @@ log = structlog.get_logger(__name__)
 GOODBYE = 2.0
 """Seconds for committing what was finished, and again for handing unfinished conversations back."""
 
+PAUSE = 0.25
+"""Seconds after which Redis is asked again that did not answer."""
+
 PATIENCE = 0.5
 """Seconds after which a conversation goes on without a message that is still being handled."""
 
@@ -164,7 +167,7 @@ class Worker:
                         await self._read(reader)
             except StoreError as error:
                 report(log, "cannot read the inbound queue", error, lane=self.lane)
-                await trio.sleep(0.5)
+                await trio.sleep(PAUSE)
 
     async def _read(self, reader: Reader) -> None:
         visits = self._visits

@@ -142,7 +142,8 @@ class Connection:
         `started()` is called as the first connection is begun: a service that is away must not hold up the others, but
         an adapter that is asked to send before it was asked to connect could not know that it is worth waiting.
         """
-        waits, begun = self._waits(), task_status.started
+        waits = self._waits()
+        begun: Callable[[], None] = task_status.started
         while True:
             began = trio.current_time()
             mistaken = await self._serve(ingest, begun)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hachat.core.errors import StoreUnavailable
@@ -26,12 +26,16 @@ class Master:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one Sentinel says: a master, or why it names none, and whether it leads a failover now."""
+    """What one Sentinel says: a master, or why it names none, and whether it leads a failover now.
+
+    `failover_epoch` is the config epoch of the master it replaces; `heard` is false where it has said nothing.
+    """
 
     sentinel: str
     master: Master | None
     fault: str = ""
     failover_epoch: int = -1
+    heard: bool = True
 
 
 class FailingOver(StoreUnavailable):
@@ -40,6 +44,35 @@ class FailingOver(StoreUnavailable):
 
 class Behind(StoreUnavailable):
     """The Sentinels that answer have not heard of a failover that is known here, or were set up anew since."""
+
+
+class Failovers:
+    """Remembers which Sentinels lead a failover, for the moment in which one of them is too busy to say so.
+
+    The others know nothing of it before the end: they name the master that is about to lose whatever is written to it.
+    A Sentinel that leads a failover and is heard no more has lost it after `STANDS` seconds, or its machine stood still.
+    """
+
+    STANDS = 10.0
+
+    def __init__(self) -> None:
+        self._leading: dict[str, tuple[Answer, float]] = {}
+
+    def announce(self, sentinel: str, epoch: int, now: float) -> None:
+        """Note that a Sentinel has begun to replace the master of config epoch `epoch`, before it is asked."""
+        begun = Answer(sentinel, None, "has begun a failover", epoch, heard=False)
+        self._leading[sentinel] = begun, now + self.STANDS
+
+    def complete(self, answers: Iterable[Answer], now: float) -> list[Answer]:
+        """Return `answers`, and for each Sentinel that is silent what it said when it led a failover lately."""
+        answers = list(answers)
+        heard = {answer.sentinel: answer for answer in answers if answer.heard}
+        for sentinel, answer in heard.items():
+            self._leading.pop(sentinel, None)
+            if answer.failover_epoch >= 0:
+                self._leading[sentinel] = answer, now + self.STANDS
+        known = self._leading.items()
+        return answers + [led for who, (led, until) in known if who not in heard and now < until]
 
 
 def choose(service: str, answers: Sequence[Answer], known: int = 0) -> Master:

@@ -16,6 +16,9 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+FIRST_WAIT, LAST_WAIT = 0.05, 0.25
+"""Seconds between two tries: doubled from the first to the last, for nothing is said until the one after Redis is back."""
+
 
 async def retry(
     operation: Callable[[], Awaitable[T]], *, unless: type[StoreError] | tuple[()] = ()
@@ -30,7 +33,7 @@ async def retry(
         raise
     except StoreError as error:
         log.warning("asking Redis again, and on until it answers", error=str(error))
-    for wait in backoff(0.05, 2.0, random.random):
+    for wait in backoff(FIRST_WAIT, LAST_WAIT, random.random):
         await trio.sleep(wait)
         try:
             return await operation()

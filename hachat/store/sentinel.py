@@ -27,8 +27,11 @@ _PATIENCE_TLS = 0.3
 _SILENCE = 5.0
 """Seconds without an event after which a Sentinel is asked whether it is still there."""
 
-_EVENTS = ("+switch-master", "+try-failover", "+promoted-slave", "-failover-abort-*")
-"""What makes the Sentinels be asked again; the events themselves are believed in nothing."""
+_BEGUN = "+try-failover"
+"""What a Sentinel says as it begins to replace the master; it leads the failover, if it is elected."""
+
+_EVENTS = ("+switch-master", _BEGUN, "+promoted-slave", "-failover-abort-*")
+"""What makes the Sentinels be asked again; all that is believed in an event is that this Sentinel has begun a failover."""
 
 
 class Sentinel:
@@ -52,9 +55,9 @@ class Sentinel:
                 try:
                     state, address = map(unwrap, await client.ask(questions))
                 except StoreError as error:
-                    return Answer(self.address, None, str(error))
+                    return Answer(self.address, None, str(error), heard=False)
                 return read_answer(self.address, state, address)
-        return Answer(self.address, None, f"no answer within {self._patience} s")
+        return Answer(self.address, None, f"no answer within {self._patience} s", heard=False)
 
     async def inspect(self) -> Inspected:
         """Return what it says of itself and of the quorum, or after a moment that it says nothing."""
@@ -69,8 +72,10 @@ class Sentinel:
                     return Inspected(self.address, fault=str(error))
         return Inspected(self.address, fault="no answer")
 
-    async def listen(self, heard: Callable[[], None]) -> None:
+    async def listen(self, heard: Callable[[bool], None]) -> None:
         """Call `heard` once the events are subscribed to, and then at each of them, until the Sentinel is lost.
+
+        It is told whether the Sentinel has begun a failover of this master.
 
         Raises:
             redis.RedisError: it is lost.
@@ -83,15 +88,22 @@ class Sentinel:
                 partial(events.psubscribe, *_EVENTS), abandon_on_cancel=True, limiter=limiter
             )
             while True:
-                if await trio.to_thread.run_sync(
+                event = await trio.to_thread.run_sync(
                     _wait_event, events, abandon_on_cancel=True, limiter=limiter
-                ):
-                    heard()
+                )
+                if event is not None:
+                    heard(self._is_beginning(event))
         finally:
             client.close()
 
+    def _is_beginning(self, event: Mapping[str, Any]) -> bool:
+        """Tell whether a failover of our master begins: `+try-failover`, `master <service> <host> <port>`."""
+        if event["type"] != "pmessage" or event["channel"] != _BEGUN.encode():
+            return False
+        return bool(event["data"].split(b" ")[:2] == [b"master", self._service.encode()])
 
-def _wait_event(events: PubSub) -> bool:
+
+def _wait_event(events: PubSub) -> Mapping[str, Any] | None:
     # In a thread.  A connection whose other end has vanished stays silent for ever, unless it is asked.
     message = events.get_message(timeout=_SILENCE)
     if message is None:
@@ -99,4 +111,4 @@ def _wait_event(events: PubSub) -> bool:
         message = events.get_message(timeout=_SILENCE)
         if message is None:
             raise redis.exceptions.TimeoutError("no answer to a ping")
-    return bool(message["type"] != "pong")
+    return None if message["type"] == "pong" else message

@@ -5,9 +5,9 @@ nobody.  Of their answers the one with the highest config epoch counts; the serv
 is a master before anything else is said to it.
 
 A deposed master goes on acknowledging writes for ten seconds after a planned failover, and all of them are lost.
-Hence three things: every Sentinel's events are listened to, with a slow poll for those that get lost; while the
-Sentinel that leads a failover says it is under way there is no master; and the promoted server is followed as soon
-as that Sentinel names it, before `+switch-master`.
+Hence three things: every Sentinel's events are listened to, with a slow poll for those that get lost; from when the
+Sentinel that leads a failover says it is under way there is no master, also if it says nothing more for a while; and the
+promoted server is followed as soon as that Sentinel names it, before `+switch-master`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from hachat.store.masters import (
     Answer,
     Behind,
     FailingOver,
+    Failovers,
     Master,
     choose,
 )
@@ -84,6 +85,7 @@ class Sentinels:
         self._found: Master | StoreUnavailable = StoreUnavailable("no Sentinel was asked yet")
         self._master: Master | None = None
         self._config_epoch = 0
+        self._failovers = Failovers()
         self._behind_since = inf
         self._run_ids: dict[str, str] = {}
         self._fresh_until = -1.0
@@ -163,7 +165,7 @@ class Sentinels:
             for sentinel in self._sentinels:
                 nursery.start_soon(_collect, sentinel, answers)
         try:
-            self._found = self._choose(answers)
+            self._found = self._choose(self._failovers.complete(answers, trio.current_time()))
             self._vouched_until = trio.current_time() + _VOUCHED
             self._follow(self._found)
         except StoreUnavailable as trouble:
@@ -209,9 +211,11 @@ class Sentinels:
     async def _listen(self, sentinel: Sentinel) -> None:
         waits = _waits()
 
-        def heard() -> None:
+        def heard(begun: bool) -> None:  # noqa: FBT001 - a callback
             nonlocal waits
             waits = _waits()
+            if begun:
+                self._failovers.announce(sentinel.address, self._config_epoch, trio.current_time())
             self._hint.set()
 
         while True:

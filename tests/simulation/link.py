@@ -18,7 +18,7 @@ from math import inf
 from typing import Protocol
 
 from hachat.core.errors import StoreUnavailable
-from hachat.store.masters import Answer, Behind, FailingOver, Master, choose
+from hachat.store.masters import Answer, Behind, FailingOver, Failovers, Master, choose
 from tests.simulation.network import Host, Network
 from tests.simulation.redis import Operation, Redis
 from tests.simulation.replication import Reply
@@ -70,6 +70,7 @@ class Link:
         self._looking = False
         self._waiting: list[Action] = []
         self._answers: list[Answer] = []
+        self._failovers = Failovers()
         self._pending: dict[int, Reply] = {}
         self._questions = 0
         self._runs: dict[str, tuple[Redis, int]] = {}
@@ -219,13 +220,14 @@ class Link:
 
     def _believe(self) -> Master:
         now = self._timeline.now
+        answers = self._failovers.complete(self._answers, now)
         try:
-            found = choose("bot", self._answers, self.config_epoch)
+            found = choose("bot", answers, self.config_epoch)
         except Behind:
             self._behind_since = min(self._behind_since, now)
             if now - self._behind_since < _BELIEVE:
                 raise
-            found = choose("bot", self._answers)
+            found = choose("bot", answers)
         self._behind_since = inf
         return found
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from hachat.core.errors import StoreUnavailable
-from hachat.store.masters import Answer, Behind, FailingOver, Master, choose, read_answer
+from hachat.store.masters import (
+    Answer,
+    Behind,
+    FailingOver,
+    Failovers,
+    Master,
+    choose,
+    read_answer,
+)
 
 OLD, NEW = Master("10.0.0.1", 6379, 3), Master("10.0.0.2", 6379, 4)
 STRAY = Master("10.0.0.9", 6379, 3)
@@ -31,6 +39,37 @@ def test_master_about_to_be_replaced_is_none() -> None:
     """What it still acknowledges would be lost, whoever else takes it for the master."""
     with pytest.raises(FailingOver, match="mymaster"):
         choose("mymaster", [Answer("a", OLD), Answer("b", None, "busy", failover_epoch=3)])
+
+
+LEADS = Answer("b", None, "busy", failover_epoch=3)
+SILENT = Answer("b", None, "no answer", heard=False)
+
+
+@pytest.mark.parametrize("silent", [[SILENT], []], ids=["says nothing", "was not even asked"])
+def test_a_failover_goes_on_while_its_leader_is_silent(silent: list[Answer]) -> None:
+    """The others name the old master to the end; for ten seconds after the leader was heard last they are not believed."""
+    failovers = Failovers()
+    assert failovers.complete([Answer("a", OLD), LEADS], now=100.0) == [Answer("a", OLD), LEADS]
+    with pytest.raises(FailingOver):
+        choose("mymaster", failovers.complete([Answer("a", OLD), *silent], now=109.9))
+    assert choose("mymaster", failovers.complete([Answer("a", NEW), *silent], now=109.9)) == NEW
+    assert choose("mymaster", failovers.complete([Answer("a", OLD), *silent], now=110.0)) == OLD
+
+
+def test_a_failover_that_its_leader_gave_up_is_over() -> None:
+    """Its word counts as soon as it is heard again."""
+    failovers = Failovers()
+    failovers.complete([LEADS], now=100.0)
+    failovers.complete([Answer("b", OLD)], now=101.0)
+    assert choose("mymaster", failovers.complete([Answer("a", OLD), SILENT], now=102.0)) == OLD
+
+
+def test_a_failover_is_known_from_its_beginning() -> None:
+    """A leader that says that it begins one, and then is too busy to be asked, is believed as well."""
+    failovers = Failovers()
+    failovers.announce("b", 3, now=100.0)
+    with pytest.raises(FailingOver):
+        choose("mymaster", failovers.complete([Answer("a", OLD), SILENT], now=100.1))
 
 
 def test_what_was_said_before_a_known_failover_is_not_believed() -> None:

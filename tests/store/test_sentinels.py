@@ -248,6 +248,29 @@ async def test_failover(tmp_path: Path, planned: bool) -> None:  # noqa: FBT001
             nursery.cancel_scope.cancel()
 
 
+async def test_a_failover_goes_on_while_its_leader_says_nothing(tmp_path: Path) -> None:
+    """The other Sentinels still name the old master, and whatever it took would be lost as the leader goes on."""
+    with run_cluster(tmp_path) as cluster:
+        source = Sentinels(cluster.addresses, SERVICE)
+        leader = cluster.sentinels[0].process
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(source.watch)
+            await until(lambda: source.identity)
+            await source.open(2.0)
+            await trio.to_thread.run_sync(cluster.fail_over)
+            leader.send_signal(signal.SIGSTOP)
+            try:
+                await until(lambda: not source.identity)
+                for _ in range(5):
+                    source._fresh_until = -1.0
+                    with pytest.raises(StoreUnavailable, match="a failover"):
+                        await source.open(2.0)
+            finally:
+                leader.send_signal(signal.SIGCONT)
+            await until(lambda: source.config_epoch == 1, within=40)
+            nursery.cancel_scope.cancel()
+
+
 async def test_frozen_master_is_left(tmp_path: Path) -> None:
     """A master that hangs holds nobody once the Sentinels have another, and nobody goes back when it wakes up."""
     with run_cluster(tmp_path) as cluster:

@@ -31,6 +31,7 @@ save ""
 appendonly yes
 appendfsync everysec
 repl-diskless-sync-delay 0
+repl-diskless-load swapdb
 replica-announce-ip {address}
 min-replicas-to-write 1
 min-replicas-max-lag 2

@@ -10,7 +10,9 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +27,7 @@ from tests.benchmarks.failover import (
 )
 from tests.benchmarks.idle import measure_idle
 from tests.benchmarks.latency import Latency, measure_latency
+from tests.benchmarks.release import measure_releases
 from tests.benchmarks.routing import measure_routing
 from tests.benchmarks.throughput import measure_ancestors, measure_hachat
 from tests.benchmarks.worker import Cost, measure_worker, redis_seconds
@@ -46,8 +49,12 @@ def main() -> None:
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}\n"
     )
     with tempfile.TemporaryDirectory() as name:
-        parts = _measure_routing() if sys.argv[1:] == ["routing"] else measure(Path(name))
-        for title, value in parts:
+        parts: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
+            "routing": _measure_routing,
+            "release": partial(_measure_release, Path(name)),
+        }
+        chosen = [parts[part]() for part in sys.argv[1:]] or [measure(Path(name))]
+        for title, value in chain.from_iterable(chosen):
             print(f"{title:<58} {value}", flush=True)
 
 
@@ -73,6 +80,7 @@ def measure(directory: Path) -> Iterator[tuple[str, str]]:
         f"{median(gaps.answers) * 1000:.0f} ms",
     )
     yield "  lines", _describe(gaps.account)
+    yield from _measure_release(directory / "release")
     kills = trio.run(measure_worker_kills, directory / "worker-kills")
     yield (
         f"{kills.kills} workers killed in mid-handler, 50 lines a second",
@@ -82,6 +90,14 @@ def measure(directory: Path) -> Iterator[tuple[str, str]]:
     yield (
         f"{len(silences)} masters killed: seconds until the next line is answered",
         f"median {median(silences):.1f}, worst {max(silences):.1f}  (target <= ttl 5 + 1)",
+    )
+
+
+def _measure_release(directory: Path) -> Iterator[tuple[str, str]]:
+    seconds = trio.run(measure_releases, directory)
+    yield (
+        f"{len(seconds)} masters killed: hachat release, start to finish, median / worst",
+        f"{median(seconds) * 1000:.0f} / {max(seconds) * 1000:.0f} ms  (target < 100 ms)",
     )
 
 

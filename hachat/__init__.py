@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hachat.core.durations import Duration
     from hachat.core.markdown import Markdown
     from hachat.core.messages import Message, Reply, Room, User
+    from hachat.core.responses import Response
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "Message",
     "Refused",
     "Reply",
+    "Response",
     "Retry",
     "Room",
     "User",
@@ -59,6 +61,7 @@ _HOMES = {
     "Message": "hachat.core.messages",
     "Refused": "hachat.bot.middleware",
     "Reply": "hachat.core.messages",
+    "Response": "hachat.core.responses",
     "Retry": "hachat.bot.policy",
     "Room": "hachat.core.messages",
     "User": "hachat.core.messages",

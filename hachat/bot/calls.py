@@ -20,7 +20,7 @@ class Call(msgspec.Struct, frozen=True):
     """
 
     name: str
-    run: Callable[[], Awaitable[None]]
+    run: Callable[[], Awaitable[object]]
     replies: Replies
     policy: Policy = PLAIN
     limit: trio.CapacityLimiter | None = None

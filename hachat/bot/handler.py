@@ -50,13 +50,17 @@ class ChatDeclaration:
 
 @dataclass(frozen=True)
 class HookDeclaration:
-    """An HTTP request that is accepted for a handler, if it is signed with what the handler's attribute `secret` holds."""
+    """An HTTP request that is accepted for a handler, if it is signed with what the handler's attribute `secret` holds.
+
+    The sender of one that is `inline` waits for what the method returns.
+    """
 
     method: str
     path: str
     policy: Policy = PLAIN
     signature: Scheme | None = None
     secret: str = ""
+    inline: bool = False
 
 
 @dataclass(frozen=True)

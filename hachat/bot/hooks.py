@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from hachat.bot.handler import F, HookDeclaration, name_method, read_policy, record
 from hachat.core.errors import HandlerError
 from hachat.core.signatures import SCHEMES, Scheme
+
+WAITS = 10.0
+"""Seconds for which the sender of an inline webhook waits, unless its route says otherwise."""
 
 _PATH = re.compile(r"(?:/(?:[\w.~-]+|<[a-zA-Z_]\w*>))+")
 
@@ -26,9 +29,13 @@ class Verb:
         signature: Scheme | None = None,
         secret: str = "secret",  # noqa: S107 - the name of an attribute
         age: float | None = None,
+        inline: bool = False,
         **policy: Any,
     ) -> Callable[[F], F]:
         """Run the method for each request to `path`, such as `/deploy/<app>`; see `docs/handlers.md` and `command`.
+
+        A request is queued, answered, and handled by any node.  With `inline` its sender waits for what the method returns on the node
+        that was asked, for `timeout` seconds, 10 unless it is given: a `Response`, text, bytes, or what becomes JSON.
 
         With `signature` only requests are accepted that are signed, as `github` or `slack` do it or with a plain `hmac`, by whoever
         knows what the handler's attribute named `secret` holds.
@@ -52,10 +59,21 @@ class Verb:
                 raise HandlerError(
                     f"{where}: no signature {signature!r} is known; known are {', '.join(SCHEMES)}"
                 )
-            how = read_policy(f"hook.{self.method.lower()}", function, policy, age)
-            return record(function, HookDeclaration(self.method, path, how, signature, secret))
+            if inline:
+                _refuse_later(where, {**policy, **({"age": age} if age is not None else {})})
+                policy.setdefault("timeout", WAITS)
+            decorator = f"hook.{self.method.lower()}"
+            how = read_policy(decorator, function, policy, age, also=("age", "inline"))
+            declared = HookDeclaration(self.method, path, how, signature, secret, inline)
+            return record(function, declared)
 
         return declare
+
+
+def _refuse_later(where: str, policy: Collection[str]) -> None:
+    for name in ("age", "order", "retry", "run"):
+        if name in policy:
+            raise HandlerError(f"{where}: {name} is for what is queued; leave it or inline out")
 
 
 class Hooks:
@@ -69,4 +87,4 @@ class Hooks:
 
 
 hook = Hooks()
-"""`@hook.post("/deployed")` and so on; a request is answered once it is safely queued, and handled by any node."""
+"""`@hook.post("/deployed")` and so on."""

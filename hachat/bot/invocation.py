@@ -20,6 +20,7 @@ from hachat.bot.services import Services
 from hachat.core.errors import FindError
 from hachat.core.messages import Event, Message
 from hachat.core.rates import format_wait
+from hachat.core.responses import Response
 
 log = structlog.get_logger(__name__)
 
@@ -74,10 +75,17 @@ class Invoker:
             return ""
         return await self._services.access.check(message, route.name, match.text, route.groups)
 
-    async def hook(self, route: HookRoute, context: Context) -> None:
-        """Run what a webhook is for."""
+    async def hook(self, route: HookRoute, context: Context) -> object:
+        """Run what a webhook is for, and return what that returns; a refusal where middleware allowed none of it."""
         arguments = {**context.webhook.variables, **route.read(context.webhook.body.encode())}
-        await self._run(route, context, partial(self._call, route, context, arguments))
+        result: object = None
+
+        async def call() -> None:
+            nonlocal result
+            result = await self._call(route, context, arguments)
+
+        refusal = await self._run(route, context, call)
+        return result if refusal is None else Response({"error": str(refusal)}, 403)
 
     async def job(self, route: JobRoute, context: Context) -> None:
         """Run what has become due."""
@@ -108,15 +116,19 @@ class Invoker:
         await self._chain.run(context, call)
         await self.tell(context, depth)
 
-    async def _run(self, route: Route, context: Context, call: Proceed) -> None:
+    async def _run(self, route: Route, context: Context, call: Proceed) -> Refused | None:
+        """Run a route with all that stands around it, and return what has refused that, if anything has."""
+        refused: Refused | None = None
         try:
             await self._chain.run(context, call)
         except Refused as refusal:
+            refused = refusal
             log.info("refused", id=context.id, route=route.name, reason=str(refusal))
             if isinstance(context.inbound, Message) and str(refusal).strip():
                 await context.reply(str(refusal))
         if context.emitted:
             await self.tell(context)
+        return refused
 
     async def _call_found(self, match: Match, context: Context) -> None:
         route = match.route
@@ -139,15 +151,14 @@ class Invoker:
             return None
         return f"Not so often, please: again in {format_wait(turn.wait)}." if turn.first else ""
 
-    async def _call(self, route: Route, context: Context, arguments: dict[str, object]) -> None:
+    async def _call(self, route: Route, context: Context, arguments: dict[str, object]) -> object:
         if route.awaited:
-            await route.call(context, **arguments)
-            return
+            return await route.call(context, **arguments)
         if route.policy.run == "process":
             await run_remotely(self._services.compute, route, context, arguments)
-            return
+            return None
         # The thread cannot be stopped: at the deadline it is left behind, and keeps its place until it ends.
-        await trio.to_thread.run_sync(
+        return await trio.to_thread.run_sync(
             partial(route.call, context, **arguments),
             abandon_on_cancel=True,
             limiter=self._limiter,

@@ -23,7 +23,7 @@ P = TypeVar("P", Message, Reply)
 
 log = structlog.get_logger(__name__)
 
-Proceed = Callable[[], Awaitable[None]]
+Proceed = Callable[[], Awaitable[object]]
 """Runs what stands behind a piece of middleware, and the route at last."""
 
 

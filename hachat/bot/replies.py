@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -96,6 +96,11 @@ class Replies:
         if self.hear is not None:
             self.hear()
         return reply
+
+    def repeat(self, replies: Iterable[Reply]) -> None:
+        """Take over what another record held, as it stands."""
+        with self._lock:
+            self._made += replies
 
     def close(self) -> None:
         """Refuse whatever is said from now on."""

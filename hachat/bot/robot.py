@@ -16,6 +16,7 @@ from hachat.bot.catalogue import Catalogue
 from hachat.bot.context import Context
 from hachat.bot.hearing import find_hearing, find_lapses
 from hachat.bot.http import Http
+from hachat.bot.inline import is_outcome, tell
 from hachat.bot.invocation import Invoker
 from hachat.bot.middleware import Chain
 from hachat.bot.replies import Replies, make_replies
@@ -199,6 +200,9 @@ class Robot:
     def _find_due(self, job: Job, questions: Sequence[Question]) -> list[Call]:
         if is_expiry(job):
             return [attend(lapse) for lapse in find_lapses(job, questions)]
+        if is_outcome(job):
+            replies = make_replies(job, job.route)
+            return [tell(job, replies, Timers(job.route, "robot", self.find_job))]
         route = self._catalogue.find_due(job.route)
         replies, timers = self._record(job, route)
         context = Context(job, replies, self.bot, timers, self.services, owner=route.owner)
@@ -249,7 +253,7 @@ class Robot:
     def _make_call(
         self,
         route: Route,
-        run: Callable[[], Awaitable[None]],
+        run: Callable[[], Awaitable[object]],
         replies: Replies,
         timers: Timers,
     ) -> Call:

@@ -75,7 +75,10 @@ class ChatRoute(Route):
 
 @dataclass(frozen=True, eq=False)
 class HookRoute(Route):
-    """A method that is run for a webhook; `body` is the argument that receives the request's body, if any."""
+    """A method that is run for a webhook; `body` is the argument that receives the request's body, if any.
+
+    One that is `inline` is answered with what the method returns.
+    """
 
     method: str
     path: str
@@ -83,6 +86,7 @@ class HookRoute(Route):
     decode: Decode = bytes
     signature: Scheme | None = None
     secret: str = field(default="", repr=False)
+    inline: bool = False
 
     def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
         """Refuse a request that is not signed as it should be; `now` is Unix seconds.

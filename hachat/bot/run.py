@@ -48,7 +48,17 @@ class Run:
     Whoever runs it keeps the time: it cancels `carry_out` when the time is up, and then calls `overrun`.
     """
 
-    __slots__ = ("_asked", "_ended", "_failures", "_late", "_node", "calls", "inbound", "timeout")
+    __slots__ = (
+        "_asked",
+        "_ended",
+        "_failures",
+        "_late",
+        "_node",
+        "calls",
+        "inbound",
+        "result",
+        "timeout",
+    )
 
     def __init__(
         self, inbound: Inbound, calls: Sequence[Call], *, timeout: float, node: str = ""
@@ -56,6 +66,8 @@ class Run:
         self.inbound = inbound
         self.calls = calls
         self.timeout = timeout
+        self.result: object = None
+        """What the route returned that has ended last."""
         self._node = node
         self._failures: list[Failure] = []
         self._ended: set[str] = set()
@@ -81,6 +93,11 @@ class Run:
     def failed(self) -> bool:
         """Whether any route has failed."""
         return bool(self._failures)
+
+    @property
+    def late(self) -> bool:
+        """Whether any route has taken too long."""
+        return self._late
 
     @property
     def key(self) -> str:
@@ -169,11 +186,11 @@ class Run:
     async def _run_in_time(self, call: Call) -> None:
         seconds = call.policy.timeout
         if seconds is None:
-            await call.run()
+            self.result = await call.run()
             call.keep()
             return
         with trio.move_on_after(seconds) as scope:
-            await call.run()
+            self.result = await call.run()
             call.keep()
         if scope.cancelled_caught:
             self._be_late([call.name], seconds)

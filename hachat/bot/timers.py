@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -71,6 +71,11 @@ class Timers:
         lent.close()
         with self._lock:
             self._made |= lent._made
+
+    def repeat(self, later: Iterable[Later]) -> None:
+        """Take over what another record held, as it stands."""
+        with self._lock:
+            self._made |= {one.id: one for one in later}
 
     def set(self, delay: str | float, target: str, data: object, name: str) -> None:
         """Have the method or route `target` run after `delay`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 import structlog
@@ -14,6 +14,7 @@ from hachat.cluster.orders import Orders
 from hachat.cluster.roster import Roster
 from hachat.core.ids import make_id
 from hachat.core.messages import Webhook
+from hachat.core.responses import Response
 from hachat.core.stepdown import Order
 from hachat.daemon.examiner import Examiner
 from hachat.daemon.stepdown import Moved, move, move_later
@@ -44,6 +45,7 @@ class Facade:
         keys: Keys,
         *,
         hooks: Sequence[HookRoute],
+        respond: Callable[[Webhook], Awaitable[Response]],
         inbound: Inbound,
         jobs: Jobs,
         letters: DeadLetters,
@@ -61,6 +63,7 @@ class Facade:
         """What operators may order of the cluster."""
         self.lease_left = lease_left
         self.readiness = readiness
+        self._respond = respond
         self._link = link
         self._keys = keys
         self._inbound = inbound
@@ -89,6 +92,10 @@ class Facade:
     async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
         """Queue a webhook; raises as `Inbound.enqueue` does."""
         return "queued" if await self._inbound.enqueue(webhook, "work") else "duplicate"
+
+    async def respond(self, webhook: Webhook) -> Response:
+        """Have a webhook handled on this node, and return what its sender is answered; raises as `Inline.answer` does."""
+        return await self._respond(webhook)
 
     async def agenda(self) -> Agenda:
         """Return the jobs that wait, and the schedules; raises as `Jobs.agenda` does."""

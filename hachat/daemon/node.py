@@ -24,6 +24,7 @@ import structlog
 import trio
 
 from hachat import __version__
+from hachat.bot.inline import Inline
 from hachat.bot.recovery import Recovery
 from hachat.bot.robot import Robot
 from hachat.bot.scheduler import Scheduler
@@ -136,6 +137,7 @@ class Node:
             link,
             self._keys,
             hooks=robot.hooks,
+            respond=Inline(robot.begin, partial(self._inbound.enqueue, lane="work")).answer,
             inbound=self._inbound,
             jobs=jobs,
             letters=self._letters,

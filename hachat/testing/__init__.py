@@ -10,8 +10,9 @@
 """
 
 from hachat.testing.driver import Driver
+from hachat.testing.hooks import Fetched
 from hachat.testing.marks import handlers
 from hachat.testing.service import Said
 from hachat.testing.speaker import Speaker
 
-__all__ = ["Driver", "Said", "Speaker", "handlers"]
+__all__ = ["Driver", "Fetched", "Said", "Speaker", "handlers"]

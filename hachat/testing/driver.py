@@ -7,7 +7,6 @@ chat service and the clock are the test's.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,10 +18,10 @@ import trio
 from hachat.bot.binding import bind
 from hachat.bot.handler import Handler
 from hachat.bot.robot import Robot
-from hachat.bot.routes import HookRoute, JobRoute
+from hachat.bot.routes import JobRoute
 from hachat.chat.drain import Drain
 from hachat.core.access import ADMINS, AccessSettings
-from hachat.core.messages import Event, Job, Message, User, Webhook
+from hachat.core.messages import Event, Job, Message, User
 from hachat.core.names import normalise
 from hachat.core.settings import QueueSettings
 from hachat.core.slots import parse_duration
@@ -32,6 +31,7 @@ from hachat.store.link import Link
 from hachat.store.outbound import Outbound
 from hachat.tasks.services import running
 from hachat.testing.clock import Clock
+from hachat.testing.hooks import Fetched, Sender
 from hachat.testing.node import Node
 from hachat.testing.service import Everywhere, Said, Service
 from hachat.testing.speaker import Speaker
@@ -73,6 +73,7 @@ class Driver:
         self._queue = Inbound(link, keys, "driver:1", QueueSettings())
         self._ids = (f"M{number}" for number in itertools.count(1))
         self._node = Node(link, keys, robot, 1, access)
+        self._sender = Sender(robot, self._queue, self.new_id, self.now)
 
     # Who speaks, and where.
 
@@ -103,25 +104,47 @@ class Driver:
     # What happens otherwise.
 
     async def request(
-        self, method: str, path: str, body: object = b"", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: object = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        signed: bool = True,
     ) -> list[Said]:
-        """Send a webhook, as to `/hooks` + `path`; a body that is not bytes is sent as JSON.
+        """Send a webhook, as to `/hooks` + `path`, and return what the bot says; a body that is not bytes is sent as JSON.
 
-        It counts as signed, where that is asked for.
+        It is signed, where that is asked for, unless it is not to be.
 
         Raises:
-            ValueError: the body would be refused at the door.
+            ValueError: the body is refused at the door.
+            Unsigned: it is, because nobody has signed it.
             LookupError: no handler has such a path.
         """
-        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        route, variables = self._find_hook(method, path)
-        route.check(data)
-        shown = {name.lower(): value for name, value in (headers or {}).items()}
-        webhook = Webhook(
-            *(self.new_id(), route.name, method, path, self.now(), data.decode(), variables),
-            headers=shown,
-        )
-        return await self._listen([webhook], "work")
+        before = len(self._service.said)
+        await self._sender.send(method, path, body, headers, signed=signed)
+        await self._settle()
+        return self._service.said[before:]
+
+    async def fetch(
+        self,
+        method: str,
+        path: str,
+        body: object = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        signed: bool = True,
+    ) -> Fetched:
+        """Do what `request` does, and return what the sender is answered; a refusal is an answer, too.
+
+        Raises:
+            LookupError: no handler has such a path.
+        """
+        before = len(self._service.said)
+        response = await self._sender.try_send(method, path, body, headers, signed=signed)
+        data, status, shown = response.encode()
+        await self._settle()
+        return Fetched(status, data, shown, self._service.said[before:])
 
     async def fire(self, route: str, data: object = None) -> list[Said]:
         """Let something become due now, for the route `<handler>.<method>`.
@@ -225,9 +248,7 @@ class Driver:
                 await nursery.start(self._node.run)
                 await self._node.bury(dead)
 
-    async def _listen(
-        self, values: Iterable[Message | Webhook | Job | Event], lane: Lane
-    ) -> list[Said]:
+    async def _listen(self, values: Iterable[Message | Job | Event], lane: Lane) -> list[Said]:
         before = len(self._service.said)
         for value in values:
             await self._queue.enqueue(value, lane)
@@ -249,14 +270,6 @@ class Driver:
                 f"{dict(zip([*names, 'outgoing'], counts, strict=True))}"
             )
             await trio.sleep(_AGAIN)
-
-    def _find_hook(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:
-        for route in self.robot.hooks:
-            template = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
-            found = re.fullmatch(template, path)
-            if found and route.method == method:
-                return route, found.groupdict()
-        raise LookupError(f"no handler accepts {method} {path}")
 
 
 @asynccontextmanager

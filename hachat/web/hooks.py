@@ -1,6 +1,6 @@
-"""Durable webhooks: `/hooks/...` answers 202 once the event is safely queued; any node handles it.
+"""Webhooks: `/hooks/...` answers 202 once the event is safely queued, and any node handles it; or with what a handler answers here.
 
-The body is checked at the door, because afterwards the sender is gone and nobody can be told.
+The body is checked at the door, because afterwards the sender of what is queued is gone and nobody can be told.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _refuse_clashes(routes: Sequence[HookRoute]) -> None:
 
 def _receiver(node: Node, route: HookRoute) -> Callable[..., Awaitable[Answer]]:
     async def receive(**variables: object) -> Answer:
-        if request.method != route.method:
+        if request.method != route.method and not route.inline:
             return answer({})  # a HEAD of a GET route looks, and queues nothing
         body = await request.get_data(cache=True, as_text=False, parse_form_data=False)
         _authenticate(route, body, node.now())
@@ -106,6 +106,8 @@ def _receiver(node: Node, route: HookRoute) -> Callable[..., Awaitable[Answer]]:
             headers=kept_headers(request.headers),
             event=event_id(request.headers),
         )
+        if route.inline:
+            return (await node.respond(webhook)).encode()
         status = await node.enqueue(webhook)
         return answer({"id": webhook.id, "status": status}, HTTPStatus.ACCEPTED)
 

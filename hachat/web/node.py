@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from hachat.core.messages import Webhook
+from hachat.core.responses import Response
 from hachat.core.stepdown import Order
 from hachat.store.letter import Letter, Page, Query
 
@@ -28,6 +29,11 @@ class HookRoute(Protocol):
     @property
     def path(self) -> str:
         """A Quart URL rule below `/hooks`, such as `/deploy/<app>`."""
+        ...
+
+    @property
+    def inline(self) -> bool:
+        """Whether the sender waits for what the handler answers."""
         ...
 
     def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
@@ -228,6 +234,15 @@ class Node(Protocol):
             QueueFull: a limit is reached.
             StoreError: Redis did not take it, or did not say so.
             WireError: it is too large to be queued.
+        """
+        ...
+
+    async def respond(self, webhook: Webhook) -> Response:
+        """Have `webhook` handled here and now, and return what its sender is answered.
+
+        Raises:
+            QueueFull: too many wait for answers.
+            StoreError, WireError: what the handler said could not be queued.
         """
         ...
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hachat.core.errors import Unsigned
-from hachat.core.signatures import SCHEMES, Scheme, sign, verify
+from hachat.core.signatures import SCHEMES, Scheme, make_headers, sign, verify
 
 NOW = 1_531_420_618.0
 
@@ -59,3 +59,12 @@ def test_a_signature_is_that_of_one_body(body: bytes, other: bytes) -> None:
     if other != body:
         with pytest.raises(Unsigned, match="not the signature of this body"):
             verify("hmac", "key", headers, other, NOW)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_headers_that_a_service_would_send_are_accepted(scheme: Scheme) -> None:
+    """For its body and no other."""
+    headers = {k.lower(): v for k, v in make_headers(scheme, "s", b"{}", 1000.5).items()}
+    verify(scheme, "s", headers, b"{}", 1000.5)
+    with pytest.raises(Unsigned):
+        verify(scheme, "s", headers, b"[]", 1000.5)

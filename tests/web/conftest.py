@@ -17,14 +17,24 @@ if TYPE_CHECKING:
     from quart.typing import TestClientProtocol
 
     from hachat.core.messages import Webhook
+from hachat.core.responses import Response
 from hachat.core.signatures import verify
 
 
 class FakeRoute:
     """A handler's webhook whose check is whatever the test says."""
 
-    def __init__(self, name: str, method: str, path: str, check: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        check: Callable[[bytes], None],
+        *,
+        inline: bool = False,
+    ) -> None:
         self.name = name
+        self.inline = inline
         self.method = method
         self.path = path
         self._check = check
@@ -150,6 +160,8 @@ class FakeNode:
         self.left = 0.0
         self.reasons: list[str] = []
         self.queued: list[Webhook] = []
+        self.asked: list[Webhook] = []
+        self.response = Response()
         self.error: Exception | None = None
         self.gate: trio.Event | None = None
         self.entered = trio.Event()
@@ -166,10 +178,16 @@ class FakeNode:
         self.claim("Deploy.poll", "GET", "/poll")
 
     def claim(
-        self, name: str, method: str, path: str, check: Callable[[bytes], None] = lambda _body: None
+        self,
+        name: str,
+        method: str,
+        path: str,
+        check: Callable[[bytes], None] = lambda _body: None,
+        *,
+        inline: bool = False,
     ) -> None:
         """Have one more handler claim a path."""
-        self.hooks.append(FakeRoute(name, method, path, check))
+        self.hooks.append(FakeRoute(name, method, path, check, inline=inline))
 
     def lease_left(self) -> float:
         """As the test says."""
@@ -246,6 +264,14 @@ class FakeNode:
             return "duplicate"
         self.queued.append(webhook)
         return "queued"
+
+    async def respond(self, webhook: Webhook) -> Response:
+        """Answer as a test has said, unless an error is set."""
+        await trio.lowlevel.checkpoint()
+        if self.error is not None:
+            raise self.error
+        self.asked.append(webhook)
+        return self.response
 
     def new_id(self) -> str:
         """Count."""

@@ -12,6 +12,7 @@ from werkzeug.datastructures import Headers
 
 from hachat.core.errors import HandlerError, QueueFull, StoreUnavailable, WireError
 from hachat.core.messages import Webhook
+from hachat.core.responses import Response
 from hachat.core.signatures import sign
 from hachat.web.hooks import EVENT_HEADERS, kept_headers
 from hachat.web.server import make_app
@@ -304,3 +305,63 @@ async def test_a_form_becomes_an_object(client: TestClientProtocol, node: FakeNo
     assert answer.status_code == 202
     (webhook,) = node.queued
     assert msgspec.json.decode(webhook.body) == {"text": "web 1.4", "user": "Ada L", "empty": ""}
+
+
+async def test_an_inline_webhook_is_answered_by_its_handler(node: FakeNode) -> None:
+    """With its status, headers and body; nothing of it is queued."""
+    node.claim("Slack.deploy", "POST", "/slash", inline=True)
+    node.response = Response({"text": "On it."}, 201, headers={"X-Build": "7"})
+    client = make_app(node).test_client()
+
+    response = await client.post("/hooks/slash?a=1", form={"command": "/deploy"})
+
+    assert (response.status_code, await response.get_json()) == (201, {"text": "On it."})
+    assert response.headers["X-Build"] == "7"
+    [webhook] = node.asked
+    assert (webhook.body, webhook.query) == ('{"command":"/deploy"}', {"a": "1"})
+    assert node.queued == []
+
+
+async def test_head_of_an_inline_webhook_is_that_of_its_answer(node: FakeNode) -> None:
+    """The handler is asked; the server leaves the body out (tests/whole/test_webhooks.py)."""
+    node.claim("Builds.list", "GET", "/builds", inline=True)
+    node.response = Response("four words of text", headers={"X-Build": "7"})
+
+    response = await make_app(node).test_client().head("/hooks/builds")
+
+    assert (response.status_code, response.headers["X-Build"]) == (200, "7")
+    assert len(node.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (QueueFull("64 senders wait for answers already"), 503),
+        (StoreUnavailable("10.0.0.1 is away"), 503),
+        (WireError("too large"), 413),
+    ],
+)
+async def test_an_inline_webhook_that_comes_to_nothing_is_told(
+    node: FakeNode, error: Exception, status: int
+) -> None:
+    """So that the sender may try again, where that is worth it."""
+    node.claim("Slack.deploy", "POST", "/slash", inline=True)
+    node.error = error
+
+    response = await make_app(node).test_client().post("/hooks/slash")
+
+    assert response.status_code == status
+    assert "10.0.0.1" not in (await response.get_json())["error"]
+    assert ("Retry-After" in response.headers) == (status == 503)
+
+
+async def test_an_inline_webhook_is_checked_at_the_door(node: FakeNode) -> None:
+    """Its signature, and its body."""
+    node.claim("Slack.deploy", "POST", "/slash", inline=True)
+    node.hooks[-1].secret = "s"
+    client = make_app(node).test_client()
+
+    assert (await client.post("/hooks/slash", data=b"{}")).status_code == 401
+    headers = {"X-Hub-Signature-256": f"sha256={sign('s', b'no')}"}
+    assert (await client.post("/hooks/slash", data=b"no", headers=headers)).status_code == 400
+    assert node.asked == []

@@ -1,0 +1,111 @@
+"""Sends webhooks to the bot of a test, as a service would: signed, where that is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from hachat.bot.inline import Inline
+from hachat.bot.robot import Robot
+from hachat.bot.routes import HookRoute
+from hachat.core.errors import Unsigned
+from hachat.core.messages import Webhook
+from hachat.core.responses import Response
+from hachat.core.signatures import make_headers
+from hachat.store.inbound import Inbound
+from hachat.testing.service import Said
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """What a request was answered, and what the bot has said about it."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+    said: Sequence[Said]
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+    def json(self) -> Any:
+        """Return the body as what its JSON stands for."""
+        return msgspec.json.decode(self.body)
+
+
+class Sender:
+    """A service that sends webhooks; what is not inline is put into `queue`."""
+
+    def __init__(
+        self, robot: Robot, queue: Inbound, new_id: Callable[[], str], now: Callable[[], float]
+    ) -> None:
+        self._robot = robot
+        self._queue = partial(queue.enqueue, lane="work")
+        self._inline = Inline(robot.begin, self._queue)
+        self._new_id = new_id
+        self._now = now
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        headers: Mapping[str, str] | None,
+        *,
+        signed: bool,
+    ) -> Response:
+        """Send a request, and return what it is answered.
+
+        Raises:
+            LookupError: no handler has such a path.
+            Unsigned, ValueError: it is refused at the door.
+        """
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        path, _, query = path.partition("?")
+        route, variables = self._find(method, path)
+        shown = dict(headers or {})
+        if signed and route.signature is not None:
+            shown |= make_headers(route.signature, route.secret, data, self._now())
+        shown = {name.lower(): value for name, value in shown.items()}
+        route.authenticate(shown, data, self._now())
+        route.check(data)
+        webhook = Webhook(
+            *(self._new_id(), route.name, method, path, self._now(), data.decode(), variables),
+            query=dict(parse_qsl(query)),
+            headers=shown,
+        )
+        if route.inline:
+            return await self._inline.answer(webhook)
+        await self._queue(webhook)
+        return Response({"id": webhook.id, "status": "queued"}, 202)
+
+    async def try_send(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        headers: Mapping[str, str] | None,
+        *,
+        signed: bool,
+    ) -> Response:
+        """Do what `send` does, and return the answer also where it is a refusal; raises LookupError as that does."""
+        try:
+            return await self.send(method, path, body, headers, signed=signed)
+        except Unsigned as error:
+            return Response({"error": str(error)}, 401)
+        except ValueError as error:
+            return Response({"error": str(error)}, 400)
+
+    def _find(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:
+        for route in self._robot.hooks:
+            template = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
+            found = re.fullmatch(template, path)
+            if found and route.method == method:
+                return route, found.groupdict()
+        raise LookupError(f"no handler accepts {method} {path}")

@@ -29,6 +29,11 @@ class Speaking:
         self._replies = replies
 
     @property
+    def route(self) -> str:
+        """What is run, `<handler>.<method>`."""
+        return self._replies.route
+
+    @property
     def message(self) -> Message:
         """The message as it was said.
 

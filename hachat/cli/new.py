@@ -1,4 +1,4 @@
-"""`hachat new`: the beginnings of a bot, of a handler or of an adapter, with tests that pass."""
+"""`hachat new`: the beginnings of a bot, of a handler, of an adapter or of an extension, with tests that pass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 from hachat.core.errors import UsageError
 
-KINDS = ("bot", "handler", "adapter")
+KINDS = ("bot", "handler", "adapter", "extension")
 
 _ENDING = ".tmpl"
 _HIDDEN = {"gitignore": ".gitignore"}
@@ -27,10 +27,11 @@ _HIDDEN = {"gitignore": ".gitignore"}
     "--folder", type=click.Path(path_type=Path), help="Where to; a folder of that name here."
 )
 def new(kind: str, name: str, folder: Path | None) -> None:
-    """Make the beginnings of a bot, a handler or an adapter, with tests that pass.
+    """Make the beginnings of a bot, a handler, an adapter or an extension, with tests that pass.
 
-    A bot is a folder with its settings and handlers; a handler or an adapter is a package, hachat-NAME, that brings it
-    to every bot where it is installed. Nothing that exists is overwritten.
+    A bot is a folder with its settings and handlers; any of the others is a package, hachat-NAME, that brings it
+    to every bot where it is installed. An extension is middleware: it stands around all that is heard, done and said.
+    Nothing that exists is overwritten.
     """
     words = _read_name(name, kind)
     place = folder or Path(words["name"] if kind == "bot" else f"hachat-{words['name']}")

@@ -10,7 +10,7 @@ from hachat.core.errors import HandlerError
 from hachat.core.messages import Room
 from hachat.core.rates import Rate, read_rate
 
-NAMES = ("rooms", "priority", "stop", "rate", "rate_by")
+NAMES = ("rooms", "priority", "stop", "rate", "rate_by", "bots")
 """The options of a decorator that are told here."""
 
 
@@ -19,13 +19,15 @@ class Constraints:
     """What restricts a route that is run for what is said.
 
     It is tried in `rooms` only, globs for addresses or names, none for everywhere; routes of a higher `priority` come first, and
-    those that come after one that matched are left out if that is to `stop`.  It is run no more often than `rate`.
+    those that come after one that matched are left out if that is to `stop`.  It is run no more often than `rate`.  What other
+    bots say is for routes that want `bots`, too, and no others: or two of them could talk to each other for ever.
     """
 
     rooms: tuple[str, ...] = ()
     priority: int = 0
     stop: bool = False
     rate: Rate | None = None
+    bots: bool = False
 
     def allow(self, room: Room | None) -> bool:
         """Tell whether the route is for `room`."""
@@ -47,15 +49,17 @@ def read_constraints(where: str, options: dict[str, Any]) -> Constraints:
     """
     rooms = options.pop("rooms", ())
     priority, stop = options.pop("priority", 0), options.pop("stop", False)
+    bots = options.pop("bots", False)
     rate, by = options.pop("rate", None), options.pop("rate_by", "user")
     if isinstance(rooms, str) or not all(isinstance(glob, str) and glob for glob in rooms):
         raise HandlerError(f'{where}: rooms={rooms!r}; write a list of globs: ["irc/#ops*"]')
     if not isinstance(priority, int) or isinstance(priority, bool):
         raise HandlerError(f"{where}: priority={priority!r}; write a whole number, higher is first")
-    if not isinstance(stop, bool):
-        raise HandlerError(f"{where}: stop={stop!r}; write True or False")
+    for name, value in (("stop", stop), ("bots", bots)):
+        if not isinstance(value, bool):
+            raise HandlerError(f"{where}: {name}={value!r}; write True or False")
     try:
         limit = None if rate is None else read_rate(rate, by)
     except ValueError as error:
         raise HandlerError(f"{where}: {error}") from error
-    return Constraints(tuple(rooms), priority, stop, limit)
+    return Constraints(tuple(rooms), priority, stop, limit, bots)

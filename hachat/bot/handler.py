@@ -126,7 +126,7 @@ def command(
     `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it; with `confirm` it is run only
     after a yes, see `docs/dialogs.md`.  How it is run is
     said by the fields of `Policy`: `retry`, `timeout`, `age`, `order`, `concurrency`; where, before which others and how often by
-    `rooms`, `priority`, `stop`, `rate` and `rate_by`, see `docs/routing.md`.
+    `rooms`, `priority`, `stop`, `rate`, `rate_by` and `bots`, see `docs/routing.md`.
 
     Raises:
         HandlerError: the pattern or the method cannot be used; says which and why.

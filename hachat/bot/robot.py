@@ -128,18 +128,36 @@ class Robot:
                 return self._find_said(inbound, questions)
 
     def _find_said(self, inbound: Message, questions: Sequence[Question]) -> list[Call]:
-        if inbound.user.id.casefold() == (inbound.me.casefold() or self._own_id):
-            return []
-        message: Message | None = inbound
-        if inbound.dialog is None:  # or it has been received before
-            self.services.people.meet(inbound)
-            message = self._chain.receive(inbound)
+        message = self._receive(inbound)
         if message is None:
             return []
         address = self._addressing.read(message.text, private=message.room.private, me=message.me)
         matches = self._router.match(message.text, address, message.room)
+        if message.user.bot:
+            matches = [match for match in matches if match.route.constraints.bots]
         if message.only:
             return self._call_again(message, address, matches)
+        if message.user.bot:
+            return self._call_all(message, address, matches)
+        return self._find_wanted(message, address, matches, questions)
+
+    def _receive(self, message: Message) -> Message | None:
+        """Return what is to be routed of a message; None if nothing is, or it is our own."""
+        if message.user.id.casefold() == (message.me.casefold() or self._own_id):
+            return None
+        if message.dialog is not None:  # it has been received before
+            return message
+        self.services.people.meet(message)
+        return self._chain.receive(message)
+
+    def _find_wanted(
+        self,
+        message: Message,
+        address: Address | None,
+        matches: Sequence[Match],
+        questions: Sequence[Question],
+    ) -> list[Call]:
+        """Return what somebody wants: an answer may be meant, and what nobody knows gets one."""
         command = any(match.route.addressed and not match.fault for match in matches)
         if hearing := find_hearing(
             message, address, questions, self.services.access.permits, is_command=command

@@ -21,19 +21,27 @@ Enqueue = Callable[[Sequence[Heard]], Awaitable[list[Queued]]]
 """Queues messages and events in their order, each once, and returns what became of each."""
 
 
+def _ignore_nothing(heard: Heard) -> bool:  # noqa: ARG001 - nobody is unwelcome
+    return False
+
+
 class Ingest:
-    """Queues what adapters hear.
+    """Queues what adapters hear, but for what it is to ignore.
 
     It returns once all is safely queued and not before: an adapter that waits for it reads no further, so a full queue
     or a lost Redis is felt by the chat service instead of in our memory.
     """
 
-    def __init__(self, enqueue: Enqueue) -> None:
+    def __init__(
+        self, enqueue: Enqueue, ignores: Callable[[Heard], bool] = _ignore_nothing
+    ) -> None:
         self._enqueue = enqueue
+        self._ignores = ignores
 
     async def __call__(self, *heard: Heard) -> None:
         """Queue what was heard in its order, or recognise that it was queued before."""
         waits = backoff(0.1, 5.0, random.random)
+        heard = tuple(one for one in heard if not self._ignores(one))
         while refused := await self._queue(heard):
             wait = next(waits)
             log.warning(
@@ -49,6 +57,8 @@ class Ingest:
     async def _queue(self, heard: Sequence[Heard]) -> list[tuple[Heard, HachatError]]:
         """Return those that could not be queued yet, and why."""
         refused: list[tuple[Heard, HachatError]] = []
+        if not heard:
+            return refused
         outcomes = await retry(partial(self._enqueue, heard))
         for one, outcome in zip(heard, outcomes, strict=True):
             told = {"room": one.conversation, "message": one.id}

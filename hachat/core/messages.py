@@ -43,10 +43,14 @@ Two are *calls*, which want an answer: `roster` asks who is in the room, `lookup
 
 
 class User(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Someone who talks to the bot; `id` is the service's own and never changes."""
+    """Someone who talks to the bot; `id` is the service's own and never changes.
+
+    `bot` tells that it is a program, as far as the service knows.
+    """
 
     id: str
     name: str = ""
+    bot: bool = False
 
 
 class Room(msgspec.Struct, frozen=True, omit_defaults=True):

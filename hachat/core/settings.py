@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field, to_builtins
 from msgspec.structs import asdict
 
-from hachat.core.access import AccessSettings
+from hachat.core.access import AccessSettings, matches
 from hachat.core.errors import SettingsError
 from hachat.core.messages import Order
 from hachat.core.redaction import mask
@@ -63,12 +63,21 @@ class BotSettings(Struct, frozen=True, kw_only=True):
         aliases: Other beginnings that mean the same, such as `!`.
         unknown: What becomes of a command that nobody knows, said in a room: see `Unknown`.
         language: In which the texts of handlers are said, where they are translated: `en`, `de`, `de_AT`.
+        ignore: Users and rooms that are not listened to, by their addresses as `access` has them: `irc/troll*`, `irc/#noise`.
     """
 
     name: Annotated[str, Meta(min_length=1)] = "hachat"
     aliases: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     unknown: Unknown = "answer"
     language: Annotated[str, Meta(pattern="^[a-z]{2,3}(_[A-Z]{2})?$")] = "en"
+    ignore: tuple[Annotated[str, Meta(pattern="/")], ...] = ()
+
+    def ignores(self, adapter: str, user: str, room: str) -> bool:
+        """Tell whether what the user of this id says or does in the room of this address is to be passed over."""
+        if not self.ignore:  # as nearly always
+            return False
+        addresses = (f"{adapter}/{user}", room)
+        return any(matches(glob, address) for glob in self.ignore for address in addresses)
 
 
 class LeaseSettings(Struct, frozen=True, kw_only=True):

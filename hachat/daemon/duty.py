@@ -101,12 +101,19 @@ class MasterDuty:
                 chat.start_soon(LetterKeeper(self._letters, self._audit).run)
                 chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
                 for connection in connections:
-                    await chat.start(connection.run, Ingest(self._enqueue))
+                    await chat.start(connection.run, Ingest(self._enqueue, self._ignores))
                 await drain.run()
                 chat.cancel_scope.cancel()
         finally:
             self._notifier.status("standby")
             self._tell("master lost", str(term.epoch))
+
+    def _ignores(self, heard: Heard) -> bool:
+        """Tell whether operators want to know nothing of it."""
+        adapter = heard.room.adapter if heard.room else getattr(heard, "adapter", "")
+        user = heard.user.id if heard.user else ""
+        room = heard.room.address if heard.room else ""
+        return self._settings.bot.ignores(adapter, user, room)
 
     async def _enqueue(self, heard: Sequence[Heard]) -> list[Queued]:
         """Queue messages in the lane of people, and events as work, so that nobody stands behind a crowd that comes in."""

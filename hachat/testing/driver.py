@@ -81,6 +81,10 @@ class Driver:
         """Return somebody in `test/#room`."""
         return Speaker(self, user=user)
 
+    def as_bot(self, user: str) -> Speaker:
+        """Return another bot in `test/#room`."""
+        return Speaker(self, user=user, program=True)
+
     def in_room(self, room: str, *, thread: str = "") -> Speaker:
         """Return alice in a room, `<adapter>/<room>`."""
         return Speaker(self, room=room, thread=thread)

@@ -37,17 +37,22 @@ class Bot(Protocol):
 
 @dataclass(frozen=True)
 class Speaker:
-    """Somebody in a room, who says things to `bot`."""
+    """Somebody in a room, who says things to `bot`; a `program` is a bot itself."""
 
     bot: Bot
     user: str = "alice"
     room: str = "test/#room"
     private: bool = False
     thread: str = ""
+    program: bool = False
 
     def as_user(self, user: str) -> Speaker:
         """Return somebody else in the same room."""
-        return replace(self, user=user)
+        return replace(self, user=user, program=False)
+
+    def as_bot(self, user: str) -> Speaker:
+        """Return another bot in the same room."""
+        return replace(self, user=user, program=True)
 
     def in_room(self, room: str, *, thread: str = "") -> Speaker:
         """Return the same person in another room, `<adapter>/<room>`."""
@@ -73,7 +78,7 @@ class Speaker:
     def make(self, text: str) -> Message:
         """Return what the bot is to hear when `text` is said."""
         adapter, _, channel = self.room.partition("/")
-        id_, user = self.bot.new_id(), User(self.user, self.user)
+        id_, user = self.bot.new_id(), User(self.user, self.user, self.program)
         self.bot.meet(user, self.room)
         room = Room(adapter, channel, private=self.private)
         return Message(id_, room, user, text, self.bot.now(), event=id_, thread=self.thread)

@@ -48,6 +48,19 @@ async def ingest(queue: Queue, *messages: Heard) -> list[EventDict]:
     return logs
 
 
+async def test_what_is_to_be_ignored_is_not_queued(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The rest is, in its order; where nothing is left, nobody is asked."""
+    queue = Queue([True, True])
+    hear = Ingest(queue.enqueue, lambda heard: heard.id == "m2")
+
+    await hear(message("m1"), message("m2"), message("m3"))
+    await hear(message("m2"))
+
+    assert queue.asked == [[message("m1"), message("m3")]]
+
+
 async def test_a_message_is_queued_once(autojump_clock: trio.testing.MockClock) -> None:
     """When the queue has taken it, that is all."""
     queue = Queue([True])

@@ -257,6 +257,7 @@ def test_the_reference_names_every_setting_and_default() -> None:
         "access.admins": [],
         "access.rules": [],
         "bot.aliases": [],
+        "bot.ignore": [],
         "handlers": [],
         "redis.sentinels": [],
         "redis.replicas": 0,

@@ -14,7 +14,7 @@ from hachat.cluster.term import Term, read_clock
 from hachat.core.errors import Fenced, UsageError
 from hachat.core.lease import Lease, Token
 from hachat.core.messages import Event, Heard, Message, Order, Reply, Room, User
-from hachat.core.settings import QueueSettings, Settings
+from hachat.core.settings import BotSettings, QueueSettings, Settings
 from hachat.core.timing import Timing
 from hachat.core.wire import encode
 from hachat.daemon.chat_states import ChatStates
@@ -93,7 +93,13 @@ class Office:
     """A duty of the node n1, and the term it is done in."""
 
     def __init__(
-        self, link: Link, keys: Keys, *services: Service, order: Order = "room", floor: Path
+        self,
+        link: Link,
+        keys: Keys,
+        *services: Service,
+        order: Order = "room",
+        floor: Path,
+        ignore: tuple[str, ...] = (),
     ) -> None:
         self._link, self._keys = link, keys
         self.manager = Manager()
@@ -105,7 +111,7 @@ class Office:
         )
         limits = QueueSettings(order=order)
         self.duty = MasterDuty(
-            Settings(),
+            Settings(bot=BotSettings(ignore=ignore)),
             link,
             keys,
             {service.name: service for service in services},
@@ -172,6 +178,23 @@ async def test_what_is_heard_waits_for_what_the_settings_say(
         return await find_mailboxes(link, keys) == mailboxes
 
     await until(is_queued)
+
+
+async def test_whom_operators_ignore_is_not_even_queued(
+    link: Link, keys: Keys, tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    """Neither what they say nor what they do, and nothing of a room that is ignored; all else is."""
+    joined = Event("e1", "joined", 0.0, "t", Room("t", "hall"), User("troll!t@x"))
+    elsewhere = Message("c", Room("t", "noise"), User("anna"), "c", 0.0)
+    service = Service(joined, message("a", "troll!t@x"), elsewhere, message("b", "anna"))
+    office = Office(link, keys, service, floor=tmp_path / "f", ignore=("t/troll!*", "*/noise"))
+    nursery.start_soon(office.run)
+
+    async def is_queued() -> bool:
+        return await find_mailboxes(link, keys) == ["t/ops"]
+
+    await until(is_queued)
+    assert await link.command("HGET", keys.of("counters"), "waiting:chat") == b"1"
 
 
 async def test_what_happens_is_work(

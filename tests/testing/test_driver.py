@@ -128,6 +128,30 @@ async def test_whatever_it_does_is_remembered(bot: Driver) -> None:
     assert [said.room for said in done if said.op == "join"] == ["irc/#party"]
 
 
+class Gossip(Handler):
+    """Reacts to what is said."""
+
+    @hear("tea")
+    async def people(self, ctx: Context) -> None:
+        """React to people."""
+        await ctx.reply("there is tea")
+
+    @hear("tea", bots=True)
+    async def everybody(self, ctx: Context) -> None:
+        """React to bots, too."""
+        await ctx.reply(f"{ctx.user.name} said tea")
+
+
+@handlers(Gossip)
+async def test_other_bots_are_heard_where_that_is_wanted(bot: Driver) -> None:
+    """And nowhere else, so two of them cannot talk to each other for ever; nor are they told what they could say."""
+    rival = bot.as_bot("rival")
+    assert await bot.say("tea?") == ["there is tea", "alice said tea"]
+    assert await rival.say("tea?") == ["rival said tea"]
+    assert await rival.say("hachat pnig") == []
+    assert await rival.as_user("bob").say("hachat pnig") != []
+
+
 @probe
 async def test_webhooks(bot: Driver) -> None:
     """A body is checked at the door, and what fits reaches the handler."""

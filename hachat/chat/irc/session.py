@@ -31,6 +31,9 @@ from hachat.chat.irc.wire import (
 from hachat.core.messages import Room, User
 
 _NICKS = 3  # alternates that are tried
+_BOT_TAGS = frozenset(("bot", "draft/bot"))
+"""What a server adds to the words of who has said to be a bot, https://ircv3.net/specs/extensions/bot-mode."""
+
 _TAGS = ("account-tag", "message-tags")
 _SASL_CHUNK = 400
 _WHOX = "321"  # marks the answers to our own questions
@@ -237,8 +240,10 @@ class Session:
         yield Happened(name, room, user, data, tags.get("msgid", ""))
 
     def _make_user(self, line: Line) -> User:
-        account = (line.tags or {}).get("account") or ""
-        return User(account or self.fold(str(line.hostmask)), line.hostmask.nickname)
+        tags = line.tags or {}
+        account = tags.get("account") or ""
+        bot = not _BOT_TAGS.isdisjoint(tags)
+        return User(account or self.fold(str(line.hostmask)), line.hostmask.nickname, bot)
 
     def _on_who(self, line: Line) -> Iterator[Event]:
         _, _, user, host, _, nick = line.params[:6]

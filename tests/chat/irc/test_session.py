@@ -381,3 +381,16 @@ def test_an_account_that_spoke_is_known_by_its_nick() -> None:
     feed(session, "@account=adal :ada!~a@host PRIVMSG #ops :hello", ":ada!~a@host NICK lovelace")
 
     assert session.find_nick("adal") == "lovelace"
+
+
+@pytest.mark.parametrize(
+    ("tags", "bot"), [("", False), ("bot", True), ("account=b;bot", True), ("draft/bot", True)]
+)
+def test_other_bots_are_known_by_their_tag(tags: str, bot: bool) -> None:  # noqa: FBT001 - a table
+    """Which servers add to the words of whoever has said to be one."""
+    session = make()
+    feed(session, ":irc 001 hachat :welcome")
+    prefix = f"@{tags} " if tags else ""
+    (heard,) = feed(session, f"{prefix}:b!~b@host PRIVMSG hachat :hello")
+    assert isinstance(heard, Heard)
+    assert heard.user.bot is bot

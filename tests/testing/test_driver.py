@@ -267,3 +267,41 @@ async def test_unknown_commands_are_answered_or_passed_over(bot: Driver) -> None
     bot.robot.services.unknown = "quiet"
     assert await bot.say("hachat frobnicate") == []
     assert await bot.in_private().say("frobnicate")
+
+
+class Forgetful(Handler):
+    """Remembers for a while, and does things not too often."""
+
+    @command("note")
+    async def note(self, ctx: Context) -> None:
+        """note -- remember for an hour"""
+        await ctx.memory.set("tea", "hot", expire="1h")
+
+    @command("recall")
+    async def recall(self, ctx: Context) -> None:
+        """recall -- tell"""
+        await ctx.reply(str(await ctx.memory.get("tea")))
+
+    @command("brew", rate="1/10m")
+    async def brew(self, ctx: Context) -> None:
+        """brew -- make tea"""
+        await ctx.reply("done")
+
+
+@handlers(Forgetful)
+async def test_what_is_remembered_grows_old(bot: Driver) -> None:
+    """Time that passes in the test passes for it, too."""
+    await bot.say("hachat note")
+    await bot.advance("59m 59s")
+    assert await bot.say("hachat recall") == ["hot"]
+    await bot.advance("2s")
+    assert await bot.say("hachat recall") == ["None"]
+
+
+@handlers(Forgetful)
+async def test_rates_go_by_the_time_of_the_test(bot: Driver) -> None:
+    """Who has waited may go on."""
+    assert await bot.say("hachat brew") == ["done"]
+    assert await bot.say("hachat brew") != ["done"]
+    await bot.advance("10m")
+    assert await bot.say("hachat brew") == ["done"]

@@ -162,6 +162,11 @@ class Session:
         else:
             yield Registered()
 
+    def _on_settled(self, _: Line) -> Iterator[Event]:
+        """Say that we are a bot, where the server has a mode for that."""
+        if mode := self._server.isupport.raw.get("BOT"):
+            yield Write(self._line("MODE", self.nick, f"+{mode}"))
+
     def _on_nick_refused(self, line: Line) -> Iterator[Event]:
         if self._server.registered:
             return
@@ -294,6 +299,7 @@ class Session:
         "PING": _on_ping,
         "PRIVMSG": _on_message,
         "QUIT": _on_someone_left_nick,
+        **dict.fromkeys(("376", "422"), _on_settled),
         **dict.fromkeys(("432", "433", "436", "437"), _on_nick_refused),
         **dict.fromkeys(("902", "904", "905", "906"), _on_login_refused),
         **dict.fromkeys(("401", "403", "404", "405", "411", "412", "442"), _on_refusal),

@@ -394,3 +394,14 @@ def test_other_bots_are_known_by_their_tag(tags: str, bot: bool) -> None:  # noq
     (heard,) = feed(session, f"{prefix}:b!~b@host PRIVMSG hachat :hello")
     assert isinstance(heard, Heard)
     assert heard.user.bot is bot
+
+
+@pytest.mark.parametrize("end", ["376", "422"])
+@pytest.mark.parametrize(
+    ("token", "said"), [("BOT=B", [Write(b"MODE hachat +B\r\n")]), ("NETWORK=x", [])]
+)
+def test_it_says_that_it_is_a_bot(end: str, token: str, said: list[Write]) -> None:
+    """Where the server has a mode for that, once it has told so: so other bots can know."""
+    session = make()
+    feed(session, ":irc 001 hachat :welcome", f":irc 005 hachat {token} :are supported")
+    assert feed(session, f":irc {end} hachat :end") == said

@@ -10,6 +10,7 @@ import click
 
 from hachat import __version__
 from hachat.cli.audit import audit
+from hachat.cli.backup import backup, restore
 from hachat.cli.check import check
 from hachat.cli.console import console
 from hachat.cli.dead import dead
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 for command in (
-    *(run, status, history, audit, queue, trace, dead, jobs, memory),
+    *(run, status, history, audit, queue, trace, dead, jobs, memory, backup, restore),
     *(pause, resume, drain, undrain),
     *(step_down, release, console, say, check, doctor, new, demo),
 ):

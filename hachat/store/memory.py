@@ -80,6 +80,13 @@ class Memory:
             values += await self._link.script(_READ, self._name(handler), page)
         return values
 
+    async def read_ends(self, handler: str, keys: Sequence[str]) -> list[float]:
+        """Return until when what is under `keys` is remembered, Unix seconds, 0 for always; raises as `read` does."""
+        if not keys:
+            return []
+        ends = await self._link.command("ZMSCORE", self._name(handler)[1], *keys)
+        return [float(end or 0) / 1000 for end in ends]
+
     async def list_keys(self, handler: str, prefix: str = "") -> list[str]:
         """Return the keys that begin with `prefix`, sorted; raises as `read` does."""
         found = await self._link.script(_KEYS, self._name(handler), [prefix])

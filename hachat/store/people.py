@@ -6,7 +6,7 @@ which the oldest are dropped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -18,6 +18,8 @@ from hachat.store.scripts import load
 
 MOST = 100_000
 """Users, and rooms, that are kept."""
+
+_PAGE = 100  # of them are read at once
 
 _NOTE = load("met_note")
 
@@ -80,6 +82,20 @@ class Directory:
         )
         ids = dict.fromkeys(member.decode().rpartition("\0")[2] for member in members)
         return await self._read([f"{adapter}/{id_}" for id_ in list(ids)[:most]])
+
+    async def walk(self) -> AsyncIterator[Known]:
+        """Yield all that are known, in no order; one that changes meanwhile may come twice.
+
+        Raises:
+            StoreError: Redis did not answer.
+        """
+        cursor = b"0"
+        while True:
+            cursor, flat = await self._link.command("HSCAN", self._met, cursor, "COUNT", _PAGE)
+            for known in await self._read([address.decode() for address in flat[::2]]):
+                yield known
+            if cursor == b"0":
+                return
 
     async def _read(self, addresses: Sequence[str]) -> list[Known]:
         if not addresses:

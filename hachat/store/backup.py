@@ -49,8 +49,8 @@ class Archive:
         records: list[Record] = []
         for size in await self._memory.measure():
             records += await self._read_values(size.handler)
-        for kind, directory in self._people.items():
-            records += [Met(kind, known) async for known in directory.walk()]
+        for kind in KINDS:
+            records += [Met(kind, known) async for known in self._people[kind].walk()]
         for (group, user), membership in (await self._groups.read()).items():
             records.append(Member(group, user, membership.by))
         for adapter in self._adapters:

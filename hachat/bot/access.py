@@ -133,7 +133,7 @@ class Access:
         facts = {"what": text, "route": route, "room": message.room.address, "id": message.id}
         did = "denied" if refusal else "ran"
         try:
-            await self._audit.note(did, find_sender(message), **facts)
+            await self._audit.note(did, name_speaker(message), **facts)
         except StoreError as error:
             report(log, "cannot note who runs what, so it is not run", error)
             return refusal or UNKNOWN
@@ -167,5 +167,16 @@ class Access:
 
 
 def find_sender(message: Message) -> str:
-    """Return the address of the user who sent `message`."""
+    """Return the address of the user who sent `message`, whose rights it has."""
     return f"{message.room.adapter}/{message.user.id}"
+
+
+def find_people(message: Message) -> frozenset[str]:
+    """Return the addresses of the user who sent `message`, and of whoever did so in their name."""
+    return frozenset(filter(None, (find_sender(message), message.by)))
+
+
+def name_speaker(message: Message) -> str:
+    """Return whom the audit trail names for `message`: who sent it, and as whom."""
+    sender = find_sender(message)
+    return f"{message.by} as {sender}" if message.by else sender

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import os
 import secrets
 import signal
@@ -21,6 +20,7 @@ from msgspec import to_builtins
 
 from hachat.cli.console import chat
 from hachat.cli.options import open_link
+from hachat.cli.speaker import Speaker, find_login
 from hachat.cli.toml import write
 from hachat.core.errors import UsageError
 from hachat.core.settings import Settings
@@ -73,7 +73,7 @@ def demo(config: Path | None, nodes: int) -> None:
         with _run_nodes(files) as running:
             trio.run(_wait_until_ready, settings, running)
             _explain(files, running)
-            code = trio.run(chat, settings, "", getpass.getuser())
+            code = trio.run(chat, settings, Speaker(find_login()))
     sys.exit(code)
 
 
@@ -136,7 +136,7 @@ def _write_settings(folder: Path, number: int, url: str, bot: Mapping[str, Any])
         **bot,
         "redis": {"url": url},
         "web": {"port": 0},
-        "access": {"admins": ["console/*"]},  # whoever sits at the prompt
+        "access": {"admins": [f"console/{find_login()}"]},
     }
     with _open_private(file) as sink:
         sink.write("\n".join(write(settings)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -182,6 +183,22 @@ async def test_who_ran_what_and_who_was_denied(link: Link, keys: Keys) -> None:
     assert [deed.facts for deed in await Audit(link, keys).read(10)] == [
         {"did": "denied", "by": "test/bob", **facts, "id": "M3"},
         {"did": "ran", "by": "test/ada", **facts, "id": "M2"},
+    ]
+
+
+async def test_whoever_speaks_as_another_has_their_rights_and_is_named() -> None:
+    """An admin who speaks as somebody else may do what that one may, and the trail tells who both are."""
+    audit = TransientAudit()
+    access = Access(SETTINGS, audit=audit)
+    as_bob = msgspec.structs.replace(make("bob"), by="test/root")
+    as_ada = msgspec.structs.replace(make("ada"), by="test/root")
+
+    assert await access.check(as_bob, "deploy.ship", "deploy web", {"ops"})
+    assert not await access.check(as_ada, "deploy.ship", "deploy web", {"ops"})
+
+    assert [(deed["did"], deed["by"]) for deed in audit.deeds] == [
+        ("denied", "test/root as test/bob"),
+        ("ran", "test/root as test/ada"),
     ]
 
 

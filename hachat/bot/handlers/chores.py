@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hachat.bot.access import find_sender
+from hachat.bot.access import name_speaker
 from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
 from hachat.core.access import ADMINS
@@ -69,7 +69,7 @@ class Chores(Handler):
     async def retry(self, ctx: Context, entry: str) -> None:
         """dead retry ENTRY -- try once more what was given up"""
         try:
-            moved = await self._letters.retry(entry, find_sender(ctx.message))
+            moved = await self._letters.retry(entry, name_speaker(ctx.message))
         except StoreError as error:
             await _complain(ctx, error)
         except (QueueFull, UsageError, WireError) as error:

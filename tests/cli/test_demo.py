@@ -19,6 +19,7 @@ from hachat.cli.speaker import find_login
 from tests.cli.test_main import hachat
 from tests.waiting import until_sync
 
+NODES = 3
 DENIED = "You may not do that: it is for admins."
 CONFIG = ("--config", ".demo/node-1.toml")
 
@@ -59,6 +60,7 @@ def run_demo(folder: Path) -> Iterator[Terminal]:
     terminal = Terminal(process, keyboard)
     try:
         until_sync(lambda: terminal.count("\n> ") or terminal.count("leaves\r\n> "), 30.0)
+        until_sync(lambda: len(look(folder)["nodes"]) == NODES, 30.0)
         yield terminal
     finally:
         process.kill()

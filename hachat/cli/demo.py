@@ -116,7 +116,7 @@ def _read_bot(config: Path) -> dict[str, Any]:
     settings = load(config, {})
     return {
         "handlers": list(settings.handlers),
-        "bot": to_builtins(settings.bot),
+        "bot": {**to_builtins(settings.bot), "admins_room": ""},  # of a service that is left alone
         "handler": to_builtins(settings.handler),
     }
 

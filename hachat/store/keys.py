@@ -41,6 +41,7 @@ sent:<reply id>         string, 24 h        by which id a chat service knows a r
 rooms:<adapter>         hash                room id -> `+<key>` where the bot was told to join, `-` where it was told to leave
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
 audit                   stream, ~5000       who did what that not everybody may, see `audit.py`
+noticed                 hash                subject -> how far admins have been told of it, see `notices.py`
 audited                 string              the last entry of audit that a master has written into its log
 groups                  hash                `<group>|<adapter>/<user id>` -> `<seconds>|<who added it>` of members that were added in chat
 met:users, met:rooms    hash                `<adapter>/<id>` -> `<ms when first met>|<JSON>` of users and rooms, see `people.py`

@@ -166,6 +166,7 @@ TRIALS: Mapping[str, Trial] = {
         ],
         "outbox:r outbox:s outbox:u outbox:v outbox:w answers:n",
     ),
+    "notice": Trial("noticed outbox:r outready counters bell", [("s", "", "1", "r", "9", "i|{}")]),
     "peers": Trial("members nodes control"),
     "position": Trial("mailbox:c", [("m", "9")], ["RPUSH ~mailbox:c m|{}"]),
     "progress": Trial(

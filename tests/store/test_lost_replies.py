@@ -329,6 +329,13 @@ async def note(ground: Ground) -> Act:
     return partial(ground.far.script, load("audit_note"), names, ["did", "ran", "by", "t/u1"])
 
 
+async def notice(ground: Ground) -> Act:
+    """Admins are told something, and how far it is told is noted."""
+    names = ("noticed", "outbox:t/admins", "outready", "counters", "bell")
+    arguments = ("dead", "", "1-1", "t/admins", 9, mark(Reply("notice/1", "t/admins", "look")))
+    return partial(ground.far.script, load("notice"), [*map(ground.keys.of, names)], arguments)
+
+
 async def count(ground: Ground) -> Act:
     """A run is counted; asked again it is counted once more, so that a limit is reached too early and never too late."""
     return partial(Rates(ground.far, ground.keys).take, "deploy", Rate(10, 60.0))
@@ -484,6 +491,7 @@ CASES = (
     Case("group_change", take_in),
     Case("group_change", put_out),
     Case("audit_note", note),
+    Case("notice", notice),
     Case("rate", count),
     Case("life", live),
     Case("join", join),

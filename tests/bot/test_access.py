@@ -202,6 +202,51 @@ async def test_whoever_speaks_as_another_has_their_rights_and_is_named() -> None
     ]
 
 
+class Vault(Handler):
+    """Has commands with secrets in them."""
+
+    @command(r"unlock (?P<box>\S+) (?P<password>\S+)( (?P<why>.+))?", groups={"ops"})
+    async def unlock(self, ctx: Context, box: str, password: str, why: str = "") -> None:
+        """unlock BOX PASSWORD [WHY] -- open it"""
+        await ctx.reply(f"{password} {why}")
+
+    @command("seal", groups={"ops"})
+    async def seal(self, ctx: Context, *, box: str = "all", api_token: str = "") -> None:
+        """seal -- close it"""
+        await ctx.reply(f"{box} {api_token}")
+
+
+@pytest.mark.parametrize(
+    ("said", "noted"),
+    [
+        ("unlock 1 sesame", "unlock 1 ****"),
+        ("unlock e e because of e", "unlock e ****"),
+        ("seal --box 3 --api-token sesame", "seal ****"),
+        ("seal --box 3", "seal --box 3"),
+    ],
+)
+@pytest.mark.parametrize("user", ["ada", "bob"])
+async def test_secrets_are_not_noted(said: str, noted: str, user: str) -> None:
+    """Nothing of a command stands in the trail from the first one on, by its group's or its option's name; denied or not."""
+    audit = TransientAudit()
+    stage = Stage(Vault(), access=Access(SETTINGS, audit=audit))
+
+    await stage.say(f"hachat {said}", user=user)
+
+    assert [deed["what"] for deed in audit.deeds] == [noted]
+
+
+async def test_nobody_is_pointed_to_what_they_may_not_run() -> None:
+    """Who may is."""
+    stage = Stage(Deploy(), access=Access(SETTINGS))
+
+    (to_bob,) = await stage.say("hachat deplyo web", user="bob")
+    (to_ada,) = await stage.say("hachat deplyo web", user="ada")
+
+    assert to_bob == 'I do not know "deplyo web". Try "hachat help".'
+    assert to_ada == 'I do not know "deplyo web". Did you mean "hachat deploy APP"?'
+
+
 async def test_help_shows_what_one_may_run() -> None:
     """Nobody is shown a command that would be denied, and to ask leaves no trace."""
     audit = TransientAudit()

@@ -29,6 +29,7 @@ dialogs                 hash                `<room>\n<user>`, or `<room>\n` for 
 jobs                    zset                job id -> due, Redis milliseconds
 jobdata                 hash                job id -> `<lane>|<length of conversation>|<conversation><id>|<envelope>`
 slots                   hash                schedule -> the last slot that was fired, Unix milliseconds
+slots:next              hash                schedule -> its next slot, Unix milliseconds, or nothing, as whoever fired the last one computed it
 trail                   stream, ~10000      what became of messages and replies: one entry for each turn, see `trail.py`
 outbox:<room>           list                `<id>|<envelope>` of one room, oldest first, only while non-empty
 outready                zset                room -> not before, Redis milliseconds

@@ -212,6 +212,7 @@ TRIALS: Mapping[str, Trial] = {
         [("workers", *_BOXES)],
         _IN_HAND,
     ),
+    "step_down_order": Trial("control audit", [("{}", "did", "d"), ("", "did", "d")]),
     "step_down_due": Trial(
         "lease events control audit", [("t", _LATE), _ORDERED, ("t", "1")], [_LEASE, _ORDERED]
     ),

@@ -96,8 +96,8 @@ class _Conversation:
     async def _attend(self, nursery: trio.Nursery) -> None:
         """Show from now on what is said to the present speaker; rooms that were left go on being shown."""
         client = self._make(self._speaker)
-        if new := client.rooms - self._heard:
-            self._heard |= new
+        if new := [room for room in client.rooms if room not in self._heard]:
+            self._heard.update(new)
             nursery.start_soon(self._show, client, await client.find_ends(new))
 
     def _obey(self, order: str) -> None:

@@ -231,9 +231,9 @@ class ConsoleClient:
         return _ask(self, text)
 
     @property
-    def rooms(self) -> frozenset[str]:
+    def rooms(self) -> tuple[str, ...]:
         """Where replies to this person are said: in the room, and where they are alone with the bot."""
-        return frozenset((self.room, find_room(self.user)))
+        return tuple(dict.fromkeys((self.room, find_room(self.user))))
 
     async def find_ends(self, rooms: Iterable[str]) -> dict[str, str]:
         """Return the entries of rooms from which to `listen` for what comes from now on."""
@@ -265,15 +265,16 @@ async def _ask(client: ConsoleClient, text: str) -> AsyncGenerator[str]:
 
 
 async def _read(reader: Reader, positions: Mapping[str, str]) -> list[tuple[str, str, bytes]]:
-    """Return what is new in streams: the key, the entry and what is in it."""
+    """Return what is new in streams, in the order in which it came: the key, the entry and what is in it."""
     block = int(BLOCK * 1000)
     streams = [*positions, *positions.values()]
     reply = await reader.read("XREAD", "COUNT", _BATCH, "BLOCK", block, "STREAMS", *streams)
-    return [
+    found = [
         (_text(key), _text(entry), fields[1])
         for key, entries in reply or ()
         for entry, fields in entries
     ]
+    return sorted(found, key=lambda one: _seconds(one[1]))
 
 
 def _decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T | None:

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import structlog
 import trio
 
+from hachat.bot.description import Usage
 from hachat.core.access import ADMINS, AccessSettings
 from hachat.core.errors import StoreError
 from hachat.core.messages import Message
@@ -121,19 +122,39 @@ class Access:
             return ""
         return f"You may not do that: it is for {', '.join(sorted(wanted))}."
 
+    async def shows(self, message: Message, usage: Usage) -> bool:
+        """Tell whether whoever sent `message` is to be told that there is a command: if they may run it."""
+        return not await self.judge(message, usage.route, usage.line, usage.groups)
+
     async def permits(self, message: Message, groups: frozenset[str]) -> bool:
         """Tell whether whoever sent `message` is in one of the groups, or an admin."""
         return not await self.judge(message, "", "", groups)
 
-    async def check(self, message: Message, route: str, text: str, groups: Iterable[str]) -> str:
-        """Do what `judge` does, and note it if the command is for groups or is denied; what cannot be noted is not allowed."""
+    async def check(
+        self,
+        message: Message,
+        route: str,
+        text: str,
+        groups: Iterable[str],
+        *,
+        noted: str | None = None,
+    ) -> str:
+        """Do what `judge` does, and note it if the command is for groups or is denied; what cannot be noted is not allowed.
+
+        It is noted as `noted`, where that is not the same as the text.
+        """
         refusal = await self.judge(message, route, text, groups)
         if not refusal and not groups:
             return ""
-        facts = {"what": text, "route": route, "room": message.room.address, "id": message.id}
+        facts = {
+            "what": text if noted is None else noted,
+            "route": route,
+            "room": message.room.address,
+            "id": message.id,
+        }
         did = "denied" if refusal else "ran"
         try:
-            await self._audit.note(did, find_sender(message), **facts)
+            await self._audit.note(did, name_speaker(message), **facts)
         except StoreError as error:
             report(log, "cannot note who runs what, so it is not run", error)
             return refusal or UNKNOWN
@@ -167,5 +188,16 @@ class Access:
 
 
 def find_sender(message: Message) -> str:
-    """Return the address of the user who sent `message`."""
+    """Return the address of the user who sent `message`, whose rights it has."""
     return f"{message.room.adapter}/{message.user.id}"
+
+
+def find_people(message: Message) -> frozenset[str]:
+    """Return the addresses of the user who sent `message`, and of whoever did so in their name."""
+    return frozenset(filter(None, (find_sender(message), message.by)))
+
+
+def name_speaker(message: Message) -> str:
+    """Return whom the audit trail names for `message`: who sent it, and as whom."""
+    sender = find_sender(message)
+    return f"{message.by} as {sender}" if message.by else sender

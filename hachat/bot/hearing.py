@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
+from hachat.bot.access import find_people
 from hachat.bot.questions import describe, fold
 from hachat.bot.quoting import shorten
 from hachat.bot.replies import Replies
@@ -52,7 +53,7 @@ class Hearing:
         cancels = fold(self._said) in CANCELS - set(question.words)
         if cancels and user.id == question.message.user.id:
             self._cancel()
-        elif user.id == question.but:
+        elif question.but and find_people(question.message) & find_people(self._message):
             self._say("Somebody else has to answer that.")
         elif question.groups and not await self._permit(self._message, frozenset(question.groups)):
             self._say(f"You may not answer that: it is for {', '.join(question.groups)}.")

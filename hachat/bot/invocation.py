@@ -14,7 +14,7 @@ from hachat.bot.context import Context
 from hachat.bot.middleware import Chain, Proceed, Refused
 from hachat.bot.quoting import shorten
 from hachat.bot.remote import run_remotely
-from hachat.bot.router import Match
+from hachat.bot.router import Match, hide_secrets
 from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, Route
 from hachat.bot.services import Services
 from hachat.core.errors import FindError
@@ -73,7 +73,9 @@ class Invoker:
         route = match.route
         if not route.addressed:
             return ""
-        return await self._services.access.check(message, route.name, match.text, route.groups)
+        return await self._services.access.check(
+            message, route.name, match.text, route.groups, noted=hide_secrets(match)
+        )
 
     async def hook(self, route: HookRoute, context: Context) -> object:
         """Run what a webhook is for, and return what that returns; a refusal where middleware allowed none of it."""

@@ -30,6 +30,11 @@ class TooSlow(Exception):
 class Found(Protocol):
     """What a pattern has found: a match of `re`, or of `regex`, which is used alike."""
 
+    @property
+    def string(self) -> str:
+        """What was searched."""
+        ...
+
     def __getitem__(self, group: str | int, /) -> Any:
         """Return the text of a group, None if it took no part."""
         ...

@@ -292,7 +292,8 @@ class Robot:
 
     def _puzzle(self, message: Message, address: Address) -> Call:
         """Return the answer to a command that nobody knows."""
-        known = [c.usage for c in self._catalogue.commands if c.constraints.allow(message.room)]
+        pairs = zip(self._catalogue.commands, self.bot.commands, strict=True)
+        known = [usage for command, usage in pairs if command.constraints.allow(message.room)]
         replies = Replies(message.id, "robot", name_replies(message))
         timers = Timers("robot", "robot", self.find_job)
 
@@ -300,7 +301,9 @@ class Robot:
             context = Context(
                 message, replies, self.bot, timers, self.services, text=address.command
             )
-            answer(context, suggest(address, known), self.services.unknown)
+            shows = self.services.access.shows
+            allowed = [usage for usage in known if await shows(message, usage)]
+            answer(context, suggest(address, allowed), self.services.unknown)
             await context.emit("message unhandled", {"text": address.command})
             await self._invoker.tell(context)
 

@@ -25,6 +25,7 @@ from hachat.bot.patterns import Found, TooSlow
 from hachat.bot.routes import ChatRoute
 from hachat.core.addressing import Address
 from hachat.core.messages import Room
+from hachat.core.redaction import MASK, is_secret
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,20 @@ class Match(msgspec.Struct, frozen=True):
     found: Found | None
     arguments: dict[str, object]
     fault: str = ""
+
+
+def hide_secrets(match: Match) -> str:
+    """Return a command as it may be noted: from the first secret on, by the name of its group or option, only a mask."""
+    groups = match.found.groupdict() if match.found else {}
+    if match.found and (
+        secret := [name for name, text in groups.items() if text and is_secret(name)]
+    ):
+        return f"{match.found.string[: min(map(match.found.start, secret))]}{MASK}"
+    if any(
+        value for name, value in match.arguments.items() if name not in groups and is_secret(name)
+    ):
+        return f"{match.text.partition('--')[0]}{MASK}"
+    return match.text
 
 
 class Router:

@@ -93,7 +93,9 @@ class Scheduler:
         """Do what is due, and return when to look again."""
         if len(self._timetables) < len(self._schedules):
             last = await self._jobs.begin(list(self._schedules))
-            self._timetables = [_Timetable(n, s, last[n]) for n, s in self._schedules.items()]
+            timetables = [_Timetable(n, s, last[n]) for n, s in self._schedules.items()]
+            await self._jobs.announce({one.name: one.next for one in timetables})
+            self._timetables = timetables
         due = await self._jobs.first_due()
         if due is None and not self._timetables:
             return trio.current_time() + LOOK  # a quiet cluster costs no more than that question
@@ -112,17 +114,21 @@ class Scheduler:
     async def _serve(self, timetable: _Timetable, now: int) -> float:
         """Fire the slots of one schedule that are due, and return the seconds until its next."""
         try:
+            ours = False
             for slot in timetable.list_due(now):
-                await self._fire(timetable.name, slot)
+                ours = await self._fire(timetable.name, slot)
                 timetable.advance(slot)
+            if timetable.next is not None and timetable.next <= now:
+                timetable.advance(now)  # what is left was missed, and is not made up for
+                ours = True
+            if ours:
+                await self._jobs.announce({timetable.name: timetable.next})
         except StoreRefused as error:
             report(log, "cannot fire a schedule yet", error, schedule=timetable.name)
             return RELUCTANCE
-        if timetable.next is not None and timetable.next <= now:
-            timetable.advance(now)  # what is left was missed, and is not made up for
         return math.inf if timetable.next is None else (timetable.next - now) / 1000
 
-    async def _fire(self, name: str, slot: int) -> None:
+    async def _fire(self, name: str, slot: int) -> bool:
         job = Job(f"{name}@{slot}", name, slot / 1000)
         firing = await self._jobs.fire(name, slot, job)
         if firing is Firing.BUSY:
@@ -131,3 +137,4 @@ class Scheduler:
             )
         elif firing is Firing.FIRED:
             log.debug("fired a schedule", schedule=name, slot=slot)
+        return firing is not Firing.PAST

@@ -109,4 +109,5 @@ def make_message(line: Line, at: float) -> Message:
         at=at,
         event=line.id,
         receipt=True,
+        by=f"console/{clean_text(line.by)}" if line.by and line.by != line.user else "",
     )

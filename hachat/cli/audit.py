@@ -40,7 +40,7 @@ _IN_COLUMNS = ("did", "by")
 def audit(config: Path | None, *, count: int, as_json: bool) -> None:
     """Show who did what that not everybody may, the newest first.
 
-    Commands that are for groups, and who was denied one; changes of groups; step-downs, pauses and drains; dead letters
+    Commands that are for groups, and who was denied one; changes of groups; step-downs, those that are scheduled too, pauses and drains; dead letters
     that were retried or dropped. The cluster remembers about five thousand.
     """
     deeds = trio.run(_look, read_settings(config), count)

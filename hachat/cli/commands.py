@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import click
 
 from hachat import __version__
-from hachat.cli.audit import audit
-from hachat.cli.backup import backup, restore
-from hachat.cli.check import check
-from hachat.cli.console import console
-from hachat.cli.dead import dead
-from hachat.cli.demo import demo
-from hachat.cli.doctor import doctor
-from hachat.cli.history import history
-from hachat.cli.jobs import jobs
-from hachat.cli.memory import memory
-from hachat.cli.new import new
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
-from hachat.cli.orders import drain, pause, resume, undrain
-from hachat.cli.queue import queue
-from hachat.cli.release import release
-from hachat.cli.run import run
-from hachat.cli.say import say
-from hachat.cli.status import status
-from hachat.cli.stepdown import step_down
-from hachat.cli.trace import trace
 from hachat.core.errors import HachatError, SettingsError, StoreError, UsageError
 from hachat.core.settings import LogSettings
 from hachat.daemon import logging
 
+_MODULES = {
+    **{name: name for name in ("audit", "check", "console", "dead", "demo", "doctor", "history")},
+    **{name: name for name in ("jobs", "memory", "new", "queue", "release", "run", "say")},
+    **{name: name for name in ("status", "trace")},
+    **dict.fromkeys(("backup", "restore"), "backup"),
+    **dict.fromkeys(("drain", "pause", "resume", "undrain"), "orders"),
+    "step-down": "stepdown",
+}
+
 
 class Commands(click.Group):
-    """A group whose commands end with a sentence and an exit code where they would end with a traceback."""
+    """The subcommands, each imported when it is wanted: all together take longer than most of them.
+
+    They end with a sentence and an exit code where they would end with a traceback.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """Return the names."""
+        return sorted(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Return the subcommand of a name, if there is one."""
+        if cmd_name not in _MODULES:
+            return None
+        module = import_module(f"hachat.cli.{_MODULES[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Invoke the subcommand."""
@@ -54,14 +60,6 @@ def main() -> None:
     """A chat-ops bot that stays up."""
     # A command says itself what went wrong; only `run` has a log, which it sets up itself.
     logging.configure(LogSettings(level="critical"), "")
-
-
-for command in (
-    *(run, status, history, audit, queue, trace, dead, jobs, memory, backup, restore),
-    *(pause, resume, drain, undrain),
-    *(step_down, release, console, say, check, doctor, new, demo),
-):
-    main.add_command(command)
 
 
 def _tell(errors: list[BaseException]) -> int | None:

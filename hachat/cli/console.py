@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,18 +16,21 @@ import trio
 from hachat.cli.options import DEGRADED, open_link, read_settings
 from hachat.cli.prompt import Prompt, terminal_restored
 from hachat.cli.say import LATE, ask, make_client, person_options
-from hachat.core.errors import QueueFull, StoreError
+from hachat.cli.speaker import ORDERS, Speaker, is_order, make_speaker, obey, unescape
+from hachat.core.errors import QueueFull, StoreError, UsageError
 from hachat.core.settings import Settings
 from hachat.store.console import ConsoleClient
 
-HINT = "`hachat help` lists the commands; `exit` or Ctrl-D leaves"
-
-_SIGN = "> "
+HINT = "`{} help` tells what the bot can do, /help what this console can; `exit` or Ctrl-D leaves"
+"""What stands above the first prompt, with the bot's name."""
 
 _SOON = 0.3
 """Seconds by which most answers are there; until then the next prompt waits, so that they stand above it."""
 
 _CHUNK = 65_536
+
+Make = Callable[[Speaker], ConsoleClient]
+"""Makes the client of whoever speaks."""
 
 
 @click.command()
@@ -38,13 +42,13 @@ def console(config: Path | None, room: str, user: str, *, private: bool, wait: f
     printed.  Exits with 0 at the end of input, 4 when a line got no answer in time, 5 when Redis
     cannot be reached.
     """
-    sys.exit(trio.run(chat, read_settings(config), room, user, private, wait))
+    speaker = make_speaker(user, room)
+    sys.exit(trio.run(chat, read_settings(config), speaker, private, wait))
 
 
 async def chat(
     settings: Settings,
-    room: str,
-    user: str,
+    speaker: Speaker,
     private: bool = False,  # noqa: FBT001, FBT002 -- trio.run passes arguments by position
     patience: float = 30.0,
 ) -> int:
@@ -52,37 +56,59 @@ async def chat(
 
     Raises:
         StoreError: Redis cannot be reached (in a group).
+        UsageError: without a terminal, a line is an order that the console does not know (in a group).
     """
     async with open_link(settings) as link:
-        client = make_client(link, settings, room, user, private=private)
+        make = partial(make_client, link, settings, private=private)
         if sys.stdin.isatty() and sys.stdout.isatty():
-            click.echo(HINT, err=True)
+            click.echo(HINT.format(settings.bot.name), err=True)
             with terminal_restored():
-                await _Conversation(client, Prompt(_SIGN), patience).run()
+                await _Conversation(make, speaker, patience).run()
             return 0
-        return await _ask_each(client, patience)
+        return await _ask_each(make, speaker, patience)
 
 
 class _Conversation:
-    """What an interactive console does: shows all that is said in the room, while somebody types."""
+    """What an interactive console does: shows all that is said where somebody speaks, while they type."""
 
-    def __init__(self, client: ConsoleClient, prompt: Prompt, patience: float) -> None:
-        self._client = client
-        self._prompt = prompt
+    def __init__(self, make: Make, speaker: Speaker, patience: float) -> None:
+        self._make = make
+        self._home = self._speaker = speaker
+        self._prompt = Prompt(_make_sign(speaker, speaker))
         self._patience = patience
+        self._heard: set[str] = set()
         self._done: dict[str, trio.Event] = defaultdict(trio.Event)
 
     async def run(self) -> None:
         """Converse until Ctrl-D or `exit`."""
-        after = await self._client.find_end()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._show, after)
+            await self._attend(nursery)
             while (text := await self._read()) is not None:
-                if line := await self._say(text):
+                if is_order(text):
+                    self._obey(text)
+                    await self._attend(nursery)
+                elif line := await self._say(unescape(text)):
                     nursery.start_soon(self._remind, line)
                     with trio.move_on_after(_SOON):
                         await self._done[line].wait()
             nursery.cancel_scope.cancel()
+
+    async def _attend(self, nursery: trio.Nursery) -> None:
+        """Show from now on what is said to the present speaker; rooms that were left go on being shown."""
+        client = self._make(self._speaker)
+        if new := [room for room in client.rooms if room not in self._heard]:
+            self._heard.update(new)
+            nursery.start_soon(self._show, client, await client.find_ends(new))
+
+    def _obey(self, order: str) -> None:
+        if order.strip() == "/help":
+            self._prompt.show("\n".join(ORDERS.values()))
+            return
+        try:
+            self._speaker = obey(order, self._speaker, self._home)
+        except UsageError as error:
+            click.echo(f"hachat: {error}", err=True)
+        self._prompt.sign = _make_sign(self._speaker, self._home)
 
     async def _read(self) -> str | None:
         text = await self._prompt.read()
@@ -92,18 +118,18 @@ class _Conversation:
         if not text.strip():
             return None
         try:
-            return await self._client.say(text)
+            return await self._make(self._speaker).say(text)
         except (QueueFull, StoreError) as error:
             click.echo(f"hachat: {error}", err=True)
             return None
 
-    async def _show(self, after: str) -> None:
-        async with self._client.listen(after) as room:
-            async for said in room:
-                if said.kind == "receipt":
-                    self._done[said.about].set()
+    async def _show(self, client: ConsoleClient, after: Mapping[str, str]) -> None:
+        async with client.listen(after) as entries:
+            async for entry in entries:
+                if entry.said.kind == "receipt":
+                    self._done[entry.said.about].set()
                 else:
-                    self._prompt.show(said.line)
+                    self._prompt.show(entry.tell(self._speaker.place))
 
     async def _remind(self, line: str) -> None:
         with trio.move_on_after(self._patience) as waiting:
@@ -112,10 +138,19 @@ class _Conversation:
             self._prompt.show(LATE.format(self._patience))
 
 
-async def _ask_each(client: ConsoleClient, patience: float) -> int:
+def _make_sign(speaker: Speaker, home: Speaker) -> str:
+    return f"{speaker.describe(home)}> "
+
+
+async def _ask_each(make: Make, home: Speaker, patience: float) -> int:
+    speaker = home
     async with read_lines(sys.stdin.fileno()) as lines:
         async for line in lines:
-            if line.strip() and not await ask(client, line, patience):
+            if line.strip() == "/help":
+                click.echo("\n".join(ORDERS.values()), err=True)
+            elif is_order(line):
+                speaker = obey(line, speaker, home)
+            elif line.strip() and not await ask(make(speaker), unescape(line), patience):
                 click.echo(f"hachat: {LATE.format(patience)}", err=True)
                 return DEGRADED
     return 0

@@ -86,7 +86,9 @@ def _tabulate_jobs(agenda: Agenda) -> Table | Text:
 def _tabulate_schedules(agenda: Agenda) -> Table | Text:
     if not agenda.schedules:
         return Text("there is no schedule")
-    table = make_table("SCHEDULE", "LAST")
+    table = make_table("SCHEDULE", "NEXT", "LAST")
     for name, last in agenda.schedules.items():
-        table.add_row(Text(name), f"{format_span(agenda.at - last)} ago")
+        slot = agenda.upcoming.get(name)
+        following = "-" if slot is None else f"in {format_span(max(0.0, slot - agenda.at))}"
+        table.add_row(Text(name), following, f"{format_span(agenda.at - last)} ago")
     return table

@@ -23,10 +23,10 @@ _ERASE_LINE = "\r\x1b[K"
 
 
 class Prompt:
-    """The prompt of an interactive chat; needs a terminal."""
+    """The prompt of an interactive chat, which begins with `sign`; needs a terminal."""
 
     def __init__(self, sign: str) -> None:
-        self._sign = sign
+        self.sign = sign
         self._typing = False
 
     async def read(self) -> str | None:
@@ -39,12 +39,12 @@ class Prompt:
             click.echo(text)
             return
         click.echo(f"{_ERASE_LINE}{text}")
-        click.echo(self._sign + get_line_buffer(), nl=False)
+        click.echo(self.sign + get_line_buffer(), nl=False)
 
     def _read(self) -> str | None:
         self._typing = True
         try:
-            return input(self._sign)
+            return input(self.sign)
         except EOFError:
             return None
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,8 +12,9 @@ import click
 import trio
 
 from hachat.cli.options import DEGRADED, config_option, open_link, read_settings
+from hachat.cli.speaker import Speaker, find_login, make_speaker
 from hachat.core.settings import Settings
-from hachat.store.console import ConsoleClient, find_room
+from hachat.store.console import ConsoleClient
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 
@@ -34,8 +34,10 @@ def person_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--private", is_flag=True, help="Speak privately: every line is meant for the bot."
         ),
-        click.option("--user", default=getpass.getuser, help="Who speaks; else your login name."),
-        click.option("--room", default="", help="Where; else console-<user>."),
+        click.option(
+            "--user", "--as", "user", default=find_login, help="As whom; else by your login name."
+        ),
+        click.option("--room", "--in", "room", default="", help="Where; else console-<user>."),
         config_option,
     ):
         command = option(command)
@@ -43,10 +45,11 @@ def person_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def make_client(
-    link: Link, settings: Settings, room: str, user: str, *, private: bool
+    link: Link, settings: Settings, speaker: Speaker, *, private: bool
 ) -> ConsoleClient:
-    """Return the client of the person the options describe."""
-    return ConsoleClient(link, Keys(settings.cluster), room or find_room(user), user, private)
+    """Return the client of somebody who speaks, with the name of whoever really does."""
+    keys = Keys(settings.cluster)
+    return ConsoleClient(link, keys, speaker.place, speaker.user, private, find_login())
 
 
 async def ask(client: ConsoleClient, text: str, patience: float) -> bool:
@@ -74,10 +77,11 @@ def say(
     Exits with 0 once the bot is done with it, even if it had nothing to say; with 4 when no answer
     came in time, 5 when Redis cannot be reached.
     """
+    speaker = make_speaker(user, room)
 
     async def speak(settings: Settings) -> bool:
         async with open_link(settings) as link:
-            return await ask(make_client(link, settings, room, user, private=private), text, wait)
+            return await ask(make_client(link, settings, speaker, private=private), text, wait)
 
     if not trio.run(partial(speak, read_settings(config))):
         click.echo(f"hachat: {LATE.format(wait)}", err=True)

@@ -106,7 +106,7 @@ def step_down(
     if taking_back:
         if to or leaver or force or hold or moment:
             raise UsageError("--cancel takes back what is scheduled, and nothing else")
-        _tell_cancelled(trio.run(_cancel, settings))
+        _tell_cancelled(trio.run(_cancel, settings, by))
         return
     order = Order(to=to, reason=reason, by=by, hold=hold or 0.0, force=force)
     try:
@@ -133,9 +133,9 @@ async def _schedule(settings: Settings, order: Order, leaver: str, moment: Momen
         return await order_for(link, Keys(settings.cluster), order, moment, leaver=leaver)
 
 
-async def _cancel(settings: Settings) -> bool:
+async def _cancel(settings: Settings, by: str) -> bool:
     async with open_link(settings, insist=True) as link:
-        return await cancel(link, Keys(settings.cluster))
+        return await cancel(link, Keys(settings.cluster), by)
 
 
 def _tell_done(done: Succession) -> None:

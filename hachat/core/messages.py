@@ -97,7 +97,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     is not the room.  Of the routes that failed `attempt` times only those in `only` are to be run; none means all.
     `retried` is the entry of the dead letter as which it was put back, if it was.  With a `dialog` it has been answered: the
     route in `only` is run again for it, and its id is that of the question.  `me` is the bot's own id on the service, as far as
-    the adapter knows it.
+    the adapter knows it.  `by` is the address of whoever said it in the name of `user`, where that is somebody else.
     """
 
     id: str
@@ -114,6 +114,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
     retried: str = ""
     dialog: Dialog | None = None
     me: str = ""
+    by: str = ""
     v: int = 1
 
     @property

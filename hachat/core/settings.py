@@ -64,12 +64,14 @@ class BotSettings(Struct, frozen=True, kw_only=True):
         unknown: What becomes of a command that nobody knows, said in a room: see `Unknown`.
         language: In which the texts of handlers are said, where they are translated: `en`, `de`, `de_AT`.
         ignore: Users and rooms that are not listened to, by their addresses as `access` has them: `irc/troll*`, `irc/#noise`.
+        admins_room: Where admins are told of what they should look at: an address such as `irc/#ops`.
     """
 
     name: Annotated[str, Meta(min_length=1)] = "hachat"
     aliases: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     unknown: Unknown = "answer"
     language: Annotated[str, Meta(pattern="^[a-z]{2,3}(_[A-Z]{2})?$")] = "en"
+    admins_room: Annotated[str, Meta(pattern=r"^([^/\s]+/\S+)?$")] = ""
     ignore: tuple[Annotated[str, Meta(pattern="/")], ...] = ()
 
     def ignores(self, adapter: str, user: str, room: str) -> bool:
@@ -277,6 +279,12 @@ def warnings(settings: Settings) -> list[str]:
         found.append(
             "redis: replicas 0 with Sentinels: a failover may forget a lease that was just taken, and messages that"
             " were just acknowledged; leave it out, or set it to half the number of Redis servers"
+        )
+    room = settings.bot.admins_room
+    if room and room.partition("/")[0] not in settings.chat:
+        found.append(
+            f"bot.admins_room: {room} is of no service that is set up, so admins are told nothing there;"
+            f" known are {', '.join(settings.chat)}"
         )
     return found
 

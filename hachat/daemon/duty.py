@@ -20,6 +20,8 @@ from hachat.core.settings import Settings
 from hachat.daemon.chat_states import ChatStates
 from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.letters import LetterKeeper
+from hachat.daemon.notices import NoticeKeeper
+from hachat.daemon.subjects import make_subjects
 from hachat.store.audit import Audit
 from hachat.store.commits import Queued
 from hachat.store.dead import DeadLetters
@@ -27,6 +29,7 @@ from hachat.store.inbound import Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.members import Newest
+from hachat.store.notices import Notices
 from hachat.store.outbound import Outbound
 from hachat.store.rooms import Rooms
 from hachat.store.sent import Sent
@@ -99,6 +102,10 @@ class MasterDuty:
             async with trio.open_nursery() as chat:
                 chat.start_soon(chat_states.show, connections)
                 chat.start_soon(LetterKeeper(self._letters, self._audit).run)
+                if room := self._settings.bot.admins_room:
+                    notices = Notices(self._link, self._keys, room, lambda: self._inbound.limits)
+                    subjects = make_subjects(self._link, self._keys, self._letters, connections)
+                    chat.start_soon(NoticeKeeper(notices, subjects).run)
                 chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
                 for connection in connections:
                     await chat.start(connection.run, Ingest(self._enqueue, self._ignores))

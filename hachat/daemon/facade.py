@@ -123,9 +123,9 @@ class Facade:
         """Have the master of that time step down; raises as `move_later` does."""
         return await move_later(self._link, self._keys, order, leaver, at)
 
-    async def cancel_step_down(self) -> bool:
-        """Take back a step-down that waits for its time."""
-        return await cancel(self._link, self._keys)
+    async def cancel_step_down(self, by: str) -> bool:
+        """Take back a step-down that waits for its time, as `by` wants it."""
+        return await cancel(self._link, self._keys, by)
 
     @staticmethod
     def new_id() -> str:

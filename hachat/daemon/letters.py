@@ -21,7 +21,7 @@ EVERY = 10.0
 
 _FACTS = (
     *("did", "by", "what", "route", "room", "id", "user", "group"),
-    *("node", "to", "reason", "letter", "kind", "origin"),
+    *("node", "to", "due", "reason", "letter", "kind", "origin"),
 )
 
 _AGAIN = 360

@@ -23,7 +23,8 @@ MOST = 5_000
 """Entries that are kept, about."""
 
 _NOTE = load("audit_note")
-_LONGEST = 500
+LONGEST = 500
+"""Characters of a fact that are kept."""
 
 
 class Deed(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class Audit:
             StoreError: Redis did not answer, or said no.
         """
         fields = {"did": did, "by": by} | {name: fact for name, fact in facts.items() if fact}
-        flat = [text[:_LONGEST] for field in fields.items() for text in field]
+        flat = [text[:LONGEST] for field in fields.items() for text in field]
         names = (self._keys.of("audit"), self._keys.of(f"did:{secrets.token_hex(8)}"))
         await self._link.script(_NOTE, names, flat)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +32,9 @@ from hachat.store.scripts import load
 BLOCK = 5.0
 """Seconds a read waits at the server for something new; open readers for at least as long."""
 
+ELSEWHERE = 0.3
+"""Seconds after the receipt for which replies in another room are waited for: a receipt follows those in its own."""
+
 _WAITING = 10_000  # lines; more than that means that no master takes them
 _KEPT = 1_000  # entries of a room, about
 _LIFE = 3600.0
@@ -44,13 +47,17 @@ T = TypeVar("T")
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What someone typed; in a `private` room everything is addressed to the bot."""
+    """What someone typed; in a `private` room everything is addressed to the bot.
+
+    `by` is the login name of whoever typed it, which they may have done in the name of `user`.
+    """
 
     id: str
     room: str
     user: str
     text: str
     private: bool = False
+    by: str = ""
 
 
 class Said(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -64,6 +71,17 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     def line(self) -> str:
         """What a console shows, where nothing can be changed once it is shown."""
         return _FORMS.get(self.kind, "{}").format(self.text)
+
+
+class Entry(NamedTuple):
+    """Something that was said, and in which room."""
+
+    room: str
+    said: Said
+
+    def tell(self, here: str) -> str:
+        """Return what is shown of it in the room `here`."""
+        return self.said.line if self.room == here else f"in {self.room}: {self.said.line}"
 
 
 _FORMS: Mapping[Operation, str] = {
@@ -88,9 +106,9 @@ _lines = msgspec.json.Decoder(Line)
 _saids = msgspec.json.Decoder(Said)
 
 
-def new_line(room: str, user: str, text: str, *, private: bool = False) -> Line:
+def new_line(room: str, user: str, text: str, *, private: bool = False, by: str = "") -> Line:
     """Return a line with an id of its own."""
-    return Line(make_id(time.time(), secrets.randbits(80)), room, user, text, private)
+    return Line(make_id(time.time(), secrets.randbits(80)), room, user, text, private, by)
 
 
 async def type_line(link: Link, keys: Keys, line: Line) -> None:
@@ -113,8 +131,8 @@ async def take_lines(reader: Reader, keys: Keys, after: str) -> list[Typed]:
     Raises:
         StoreError: Redis did not answer, or said no.
     """
-    entries = await _read(reader, keys.of("console:lines"), after)
-    return [Typed(entry, _seconds(entry), _decode(_lines, data)) for entry, data in entries]
+    entries = await _read(reader, {keys.of("console:lines"): after})
+    return [Typed(entry, _seconds(entry), _decode(_lines, data)) for _, entry, data in entries]
 
 
 async def forget(link: Link, keys: Keys, entries: Sequence[str]) -> None:
@@ -159,34 +177,36 @@ async def find_end(link: Link, keys: Keys, room: str) -> str:
 
 
 @trio.as_safe_channel
-async def listen(link: Link, keys: Keys, room: str, after: str) -> AsyncGenerator[Said]:
-    """Open a channel of what is said in `room` behind the entry `after`, each once and in order, for ever.
+async def listen(link: Link, keys: Keys, after: Mapping[str, str]) -> AsyncGenerator[Entry]:
+    """Open a channel of what is said in rooms, in each behind the entry `after`, once and in order, for ever.
 
     While Redis is away it waits, then goes on where it was.
     """
-    key = keys.of(f"console:room:{room}")
+    rooms = {keys.of(f"console:room:{room}"): room for room in after}
+    positions = {key: after[room] for key, room in rooms.items()}
     waits = backoff(0.1, 2.0, random)
     while True:
         try:
             async with link.reader(BLOCK) as reader:
                 while True:
-                    for entry, data in await _read(reader, key, after):
-                        after = entry
+                    for key, entry, data in await _read(reader, positions):
+                        positions[key] = entry
                         if said := _decode(_saids, data):
-                            yield said
+                            yield Entry(rooms[key], said)
         except StoreUnavailable:
             await trio.sleep(next(waits))
 
 
 @dataclass(frozen=True, slots=True)
 class ConsoleClient:
-    """One person at a console, in one room."""
+    """One person at a console, in one room; `by` is the login name, where they speak in the name of another."""
 
     link: Link
     keys: Keys
     room: str
     user: str
     private: bool = True
+    by: str = ""
 
     async def say(self, text: str) -> str:
         """Type `text` and return the id of the line; while Redis is away, wait for it.
@@ -195,7 +215,7 @@ class ConsoleClient:
             QueueFull: too many lines wait, because no master takes them.
             StoreRefused: Redis said no.
         """
-        line = new_line(self.room, self.user, text, private=self.private)
+        line = new_line(self.room, self.user, text, private=self.private, by=self.by)
         await retry(partial(type_line, self.link, self.keys, line), unless=StoreRefused)
         return line.id
 
@@ -210,34 +230,51 @@ class ConsoleClient:
         """
         return _ask(self, text)
 
-    async def find_end(self) -> str:
-        """Return the entry from which to `listen` for what comes from now on."""
-        return await retry(partial(find_end, self.link, self.keys, self.room), unless=StoreRefused)
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Where replies to this person are said: in the room, and where they are alone with the bot."""
+        return tuple(dict.fromkeys((self.room, find_room(self.user))))
 
-    def listen(self, after: str) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Said]]:
-        """Open a channel of all that is said in the room behind the entry `after`."""
-        return listen(self.link, self.keys, self.room, after)
+    async def find_ends(self, rooms: Iterable[str]) -> dict[str, str]:
+        """Return the entries of rooms from which to `listen` for what comes from now on."""
+        look = partial(find_end, self.link, self.keys)
+        return {room: await retry(partial(look, room), unless=StoreRefused) for room in rooms}
+
+    def listen(
+        self, after: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[trio.abc.ReceiveChannel[Entry]]:
+        """Open a channel of all that is said in rooms, in each behind the entry `after`."""
+        return listen(self.link, self.keys, after)
 
 
 @trio.as_safe_channel
 async def _ask(client: ConsoleClient, text: str) -> AsyncGenerator[str]:
-    after = await client.find_end()
+    after = await client.find_ends(client.rooms)
     line = await client.say(text)
-    async with client.listen(after) as room:
-        async for said in room:
-            if said.about != line:
-                continue
-            if said.kind == "receipt":
-                return
-            yield said.line
+    with trio.CancelScope() as rest:
+        async with client.listen(after) as entries:
+            async for entry in entries:
+                if entry.said.about != line:
+                    continue
+                if entry.said.kind != "receipt":
+                    yield entry.tell(client.room)
+                elif len(after) == 1:
+                    return
+                else:
+                    rest.deadline = trio.current_time() + ELSEWHERE
 
 
-async def _read(reader: Reader, key: str, after: str) -> list[tuple[str, bytes]]:
-    reply = await reader.read(
-        "XREAD", "COUNT", _BATCH, "BLOCK", int(BLOCK * 1000), "STREAMS", key, after
-    )
-    entries = reply[0][1] if reply else []
-    return [(_text(entry), fields[1]) for entry, fields in entries]
+async def _read(reader: Reader, positions: Mapping[str, str]) -> list[tuple[str, str, bytes]]:
+    """Return what is new in streams, in the order in which it came: the key, the entry and what is in it."""
+    block = int(BLOCK * 1000)
+    streams = [*positions, *positions.values()]
+    reply = await reader.read("XREAD", "COUNT", _BATCH, "BLOCK", block, "STREAMS", *streams)
+    found = [
+        (_text(key), _text(entry), fields[1])
+        for key, entries in reply or ()
+        for entry, fields in entries
+    ]
+    return sorted(found, key=lambda one: _seconds(one[1]))
 
 
 def _decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T | None:

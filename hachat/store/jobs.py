@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from hashlib import sha1
+from itertools import chain
 
 import msgspec
 import structlog
@@ -33,6 +34,9 @@ MOST_WAITING = 100
 PUT_OFF = 60.0
 """Seconds until a job is tried again that could not be moved into its mailbox."""
 
+GONE = 60.0
+"""Seconds after its next slot from which on a schedule counts as one that no handler has any more."""
+
 REMEMBERED = 3600.0
 """Seconds for which scheduling the very same job again is recognised after it was moved."""
 
@@ -55,12 +59,14 @@ class Waiting(msgspec.Struct, frozen=True):
 class Agenda(msgspec.Struct, frozen=True):
     """What is still to come at the moment `at`: jobs, and of each schedule the slot fired last, all Unix seconds.
 
-    A schedule that has not been fired yet has the moment when it was first seen.
+    A schedule that has not been fired yet has the moment when it was first seen.  `upcoming` are the next slots of those
+    that have one and that a handler still has.
     """
 
     at: float
     jobs: Sequence[Waiting]
     schedules: Mapping[str, float]
+    upcoming: Mapping[str, float] = {}
 
 
 class Promoted(msgspec.Struct, frozen=True):
@@ -226,10 +232,25 @@ class Jobs:
         Raises:
             StoreError: Redis did not answer.
         """
-        answer = await self._link.command("HGETALL", self._keys.of("slots"))
+        schedules, upcoming = await self._read_slots("slots"), await self._read_slots("slots:next")
+        now = await self.now() / 1000
+        # Nobody fires those of handlers that are gone, nor computes the next.
+        upcoming = {name: slot for name, slot in upcoming.items() if slot > now - GONE}
+        return Agenda(now, await self.waiting(most), schedules, upcoming)
+
+    async def announce(self, upcoming: Mapping[str, int | None]) -> None:
+        """Note of at least one schedule the next slot, in Unix milliseconds, for people who ask what is still to come.
+
+        Raises:
+            StoreError: Redis did not answer, or said no; asking again is safe.
+        """
+        pairs = [(name, "" if slot is None else slot) for name, slot in upcoming.items()]
+        await self._link.command("HSET", self._keys.of("slots:next"), *chain.from_iterable(pairs))
+
+    async def _read_slots(self, key: str) -> dict[str, float]:
+        answer = await self._link.command("HGETALL", self._keys.of(key))
         pairs = sorted(zip(answer[::2], answer[1::2], strict=True))
-        schedules = {name.decode("utf-8", "replace"): int(last) / 1000 for name, last in pairs}
-        return Agenda(await self.now() / 1000, await self.waiting(most), schedules)
+        return {name.decode("utf-8", "replace"): int(slot) / 1000 for name, slot in pairs if slot}
 
     def _of_job(self, job_id: str) -> tuple[str, ...]:
         of = self._keys.of

@@ -29,6 +29,7 @@ dialogs                 hash                `<room>\n<user>`, or `<room>\n` for 
 jobs                    zset                job id -> due, Redis milliseconds
 jobdata                 hash                job id -> `<lane>|<length of conversation>|<conversation><id>|<envelope>`
 slots                   hash                schedule -> the last slot that was fired, Unix milliseconds
+slots:next              hash                schedule -> its next slot, Unix milliseconds, or nothing, as whoever fired the last one computed it
 trail                   stream, ~10000      what became of messages and replies: one entry for each turn, see `trail.py`
 outbox:<room>           list                `<id>|<envelope>` of one room, oldest first, only while non-empty
 outready                zset                room -> not before, Redis milliseconds
@@ -41,6 +42,7 @@ sent:<reply id>         string, 24 h        by which id a chat service knows a r
 rooms:<adapter>         hash                room id -> `+<key>` where the bot was told to join, `-` where it was told to leave
 dead                    stream, queue.dead  what was given up: kind, origin, data `<id>|<envelope>`, reason
 audit                   stream, ~5000       who did what that not everybody may, see `audit.py`
+noticed                 hash                subject -> how far admins have been told of it, see `notices.py`
 audited                 string              the last entry of audit that a master has written into its log
 groups                  hash                `<group>|<adapter>/<user id>` -> `<seconds>|<who added it>` of members that were added in chat
 met:users, met:rooms    hash                `<adapter>/<id>` -> `<ms when first met>|<JSON>` of users and rooms, see `people.py`

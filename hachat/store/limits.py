@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from hachat.core.settings import QueueSettings
@@ -26,6 +27,14 @@ _LATER = "`hachat dead retry` sends them later"
 _SLOW = "see what its handlers wait for, or raise queue.mailbox"
 
 _REMEDY = "`hachat queue` shows where they wait; start more nodes, or raise queue.depth"
+
+
+_FULL = re.compile(" (?:is full:|was full|has [0-9]+ replies,|had no room) ?")
+
+
+def name_full(sentence: str) -> str:
+    """Return what a sentence of this module says to be full, or to have been."""
+    return _FULL.split(sentence, maxsplit=1)[0]
 
 
 def find_full_lanes(waiting: Mapping[str, int], limits: QueueSettings) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -9,6 +11,7 @@ import msgspec
 from hachat.core.errors import StepDownRefused
 from hachat.core.lease import Token
 from hachat.core.stepdown import Order
+from hachat.store.audit import LONGEST
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
@@ -19,7 +22,7 @@ FIELD = "step-down"
 LATE = 60.0
 """Seconds after which a step-down that nobody has carried out is dropped."""
 
-_DUE = load("step_down_due")
+_DUE, _ORDER = load("step_down_due"), load("step_down_order")
 
 
 class Scheduled(msgspec.Struct, frozen=True):
@@ -79,7 +82,9 @@ async def schedule(
         force=order.force,
         leaver=leaver,
     )
-    await link.command("HSETNX", keys.of("control"), FIELD, msgspec.json.encode(one))
+    deed = {"did": "scheduled step-down", "by": order.by, "node": leaver, "to": order.to}
+    deed |= {"reason": order.reason, "due": _tell_time(due)}
+    await _order(link, keys, msgspec.json.encode(one), deed)
     found = await read_scheduled(link, keys)
     if found is not None and found.id == name:
         return found
@@ -99,13 +104,13 @@ async def read_scheduled(link: Link, keys: Keys) -> Scheduled | None:
     return _read(await link.command("HGET", keys.of("control"), FIELD))
 
 
-async def cancel(link: Link, keys: Keys) -> bool:
-    """Take back the step-down that waits for its time; False if there was none.
+async def cancel(link: Link, keys: Keys, by: str) -> bool:
+    """Take back the step-down that waits for its time, as `by` wants it; False if there was none.
 
     Raises:
         StoreError: Redis did not answer, or said no; it may be asked again.
     """
-    return bool(await link.command("HDEL", keys.of("control"), FIELD))
+    return await _order(link, keys, b"", {"did": "cancelled step-down", "by": by})
 
 
 async def look(link: Link, keys: Keys, token: Token) -> Look:
@@ -120,6 +125,16 @@ async def look(link: Link, keys: Keys, token: Token) -> Look:
         return Look("WAIT", wait=int(rest[0]) / 1000)
     order = rest[0].decode("utf-8", "replace") if rest else ""
     return Look(kind.decode(), order=order)
+
+
+async def _order(link: Link, keys: Keys, order: bytes, deed: Mapping[str, str]) -> bool:
+    flat = (text[:LONGEST] for field in deed.items() if field[1] for text in field)
+    names = (keys.of("control"), keys.of("audit"))
+    return bool(await link.script(_ORDER, names, (order, *flat)))
+
+
+def _tell_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _read(data: bytes | None) -> Scheduled | None:

@@ -166,6 +166,7 @@ TRIALS: Mapping[str, Trial] = {
         ],
         "outbox:r outbox:s outbox:u outbox:v outbox:w answers:n",
     ),
+    "notice": Trial("noticed outbox:r outready counters bell", [("s", "", "1", "r", "9", "i|{}")]),
     "peers": Trial("members nodes control"),
     "position": Trial("mailbox:c", [("m", "9")], ["RPUSH ~mailbox:c m|{}"]),
     "progress": Trial(
@@ -211,6 +212,7 @@ TRIALS: Mapping[str, Trial] = {
         [("workers", *_BOXES)],
         _IN_HAND,
     ),
+    "step_down_order": Trial("control audit", [("{}", "did", "d"), ("", "did", "d")]),
     "step_down_due": Trial(
         "lease events control audit", [("t", _LATE), _ORDERED, ("t", "1")], [_LEASE, _ORDERED]
     ),

@@ -219,8 +219,8 @@ class Node(Protocol):
         """
         ...
 
-    async def cancel_step_down(self) -> bool:
-        """Take back what waits; False when nothing does.
+    async def cancel_step_down(self, by: str) -> bool:
+        """Take back what waits, as `by` wants it; False when nothing does.
 
         Raises:
             StoreError: Redis cannot be asked.

@@ -36,7 +36,7 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: str = ""
 
     def to_order(self) -> Order:
-        by = self.by or f"api from {request.remote_addr}"
+        by = self.by or _describe_caller()
         return Order(to=self.to, reason=self.reason, by=by, hold=self.hold, force=self.force)
 
 
@@ -59,9 +59,13 @@ def add_step_down(api: Blueprint, node: Node) -> None:
 
     @api.delete("/step-down")
     async def cancel_step_down() -> Answer:
-        if await node.cancel_step_down():
+        if await node.cancel_step_down(_describe_caller()):
             return answer({"status": "cancelled"})
         return answer({"error": "no step-down is scheduled"}, 404)
+
+
+def _describe_caller() -> str:
+    return f"api from {request.remote_addr}"
 
 
 async def _read_body() -> _Body:

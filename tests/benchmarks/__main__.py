@@ -29,6 +29,7 @@ from tests.benchmarks.idle import measure_idle
 from tests.benchmarks.latency import Latency, measure_latency
 from tests.benchmarks.release import measure_releases
 from tests.benchmarks.routing import measure_routing
+from tests.benchmarks.start import measure_start
 from tests.benchmarks.throughput import measure_ancestors, measure_hachat
 from tests.benchmarks.worker import Cost, measure_worker, redis_seconds
 from tests.whole.oracle import Account
@@ -52,6 +53,7 @@ def main() -> None:
         parts: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
             "routing": _measure_routing,
             "release": partial(_measure_release, Path(name)),
+            "start": _measure_start,
         }
         chosen = [parts[part]() for part in sys.argv[1:]] or [measure(Path(name))]
         for title, value in chain.from_iterable(chosen):
@@ -61,6 +63,7 @@ def main() -> None:
 def measure(directory: Path) -> Iterator[tuple[str, str]]:
     """Yield what was measured and its figure."""
     yield from _measure_routing()
+    yield from _measure_start()
     yield from _measure_throughput(directory / "throughput")
     yield from _measure_worker(directory / "worker")
     yield from _measure_latency(directory / "latency")
@@ -104,6 +107,15 @@ def _measure_release(directory: Path) -> Iterator[tuple[str, str]]:
 def _measure_routing() -> Iterator[tuple[str, str]]:
     for title, seconds in measure_routing():
         yield f"1,000 routes, {title}", f"{seconds * 1e6:.1f} µs  (target < 100)"
+
+
+def _measure_start() -> Iterator[tuple[str, str]]:
+    start = measure_start()
+    for title, seconds in (("demo", start.demo), ("console", start.console)):
+        yield (
+            f"hachat {title}: from its start to the first reply, median / worst",
+            f"{median(seconds):.2f} / {max(seconds):.2f} s  (target < 2)",
+        )
 
 
 def _measure_throughput(directory: Path) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -183,6 +184,67 @@ async def test_who_ran_what_and_who_was_denied(link: Link, keys: Keys) -> None:
         {"did": "denied", "by": "test/bob", **facts, "id": "M3"},
         {"did": "ran", "by": "test/ada", **facts, "id": "M2"},
     ]
+
+
+async def test_whoever_speaks_as_another_has_their_rights_and_is_named() -> None:
+    """An admin who speaks as somebody else may do what that one may, and the trail tells who both are."""
+    audit = TransientAudit()
+    access = Access(SETTINGS, audit=audit)
+    as_bob = msgspec.structs.replace(make("bob"), by="test/root")
+    as_ada = msgspec.structs.replace(make("ada"), by="test/root")
+
+    assert await access.check(as_bob, "deploy.ship", "deploy web", {"ops"})
+    assert not await access.check(as_ada, "deploy.ship", "deploy web", {"ops"})
+
+    assert [(deed["did"], deed["by"]) for deed in audit.deeds] == [
+        ("denied", "test/root as test/bob"),
+        ("ran", "test/root as test/ada"),
+    ]
+
+
+class Vault(Handler):
+    """Has commands with secrets in them."""
+
+    @command(r"unlock (?P<box>\S+) (?P<password>\S+)( (?P<why>.+))?", groups={"ops"})
+    async def unlock(self, ctx: Context, box: str, password: str, why: str = "") -> None:
+        """unlock BOX PASSWORD [WHY] -- open it"""
+        await ctx.reply(f"{password} {why}")
+
+    @command("seal", groups={"ops"})
+    async def seal(self, ctx: Context, *, box: str = "all", api_token: str = "") -> None:
+        """seal -- close it"""
+        await ctx.reply(f"{box} {api_token}")
+
+
+@pytest.mark.parametrize(
+    ("said", "noted"),
+    [
+        ("unlock 1 sesame", "unlock 1 ****"),
+        ("unlock e e because of e", "unlock e ****"),
+        ("seal --box 3 --api-token sesame", "seal ****"),
+        ("seal --box 3", "seal --box 3"),
+    ],
+)
+@pytest.mark.parametrize("user", ["ada", "bob"])
+async def test_secrets_are_not_noted(said: str, noted: str, user: str) -> None:
+    """Nothing of a command stands in the trail from the first one on, by its group's or its option's name; denied or not."""
+    audit = TransientAudit()
+    stage = Stage(Vault(), access=Access(SETTINGS, audit=audit))
+
+    await stage.say(f"hachat {said}", user=user)
+
+    assert [deed["what"] for deed in audit.deeds] == [noted]
+
+
+async def test_nobody_is_pointed_to_what_they_may_not_run() -> None:
+    """Who may is."""
+    stage = Stage(Deploy(), access=Access(SETTINGS))
+
+    (to_bob,) = await stage.say("hachat deplyo web", user="bob")
+    (to_ada,) = await stage.say("hachat deplyo web", user="ada")
+
+    assert to_bob == 'I do not know "deplyo web". Try "hachat help".'
+    assert to_ada == 'I do not know "deplyo web". Did you mean "hachat deploy APP"?'
 
 
 async def test_help_shows_what_one_may_run() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from hachat.bot.hearing import find_lapses, is_meant
+from hachat.bot.hearing import Hearing, find_lapses, is_meant
 from hachat.core.messages import Dialog, Message, Room, User
 from hachat.store.dialogs import Question, make_expiry
 
@@ -34,6 +35,36 @@ def test_what_is_meant_for_a_question(
 ) -> None:
     """The words it asks for always are, a command never, other words only from who was asked, or to the bot."""
     assert is_meant(question(user), said, called=called, is_command=is_command) is meant
+
+
+async def permit(_message: Message, _groups: frozenset[str]) -> bool:
+    """Let everybody answer."""
+    return True
+
+
+@pytest.mark.parametrize(
+    ("asked_by", "user", "by", "may"),
+    [
+        ("", "bob", "", True),
+        ("", "alice", "", False),
+        ("", "bob", "test/alice", False),
+        ("test/bob", "bob", "", False),
+        ("test/carl", "bob", "test/carl", False),
+        ("test/carl", "bob", "", True),
+    ],
+)
+async def test_nobody_is_somebody_else_to_themselves(
+    *, asked_by: str, user: str, by: str, may: bool
+) -> None:
+    """Where another person has to answer, speaking in the name of one is not enough."""
+    about = msgspec.structs.replace(ABOUT, by=asked_by)
+    asked = Question(about.id, about, words=("yes", "no"), but="alice")
+    answer = Message("m2", about.room, User(user), "yes", 2.0, by=by)
+    hearing = Hearing(asked, answer, "yes", permit)
+
+    await hearing.run()
+
+    assert (hearing.closing is not None) is may
 
 
 def test_a_question_lapses_that_is_still_open() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -38,6 +38,7 @@ class Diary(Jobs):
     last: dict[str, int] = field(default_factory=dict)
     moved: list[tuple[float, str]] = field(default_factory=list)
     fired: list[tuple[float, int]] = field(default_factory=list)
+    upcoming: dict[str, int | None] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     failures: list[StoreError] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
@@ -78,6 +79,11 @@ class Diary(Jobs):
         """Begin those that are new."""
         await self._answer()
         return {name: self.last.setdefault(name, self.clock()) for name in schedules}
+
+    async def announce(self, upcoming: Mapping[str, int | None]) -> None:
+        """Write down what comes next."""
+        await self._answer()
+        self.upcoming |= upcoming
 
     async def fire(self, schedule: str, slot: int, job: Job, lane: Lane = "work") -> Firing:
         """Fire what was not fired before."""
@@ -222,6 +228,16 @@ async def test_slots_are_fired_on_time(autojump_clock: Virtual) -> None:
     assert near(diary.fired) == [(at, at * 1000) for at in (10, 20, 30)]
     name = "clock.tick"
     assert diary.jobs[0] == Job(f"{name}@{BEGIN + 10_000}", name, BEGIN / 1000 + 10)
+
+
+async def test_people_can_see_what_comes_next(autojump_clock: Virtual) -> None:
+    """From the beginning on, and after each slot; whoever fires it says so, and nobody else."""
+    diary = Diary()
+    async with scheduling(diary, routes(), routes()):
+        await trio.sleep(1)
+        assert diary.upcoming == {"clock.tick": BEGIN + 10_000}
+        await trio.sleep(10)
+        assert diary.upcoming == {"clock.tick": BEGIN + 20_000}
 
 
 async def test_nodes_share_a_schedule(autojump_clock: Virtual) -> None:

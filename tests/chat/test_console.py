@@ -7,6 +7,7 @@ import signal
 import pytest
 import trio
 
+from hachat.bot.access import find_sender
 from hachat.chat.console import ConsoleAdapter, make_message
 from hachat.chat.operations import Forgetful, Operations, adapt
 from hachat.core.errors import InDoubt, NotSent, StoreUnavailable, Undeliverable
@@ -59,6 +60,26 @@ def test_message_can_be_derived_from_line() -> None:
     assert message.text == "ping?"
     assert message.at == 12.5
     assert message.receipt
+
+
+@pytest.mark.parametrize(
+    ("user", "login", "by"),
+    [("bob", "alice", "console/alice"), ("alice", "alice", ""), ("bob", "", "")],
+)
+def test_whoever_speaks_as_another_is_named(user: str, login: str, by: str) -> None:
+    """The message has the user's address, and that of whoever typed it only where that is somebody else."""
+    message = make_message(Line("01LINE", "ops", user, "ping", by=login), 12.5)
+
+    assert (message.user, message.by) == (User(user, user), by)
+
+
+def test_no_line_reaches_into_another_service() -> None:
+    """Whatever somebody writes into the stream of lines, it comes from the console, whose users have no other's rights."""
+    message = make_message(Line("01LINE", "irc/#ops", "irc/root", "ping", by="irc/root"), 12.5)
+
+    assert find_sender(message) == "console/irc/root"
+    assert message.room.address == "console/irc/#ops"
+    assert message.by == ""
 
 
 async def test_lines_become_messages(link: Link, keys: Keys, nursery: trio.Nursery) -> None:
@@ -224,5 +245,5 @@ async def test_somebody_alone_is_spoken_to_at_their_console(link: Link, keys: Ke
 async def hear(link: Link, keys: Keys, room: str) -> list[Said]:
     """Return what the bot has said and done in a room."""
     with trio.fail_after(10):
-        async with listen(link, keys, room, "0") as said:
-            return [await said.receive()]
+        async with listen(link, keys, {room: "0"}) as entries:
+            return [(await entries.receive()).said]

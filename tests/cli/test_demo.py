@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from hachat.cli.speaker import find_login
 from tests.cli.test_main import hachat
 from tests.waiting import until_sync
 
+NODES = 3
+DENIED = "You may not do that: it is for admins."
 CONFIG = ("--config", ".demo/node-1.toml")
 
 
@@ -57,6 +60,7 @@ def run_demo(folder: Path) -> Iterator[Terminal]:
     terminal = Terminal(process, keyboard)
     try:
         until_sync(lambda: terminal.count("\n> ") or terminal.count("leaves\r\n> "), 30.0)
+        until_sync(lambda: len(look(folder)["nodes"]) == NODES, 30.0)
         yield terminal
     finally:
         process.kill()
@@ -112,6 +116,34 @@ def test_a_master_that_is_killed_is_replaced(tmp_path: Path) -> None:
         terminal.press(b"\x04")
         assert terminal.process.wait(60) == 0
         assert terminal.count("pong") == 2
+
+
+def test_speaking_as_somebody_else(tmp_path: Path) -> None:
+    """Whoever sits at the prompt is an admin, and has no more rights than those in whose name they speak; it is noted."""
+    typed = (
+        "hachat dead\n/as bob\nhachat dead\n/in #lab\nhachat ping\n/as\nhachat help\n/frobnicate\n"
+    )
+    with run_demo(tmp_path) as terminal:
+        done = hachat("console", *CONFIG, cwd=tmp_path, typed=typed)
+        (deed, _) = json.loads(hachat("audit", "--json", *CONFIG, cwd=tmp_path).stdout)
+
+        lines = done.stdout.splitlines()
+        assert lines[:3] == ["Nothing was given up.", DENIED, "pong"], done
+        assert "in console-" in done.stdout  # help is long, so it is told in private
+        assert done.returncode == 2
+        assert "knows no /frobnicate" in done.stderr
+        assert deed["facts"]["by"] == f"console/{find_login()} as console/bob"
+
+        terminal.type("/as bob")
+        until_sync(lambda: terminal.count("as bob> "))
+        terminal.type("/in #lab")
+        until_sync(lambda: terminal.count("as bob in #lab> "))
+        terminal.type("/help")
+        until_sync(lambda: terminal.count("/in ROOM"))
+        terminal.type("hachat dead")
+        until_sync(lambda: terminal.count(DENIED))
+        terminal.type("/sa")
+        until_sync(lambda: terminal.count("did you mean /as?"))
 
 
 def test_stepping_down_is_confirmed(tmp_path: Path) -> None:

@@ -81,13 +81,14 @@ def test_the_table_tells_when_jobs_are_due() -> None:
         Waiting("late[red]", 990.0, "work", "a.b"),
         Waiting("M1", 1090.0, "chat", "irc/#ops", 2),
     ]
-    lines = show(Agenda(1000.0, jobs, {"a.c": 400.0})).splitlines()
+    lines = show(Agenda(1000.0, jobs, {"a.c": 400.0, "a.d": 400.0}, {"a.c": 1010.0})).splitlines()
     assert [line.split() for line in lines if line.split()] == [
         ["JOB", "DUE", "FOR", "TRIES"],
         ["late[red]", "10", "s", "ago", "a.b", "0"],
         ["M1", "in", "1", "min", "30", "s", "irc/#ops", "2"],
-        ["SCHEDULE", "LAST"],
-        ["a.c", "10", "min", "ago"],
+        ["SCHEDULE", "NEXT", "LAST"],
+        ["a.c", "in", "10", "s", "10", "min", "ago"],
+        ["a.d", "-", "10", "min", "ago"],
     ]
 
 

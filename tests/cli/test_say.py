@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from hachat.cli.say import ask, make_client
+from hachat.cli.speaker import Speaker, find_login
 from hachat.core.messages import Reply
 from hachat.core.settings import Settings
 from hachat.store.console import BLOCK, Line, forget, post, take_lines
@@ -52,7 +53,7 @@ async def test_replies_are_printed_until_the_bot_is_done(
     nursery: trio.Nursery,
 ) -> None:
     """It ends with the receipt, however much or little was said, and what others are told is not printed."""
-    client = make_client(link, Settings(cluster=keys.cluster), "ops", "ada", private=False)
+    client = make_client(link, Settings(cluster=keys.cluster), Speaker("ada", "ops"), private=False)
     await reply(link, keys, Line("other", "ops", "bob", "x"), "for bob")
     nursery.start_soon(answer, link, keys, *texts)
 
@@ -70,7 +71,7 @@ async def test_an_answer_that_does_not_end_in_time(
     async def begin() -> None:
         await reply(link, keys, await hear(link, keys), "well")
 
-    client = make_client(link, Settings(cluster=keys.cluster), "ops", "ada", private=False)
+    client = make_client(link, Settings(cluster=keys.cluster), Speaker("ada", "ops"), private=False)
     nursery.start_soon(begin)
 
     assert not await ask(client, "hachat ping", 0.5)
@@ -83,6 +84,7 @@ async def test_an_answer_that_does_not_end_in_time(
     [
         (["--user", "ada"], ("ada", "console-ada", False)),
         (["--user", "ada", "--room", "ops", "--private"], ("ada", "ops", True)),
+        (["--as", "ada", "--in", "ops"], ("ada", "ops", False)),
     ],
 )
 def test_a_line_is_said_as_the_options_say(
@@ -102,6 +104,7 @@ def test_a_line_is_said_as_the_options_say(
     assert (done.exit_code, done.output) == (0, "pong\n")
     assert [(one.user, one.room, one.private) for one in heard] == [line]
     assert heard[0].text == "hachat ping"
+    assert heard[0].by == find_login()
 
 
 def test_a_line_nobody_answers_is_exit_code_4(place: Place) -> None:
@@ -117,3 +120,11 @@ def test_a_line_nobody_answers_is_exit_code_4(place: Place) -> None:
 def test_a_patience_that_is_none_is_refused(wait: str, place: Place) -> None:
     """Nothing is said then."""
     assert place.run("say", "hachat ping", "--wait", wait).exit_code == 2
+
+
+def test_nobody_of_another_service_can_be_spoken_for(place: Place) -> None:
+    """Nothing is said then, and it is told why."""
+    done = place.run("say", "hachat ping", "--as", "irc/root")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "irc/root is not of the console" in done.stderr

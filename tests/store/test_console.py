@@ -131,10 +131,10 @@ async def test_listening(link: Link, keys: Keys) -> None:
     await post(link, keys, reply(2, "pong", about="m"))
 
     with trio.fail_after(10):
-        async with listen(link, keys, "ops", after) as room:
-            assert await room.receive() == Said("say", "pong", "m")
+        async with listen(link, keys, {"ops": after}) as room:
+            assert await room.receive() == ("ops", Said("say", "pong", "m"))
             await post(link, keys, reply(3, "m", op="receipt", about="m"))
-            assert await room.receive() == Said("receipt", "m", "m")
+            assert await room.receive() == ("ops", Said("receipt", "m", "m"))
 
 
 async def test_end_of_a_silent_room(link: Link, keys: Keys) -> None:
@@ -148,8 +148,8 @@ async def test_strange_entries_are_passed_over(link: Link, keys: Keys) -> None:
     await post(link, keys, reply(1))
 
     with trio.fail_after(10):
-        async with listen(link, keys, "ops", "0") as room:
-            assert await room.receive() == Said("say", "pong")
+        async with listen(link, keys, {"ops": "0"}) as room:
+            assert await room.receive() == ("ops", Said("say", "pong"))
 
 
 async def test_listening_goes_on_after_redis_was_away(
@@ -161,9 +161,9 @@ async def test_listening_goes_on_after_redis_was_away(
     await nursery.start(link.run)
 
     with trio.fail_after(20):
-        async with listen(link, keys, "ops", "0") as room:
+        async with listen(link, keys, {"ops": "0"}) as room:
             await post(link, keys, reply(1, "one"))
-            assert (await room.receive()).text == "one"
+            assert (await room.receive()).said.text == "one"
 
             own_server.process.send_signal(signal.SIGSTOP)
             with trio.move_on_after(1.0):
@@ -173,7 +173,10 @@ async def test_listening_goes_on_after_redis_was_away(
                 while not await _posted(link, keys, reply(number, text)):
                     pass
 
-            assert [(await room.receive()).text, (await room.receive()).text] == ["two", "three"]
+            assert [(await room.receive()).said.text, (await room.receive()).said.text] == [
+                "two",
+                "three",
+            ]
     nursery.cancel_scope.cancel()
 
 
@@ -243,3 +246,21 @@ async def test_asking_twice_in_one_room(link: Link, keys: Keys) -> None:
             nursery.start_soon(be_the_bot)
 
     assert heard == {"one": ["one!"], "two": ["two!"]}
+
+
+async def test_what_is_said_elsewhere_is_told_with_its_room(link: Link, keys: Keys) -> None:
+    """Whoever asks in a room gets what is told to them in private, also when it comes after the receipt."""
+    client = ConsoleClient(link, keys, "ops", "ada", by="root")
+
+    async def be_the_bot() -> None:
+        [typed] = await take(link, keys)
+        assert typed.line is not None
+        assert typed.line.by == "root"
+        await answer(link, keys, typed.line, "in private")
+        secret = Reply(f"{typed.line.id}/r/9", "console/@ada", "psst", about=typed.line.id)
+        await post(link, keys, secret)
+
+    with trio.fail_after(10):
+        async with client.ask("help") as replies, trio.open_nursery() as nursery:
+            nursery.start_soon(be_the_bot)
+            assert [text async for text in replies] == ["in private", "in console-ada: psst"]

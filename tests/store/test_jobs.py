@@ -556,3 +556,15 @@ async def test_lost_answers_double_nothing(
 
 async def _is_done(jobs: Jobs) -> bool:
     return (await jobs.promote(10)).wait is None
+
+
+async def test_the_agenda_has_what_comes_next(link: Link, keys: Keys) -> None:
+    """Of schedules that go on; those that end, or that nobody fires any more, have none."""
+    jobs = Jobs(link, keys)
+    now = await jobs.now()
+    assert (await jobs.agenda()).upcoming == {}
+
+    await jobs.announce({"a": now + 5000, "ends": None, "gone": now - 3_600_000})
+    assert (await jobs.agenda()).upcoming == {"a": (now + 5000) / 1000}
+    await jobs.announce({"a": now + 9000})
+    assert (await jobs.agenda()).upcoming == {"a": (now + 9000) / 1000}

@@ -13,6 +13,9 @@ from hachat.store.limits import (
     find_full_lanes,
     find_full_outbox,
     find_refusals,
+    name_full,
+    tell_full_mailbox,
+    tell_full_outbox,
     warn_of_dead,
     warn_of_lanes,
 )
@@ -107,3 +110,21 @@ def test_many_dead_letters_are_told_of(count: int, told: int) -> None:
     for sentence in sentences:
         assert sentence.startswith(f"{count} dead letters, ")
         assert ("100 are kept: the oldest are cut" in sentence) == (count >= 100)
+
+
+def test_what_is_full_can_be_told_from_every_sentence() -> None:
+    """Its name is the same while the numbers beside it change, whatever is in the name."""
+    limits, room = QueueSettings(depth=2), "irc/#is full of 3 s"
+    letter = Letter("1-1", 99.0, "reply", room, OUTBOX_FULL, b"")
+    refused = {"mailbox:chat": f"90000|{room}".encode(), "lane:work": b"90000|work"}
+    sentences = [
+        *find_full_lanes({"chat": 2}, limits),
+        *find_refusals(refused, 100.0, {}, limits),
+        tell_full_mailbox(room, 7),
+        tell_full_outbox(room, 7),
+        *find_full_outbox([letter], 100.0),
+    ]
+
+    named = [name_full(sentence) for sentence in sentences]
+
+    assert named == ["lane chat", "lane work", room, room, room, room]

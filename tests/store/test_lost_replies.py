@@ -329,6 +329,13 @@ async def note(ground: Ground) -> Act:
     return partial(ground.far.script, load("audit_note"), names, ["did", "ran", "by", "t/u1"])
 
 
+async def notice(ground: Ground) -> Act:
+    """Admins are told something, and how far it is told is noted."""
+    names = ("noticed", "outbox:t/admins", "outready", "counters", "bell")
+    arguments = ("dead", "", "1-1", "t/admins", 9, mark(Reply("notice/1", "t/admins", "look")))
+    return partial(ground.far.script, load("notice"), [*map(ground.keys.of, names)], arguments)
+
+
 async def count(ground: Ground) -> Act:
     """A run is counted; asked again it is counted once more, so that a limit is reached too early and never too late."""
     return partial(Rates(ground.far, ground.keys).take, "deploy", Rate(10, 60.0))
@@ -442,6 +449,19 @@ async def fall_due(ground: Ground) -> Act:
     return partial(schedule.look, ground.far, ground.keys, token)
 
 
+async def put_off(ground: Ground) -> Act:
+    """A step-down is ordered for a time, under one name; an order has the time at which it was given, and here it is the same."""
+    names = [ground.keys.of(name) for name in ("control", "audit")]
+    order = ['{"id":"r1"}', "did", "scheduled step-down", "by", "ada"]
+    return partial(ground.far.script, load("step_down_order"), names, order)
+
+
+async def take_back(ground: Ground) -> Act:
+    """It is taken back."""
+    await schedule.schedule(ground.link, ground.keys, "r1", 2e9, Order(to="n2"))
+    return partial(schedule.cancel, ground.far, ground.keys, "bob")
+
+
 async def pause(ground: Ground) -> Act:
     """Elections are paused; an operator who asks again gives a new order, of a new time."""
     return partial(control.pause, ground.far, ground.keys, by="ada", seconds=60.0)
@@ -484,6 +504,7 @@ CASES = (
     Case("group_change", take_in),
     Case("group_change", put_out),
     Case("audit_note", note),
+    Case("notice", notice),
     Case("rate", count),
     Case("life", live),
     Case("join", join),
@@ -495,6 +516,8 @@ CASES = (
     Case("lease_release", release),
     Case("lease_step_down", request),
     Case("step_down_due", fall_due),
+    Case("step_down_order", put_off),
+    Case("step_down_order", take_back),
     Case("control", pause, tells=["events", "audit"]),
     Case("control", resume),
 )

@@ -11,6 +11,7 @@ from hachat.core.errors import StepDownRefused, StoreError
 from hachat.core.lease import Token
 from hachat.core.stepdown import Order
 from hachat.core.timing import Timing
+from hachat.store.audit import Audit
 from hachat.store.control import pause, read_control
 from hachat.store.keys import Keys
 from hachat.store.lease import open_lease
@@ -53,7 +54,7 @@ async def test_it_is_asked_for_when_its_time_has_come_and_once(
     early = await look(link, keys, master)
     assert early.kind == "WAIT"
     assert 90 < early.wait <= 100
-    await cancel(link, keys)
+    await cancel(link, keys, "bob")
 
     await schedule(link, keys, "r2", now, ORDER)
     assert [(await look(link, keys, master)).kind for _ in range(2)] == ["ASKED", "NONE"]
@@ -146,8 +147,27 @@ async def test_there_is_one_at_a_time(link: Link, keys: Keys) -> None:
         await schedule(link, keys, "r2", 2e9, ORDER)
     assert caught.value.code == "pending"
     assert await read_scheduled(link, keys) == first
-    assert [await cancel(link, keys) for _ in range(2)] == [True, False]
+    assert [await cancel(link, keys, "bob") for _ in range(2)] == [True, False]
     assert (await schedule(link, keys, "r2", 2e9, ORDER)).id == "r2"
+
+
+async def test_who_ordered_it_and_who_took_it_back_is_noted(link: Link, keys: Keys) -> None:
+    """Once each, with when and what; what was refused, or repeated, is not."""
+    for _ in range(2):
+        await schedule(link, keys, "r1", 2e9, ORDER, leaver="a")
+    with pytest.raises(StepDownRefused):
+        await schedule(link, keys, "r2", 2e9, ORDER)
+    for _ in range(2):
+        await cancel(link, keys, "bob")
+
+    deeds = await Audit(link, keys).read(10)
+
+    due = "2033-05-18 03:33:20 UTC"
+    ordered = {"node": "a", "to": "b", "reason": "kernel", "due": due}
+    assert [deed.facts for deed in deeds] == [
+        {"did": "cancelled step-down", "by": "bob"},
+        {"did": "scheduled step-down", "by": "ada", **ordered},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,7 @@ class FakeNode:
         self.jobs = ["reminders/tea"]
         self.letters = FakeLetters()
         self.moves: list[tuple[Order, str, float | str]] = []
+        self.recalled_by: list[str] = []
         self.scheduled = False
         self.orders = FakeOrders()
         self.noted: list[str] = []
@@ -248,8 +249,9 @@ class FakeNode:
         self.scheduled = True
         return FakeStatus("alpha")
 
-    async def cancel_step_down(self) -> bool:
+    async def cancel_step_down(self, by: str) -> bool:
         """Take back what is scheduled."""
+        self.recalled_by.append(by)
         found, self.scheduled = self.scheduled, False
         return found
 

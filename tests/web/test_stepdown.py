@@ -57,6 +57,7 @@ async def test_a_time_is_accepted_and_taken_back(
     assert node.moves[0][2] == "+10m"
     recalls = [await locked_client.delete(PLACE, headers=BEARER) for _ in range(2)]
     assert [recall.status_code for recall in recalls] == [200, 404]
+    assert node.recalled_by[0].startswith("api from ")
 
 
 @pytest.mark.parametrize(

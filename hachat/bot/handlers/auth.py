@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Literal
 
-from hachat.bot.access import find_sender
+from hachat.bot.access import name_speaker
 from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
 from hachat.core.access import ADMINS, is_group
@@ -54,7 +54,7 @@ async def _change(ctx: Context, what: Literal["add", "remove"], user: str, group
         return
     try:
         address = await _find(ctx, user)
-        done = await ctx.access.change(what, group, address, find_sender(ctx.message))
+        done = await ctx.access.change(what, group, address, name_speaker(ctx.message))
     except (FindError, GroupsFull) as error:
         await ctx.reply(str(error))
     except StoreError as error:

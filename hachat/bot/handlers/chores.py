@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hachat.bot.access import find_sender
+from hachat.bot.access import name_speaker
 from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
 from hachat.core.access import ADMINS
@@ -10,7 +10,7 @@ from hachat.core.errors import QueueFull, StoreError, UsageError, WireError
 from hachat.core.plain import show
 from hachat.core.rates import format_wait
 from hachat.store.dead import DeadLetters
-from hachat.store.jobs import Jobs, Waiting
+from hachat.store.jobs import Agenda, Jobs, Waiting
 from hachat.store.letter import Letter, Query
 
 JOBS, LETTERS = 10, 5
@@ -33,15 +33,15 @@ class Chores(Handler):
 
     @command("jobs")
     async def jobs(self, ctx: Context) -> None:
-        """jobs -- list what is due next"""
+        """jobs -- list what is due next, schedules too"""
         try:
             agenda = await self._jobs.agenda(JOBS + 1)
         except StoreError as error:
             await _complain(ctx, error)
             return
-        lines = [describe_job(job, agenda.at) for job in agenda.jobs[:JOBS]]
-        more = ["and more"] if len(agenda.jobs) > JOBS else []
-        await ctx.reply("\n".join([*lines, *more]) or "No job waits.")
+        lines = describe_agenda(agenda)
+        more = ["and more"] if len(lines) > JOBS else []
+        await ctx.reply("\n".join([*lines[:JOBS], *more]) or "No job waits.")
 
     @command(r"jobs\s+cancel\s+(?P<job>\S+)", groups={ADMINS})
     async def cancel(self, ctx: Context, job: str) -> None:
@@ -69,7 +69,7 @@ class Chores(Handler):
     async def retry(self, ctx: Context, entry: str) -> None:
         """dead retry ENTRY -- try once more what was given up"""
         try:
-            moved = await self._letters.retry(entry, find_sender(ctx.message))
+            moved = await self._letters.retry(entry, name_speaker(ctx.message))
         except StoreError as error:
             await _complain(ctx, error)
         except (QueueFull, UsageError, WireError) as error:
@@ -78,13 +78,18 @@ class Chores(Handler):
             await ctx.reply("It is tried once more." if moved else f"There is no {entry} any more.")
 
 
-def describe_job(job: Waiting, now: float) -> str:
-    """Return a job in a line: when it is due, what for, and its id."""
-    wait = job.due - now
-    when = f"in {format_wait(wait)}" if wait > 0 else "now"
+def describe_agenda(agenda: Agenda) -> list[str]:
+    """Return lines about jobs and the next slots of schedules, in the order in which they are due."""
+    lines = [(job.due, describe_job(job)) for job in agenda.jobs]
+    lines += [(due, f"{name}, by its schedule") for name, due in agenda.upcoming.items()]
+    return [f"{_say_when(due - agenda.at)}: {what}" for due, what in sorted(lines)]
+
+
+def describe_job(job: Waiting) -> str:
+    """Return what a job is for, and its id."""
     # Where somebody said something, perhaps in private, is not for everybody.
     what = "a message, once more" if job.lane == "chat" else job.what
-    return f"{when}: {what} ({job.id})"
+    return f"{what} ({job.id})"
 
 
 def describe_letter(letter: Letter, now: float) -> str:
@@ -93,6 +98,10 @@ def describe_letter(letter: Letter, now: float) -> str:
     shown = reason if len(reason) <= _REASON else f"{reason[:_REASON]}..."
     age = format_wait(max(0.0, now - letter.at))
     return f"{letter.entry}, {age} ago: {show(letter.origin)}, {shown}"
+
+
+def _say_when(wait: float) -> str:
+    return f"in {format_wait(wait)}" if wait > 0 else "now"
 
 
 async def _complain(ctx: Context, error: StoreError) -> None:

@@ -19,7 +19,8 @@ class Help(Handler):
     @command(r"help\s+(?P<query>.+)")
     async def help(self, ctx: Context, query: str = "") -> None:
         """help [QUERY] -- list the commands you may run, those of a handler, or those that mention QUERY"""
-        allowed = [usage for usage in ctx.bot.commands if await _may_run(ctx, usage)]
+        commands = ctx.bot.commands
+        allowed = [usage for usage in commands if await ctx.access.shows(ctx.message, usage)]
         lines = _list_commands(ctx, choose(allowed, query))
         if not query and len(lines) > LONG:
             lines = [
@@ -40,10 +41,6 @@ def choose(commands: Sequence[Usage], query: str) -> Sequence[Usage]:
     return of_handler or [
         usage for usage in commands if query in f"{usage.line} {usage.explanation}".casefold()
     ]
-
-
-async def _may_run(ctx: Context, usage: Usage) -> bool:
-    return not await ctx.access.judge(ctx.message, usage.route, usage.line, usage.groups)
 
 
 def _list_commands(ctx: Context, commands: Sequence[Usage]) -> list[str]:

@@ -14,10 +14,10 @@ _ADDRESS = re.compile(r"\w[\w-]*/\S+")  # no channel of IRC begins like that
 class Presence(Handler):
     """Comes into rooms, and leaves them."""
 
-    @command(r"join\s+(?P<room>\S+)(\s+(?P<key>\S+))?", groups={ADMINS})
-    async def join(self, ctx: Context, room: str, key: str = "") -> None:
+    @command(r"join\s+(?P<room>\S+)(\s+(?P<password>\S+))?", groups={ADMINS})
+    async def join(self, ctx: Context, room: str, password: str = "") -> None:
         """join ROOM [KEY] -- have me come into a room, and be there from now on"""
-        await ctx.join(_locate(ctx, room), key)
+        await ctx.join(_locate(ctx, room), password)
         # Not said in the room itself: where a service cannot join, that would be said all the same.
         await ctx.reply(f"I will be in {room} from now on. If I cannot get in, I will say so here.")
 

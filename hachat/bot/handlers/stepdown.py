@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Protocol
 
-from hachat.bot.access import find_sender
+from hachat.bot.access import name_speaker
 from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
 from hachat.bot.handlers.cluster import ReadCluster
@@ -54,7 +54,7 @@ class StepDown(Handler):
         try:
             master = await ctx.once("master", self._read_master)
             if await self._may(ctx, master, node):
-                order = Order(to=node, by=find_sender(ctx.message))
+                order = Order(to=node, by=name_speaker(ctx.message))
                 # Whoever said yes meant this master, and none that came since.
                 moved = await self._move(order, master, PATIENCE)
                 await ctx.reply(describe(moved))

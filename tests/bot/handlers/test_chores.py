@@ -53,6 +53,27 @@ async def test_jobs_are_listed_and_cancelled(link: Link, keys: Keys) -> None:
         assert await bot.advance("1h") == []
 
 
+async def test_schedules_are_listed_among_the_jobs(link: Link, keys: Keys) -> None:
+    """By their routes, in the order in which they are due."""
+    jobs = Jobs(link, keys)
+    chores = Chores(jobs, DeadLetters(link, keys, QueueSettings()))
+    async with drive(link, keys, [chores, Kitchen()]) as bot:
+        await bot.say("hachat tea in 10m")
+        now = await jobs.now()
+        upcoming = {
+            "kitchen.wash": now + 10_700_000,
+            "kitchen.open": now + 90_000,
+            "kitchen.old": None,
+        }
+        await jobs.announce(upcoming)
+        (listed,) = await bot.say("hachat jobs")
+
+    first, second, third = listed.splitlines()
+    assert first.endswith(": kitchen.open, by its schedule")
+    assert second == "in 10 min: kitchen.ready (kitchen/tea)"
+    assert third == "in 3 h: kitchen.wash, by its schedule"
+
+
 async def test_dead_letters_are_listed_and_retried(link: Link, keys: Keys) -> None:
     """By admins; what cannot be done is told."""
     chores = Chores(Jobs(link, keys), DeadLetters(link, keys, QueueSettings()))

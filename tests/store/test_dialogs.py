@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -15,10 +16,13 @@ from hachat.core.settings import QueueSettings
 from hachat.core.wire import MAX_ENVELOPE, VERSION, decode_inbound
 from hachat.store.commits import Commit, Committed, Head, Later, Token, Verdict
 from hachat.store.dialogs import EXPIRY, Closing, Dialogs, Question, make_expiry, write_question
+from hachat.store.embedded import Server
 from hachat.store.inbound import Inbound
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.trail import trace
+from tests.store.instant import InstantLink
+from tests.store.mutations import Mutation
 
 ROOM = Room("test", "ops")
 REPLY = Reply("m1/h.ask/1", "test/ops", "Which?")
@@ -286,3 +290,65 @@ async def test_the_way_of_a_dialog_is_told_with_its_first_message(
     assert ("finished", f"it answers {asked.id}") in [
         (step.what, step.note) for step in second.steps
     ]
+
+
+RULES = {
+    "what is asked is open": Mutation(
+        "inbound_turn",
+        "for i = plan.asks, plan.last, 2 do redis.call('HSET', dialogs, ARGV[i], ARGV[i + 1]) end",
+        "",
+    ),
+    "what is closed is open no more": Mutation(
+        "inbound_turn", "if plan.closes then redis.call('HDEL', dialogs, ARGV[plan.closes]) end", ""
+    ),
+    "only what is open can be closed": Mutation(
+        "inbound_turn",
+        "if head and plan.closes and not is_open(ARGV[plan.closes], ARGV[plan.closes + 1]) then return 'MORE', head end",
+        "",
+    ),
+    "a question is known by its id": Mutation(
+        "inbound_turn",
+        "return question and string.sub(question, 1, #id + 1) == id .. '|'",
+        "return question",
+    ),
+    "what was asked about takes the place of its answer": Mutation(
+        "inbound_turn", "redis.call('LSET', mailbox, 0, answered)", "redis.call('LPOP', mailbox)"
+    ),
+    "whoever takes a message is told that questions are open": Mutation(
+        "inbound_turn",
+        "if redis.call('EXISTS', dialogs) == 1 then answers[#answers + 1] = 'ASKED' end",
+        "",
+    ),
+}
+
+
+async def tell_all(make: Callable[[], Awaitable[Stage]]) -> None:
+    """Go through what the tests above tell of questions, each on a stage of its own."""
+    await test_a_question_is_open_from_the_moment_it_is_queued(await make())
+    await test_the_answer_is_replaced_by_what_was_asked_about(await make())
+    await test_a_question_takes_the_place_of_another(await make())
+    for answered in (True, False):
+        await test_a_question_is_closed_once(await make(), answered=answered)
+
+
+@pytest.mark.parametrize("rule", [None, *RULES])
+async def test_each_rule_of_questions_is_needed(rule: str | None, server: Server) -> None:
+    """Where one is taken away, something of the above does not hold; with all of them all does."""
+
+    async def make() -> Stage:
+        link = InstantLink(server, RULES[rule] if rule else None)
+        links.append(link)
+        stage = Stage(link, Keys(f"rules-{token_hex(8)}"))
+        await stage.queue.prepare()
+        return stage
+
+    links: list[InstantLink] = []
+    try:
+        if rule is None:
+            await tell_all(make)
+        else:
+            with pytest.raises(AssertionError):
+                await tell_all(make)
+    finally:
+        for link in links:
+            link.close()

@@ -18,7 +18,7 @@ def test_names() -> None:
     """These names, and no others, are public."""
     assert hachat.__all__ == [
         *("Anybody", "Confirm", "Context", "Duration", "Handle", "Handler", "Markdown", "Message"),
-        *("Refused", "Reply", "Retry", "Room", "User", "__version__"),
+        *("Refused", "Reply", "Response", "Retry", "Room", "User", "__version__"),
         *("command", "every", "hear", "hook", "job", "middleware", "on", "startup"),
     ]
     assert all(getattr(hachat, name) for name in hachat.__all__)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from hachat.store.console import ConsoleClient
+from hachat.store.console import ConsoleClient, find_room
 from hachat.store.keys import GROUP
 from tests.waiting import until
 from tests.whole.cluster import HASTY, Cluster, run_cluster
@@ -34,8 +34,9 @@ async def disturb(cluster: Cluster) -> None:
 
 
 async def ask(cluster: Cluster, text: str, answers: list[str]) -> None:
-    """Type a line in a room of its own, and note what is said to it."""
-    client = ConsoleClient(cluster.link, cluster.keys, text, "anna")
+    """Have somebody of its own type a line, alone with the bot, and note what is said to it."""
+    user = text.rpartition(" ")[2]
+    client = ConsoleClient(cluster.link, cluster.keys, find_room(user), user)
     with trio.fail_after(20):
         async with client.ask(text) as replies:
             answers += [reply async for reply in replies]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import structlog
-from msgspec.structs import replace
 
 from hachat.core.settings import Settings
 from hachat.daemon.lease_file import introduce, write
@@ -28,7 +27,7 @@ class Holder:
         """Note that this process lives and holds the lease `token`, or, with an empty text, none."""
         if self._path is not None:
             try:
-                write(self._path, replace(introduce(self._settings, self._boot), token=token))
+                write(self._path, introduce(self._settings, self._boot)._replace(token=token))
             except OSError as error:
                 self._warn(error)
 

@@ -7,16 +7,14 @@ it, and readable for its user only.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import msgspec
-
-from hachat.core.redis_settings import RedisSettings
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from hachat.core.redis_settings import RedisSettings
     from hachat.core.settings import Settings
 
 NAME = "lease"
@@ -26,7 +24,21 @@ _START = 19
 """Where /proc/<pid>/stat says when the process began, counted from the field after its name."""
 
 
-class Holding(msgspec.Struct, frozen=True):
+class Redis(NamedTuple):
+    """Where Redis is, as `core.redis_settings` has it, but for what `hachat release` does not need."""
+
+    url: str = ""
+    sentinels: tuple[str, ...] = ()
+    service: str = ""
+    username: str = ""
+    password: str = ""
+    sentinel_username: str = ""
+    sentinel_password: str = ""
+    tls: bool = False
+    tls_ca: str = ""
+
+
+class Holding(NamedTuple):
     """What a process holds in the cluster, and how to reach the Redis in which it does.
 
     `pid` and `began` (clock ticks since the machine's start) tell it from every other process of its `place`, a machine
@@ -39,7 +51,7 @@ class Holding(msgspec.Struct, frozen=True):
     began: str
     place: str
     cluster: str
-    redis: RedisSettings
+    redis: Redis
     token: str = ""
 
     @property
@@ -62,7 +74,14 @@ def introduce(settings: Settings, boot: str) -> Holding:
     """
     pid = os.getpid()
     began, place = _read_began(pid), read_place()
-    return Holding(settings.node, boot, pid, began, place, settings.cluster, settings.redis)
+    return Holding(
+        settings.node, boot, pid, began, place, settings.cluster, describe(settings.redis)
+    )
+
+
+def describe(settings: RedisSettings) -> Redis:
+    """Return what the file says of where Redis is."""
+    return Redis(*(getattr(settings, name) for name in Redis._fields))
 
 
 def write(path: Path, holding: Holding) -> None:
@@ -75,7 +94,8 @@ def write(path: Path, holding: Holding) -> None:
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123 - Path opens no descriptor
-        file.write(msgspec.json.encode(holding))
+        written = {**holding._asdict(), "redis": holding.redis._asdict()}
+        file.write(json.dumps(written).encode())
     fresh.replace(path)
 
 
@@ -87,9 +107,30 @@ def read(path: Path) -> Holding | None:
         ValueError: it is something else.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Holding)
+        told = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
+    known = _take(path, told, {**dict.fromkeys(Holding._fields, ""), "pid": 0, "redis": {}})
+    redis = Redis(**_take(path, known["redis"], Redis()._asdict()))
+    return Holding(**{**known, "redis": redis})
+
+
+def _take(path: Path, told: object, like: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those values that are named in `like`, each of the same type as there.
+
+    Raises:
+        ValueError: one is missing, or is something else.
+    """
+    # msgspec would do this, and takes longer to import than all else.
+    values = told if isinstance(told, dict) else {}
+    taken = {}
+    for name, example in like.items():
+        value = values.get(name)
+        value = tuple(value) if isinstance(value, list) else value
+        taken[name] = value
+        if type(value) is not type(example):
+            raise ValueError(f"{path} is no file of a daemon: it has no {name}, or another kind of")
+    return taken
 
 
 def lives(holding: Holding) -> bool:

@@ -1,7 +1,7 @@
 """What is done for a daemon that died: its lease is given back, and its node lease ended.
 
 Every millisecond until then is one without a master.  So this is a process of its own that imports almost nothing: no trio,
-no redis-py, no click.
+no redis-py, no click, no msgspec.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from contextlib import closing
 from threading import Thread
 from time import monotonic, sleep
 
-from msgspec.structs import replace
-
 from hachat.core.errors import StoreError, StoreUnavailable
-from hachat.core.redis_settings import RedisSettings
-from hachat.daemon.lease_file import Holding, lives, locate, read, read_place
+from hachat.daemon.lease_file import Holding, Redis, lives, locate, read, read_place
 from hachat.store.errand import Address, Errand, find_master, make_context, read_url
 from hachat.store.keys import Keys
 from hachat.store.scripts import read as read_script
@@ -90,7 +87,7 @@ def _act(environ: Mapping[str, str]) -> tuple[int, str]:
         return DONE, _give_back(errand, Keys(holding.cluster), holding, _name_reason(environ))
 
 
-def _reach(settings: RedisSettings) -> Errand:
+def _reach(settings: Redis) -> Errand:
     give_up = monotonic() + (PATIENCE if settings.sentinels else 0.0)
     while True:
         try:
@@ -102,7 +99,7 @@ def _reach(settings: RedisSettings) -> Errand:
         sleep(_AGAIN)
 
 
-def _reach_master(settings: RedisSettings) -> Errand:
+def _reach_master(settings: Redis) -> Errand:
     errand = Errand(_find(settings), _STEP)
     role = errand.ask(("ROLE",))[0][0]
     if role != b"master":
@@ -113,7 +110,7 @@ def _reach_master(settings: RedisSettings) -> Errand:
     return errand
 
 
-def _find(settings: RedisSettings) -> Address:
+def _find(settings: Redis) -> Address:
     if not settings.sentinels:
         return read_url(
             settings.url,
@@ -128,10 +125,9 @@ def _find(settings: RedisSettings) -> Address:
     )
     parts = [address.rpartition(":") for address in settings.sentinels]
     sentinels = [
-        replace(sentinel, host=host.strip("[]"), port=int(port)) for host, _, port in parts
+        sentinel._replace(host=host.strip("[]"), port=int(port)) for host, _, port in parts
     ]
-    return replace(
-        find_master(sentinels, settings.service),
+    return find_master(sentinels, settings.service)._replace(
         username=settings.username,
         password=settings.password,
         context=context,

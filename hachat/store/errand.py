@@ -9,11 +9,10 @@ import socket
 from collections.abc import Sequence
 from contextlib import closing
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
-from msgspec import Struct
 
 from hachat.core.errors import StoreError, StoreRefused, StoreUnavailable
 from hachat.store.masters import Answer, choose, read_answer
@@ -29,7 +28,7 @@ _PATIENCE = 0.15
 _CHUNK = 65536
 
 
-class Address(Struct, frozen=True):
+class Address(NamedTuple):
     """Where a server is and what it wants to hear first; `path` is a local socket's, `context` None without TLS."""
 
     host: str = "localhost"

@@ -62,8 +62,7 @@ console:sent:<id>       string, 1 h         a reply that was posted to a console
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Lane = Literal["chat", "work"]
 """People's messages and everything else; however much work waits, a person never stands behind it."""
@@ -74,8 +73,7 @@ GROUP = "workers"
 """The consumer group of the ready streams."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """The keys of one cluster."""
 
     cluster: str

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hachat.core.errors import StoreUnavailable
-from hachat.core.facts import Sentinel
 
 _NOT_NOW = frozenset(("s_down", "o_down", "failover_in_progress"))
 
 
-@dataclass(frozen=True, slots=True)
-class Master:
+class Master(NamedTuple):
     """The server that takes the writes."""
 
     host: str
@@ -24,8 +22,7 @@ class Master:
         return f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What one Sentinel says: a master, or why it names none, and whether it leads a failover now.
 
     `failover_epoch` is the config epoch of the master it replaces; `heard` is false where it has said nothing.
@@ -119,19 +116,3 @@ def read_answer(sentinel: str, state: Sequence[bytes], address: Sequence[bytes])
     leads = "failover_in_progress" in flags
     fault = f"{host}:{port} is {fields['flags']}"
     return Answer(sentinel, None, fault, failover_epoch=epoch if leads else -1)
-
-
-def read_sentinel(address: str, state: Sequence[bytes], no_quorum: str) -> Sentinel:
-    """Return what the replies to SENTINEL MASTER and SENTINEL CKQUORUM say; `no_quorum` is the latter's complaint."""
-    texts = [text.decode() for text in state]
-    fields = dict(zip(texts[::2], texts[1::2], strict=True))
-    return Sentinel(
-        address=address,
-        master=f"{fields['ip']}:{fields['port']}",
-        config_epoch=int(fields["config-epoch"]),
-        quorum=int(fields["quorum"]),
-        known=int(fields["num-other-sentinels"]) + 1,
-        down_after=int(fields["down-after-milliseconds"]) / 1000,
-        failover_timeout=int(fields["failover-timeout"]) / 1000,
-        no_quorum=no_quorum,
-    )

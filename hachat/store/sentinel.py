@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from redis.client import PubSub
 from hachat.core.errors import StoreError
 from hachat.core.facts import Sentinel as Inspected
 from hachat.store.client import make_client
-from hachat.store.masters import Answer, read_answer, read_sentinel
+from hachat.store.masters import Answer, read_answer
 from hachat.store.translation import unwrap
 
 _PATIENCE = 0.15
@@ -67,7 +67,7 @@ class Sentinel:
                 try:
                     state, quorum = await client.ask(questions)
                     complaint = str(quorum) if isinstance(quorum, Exception) else ""
-                    return read_sentinel(self.address, unwrap(state), complaint)
+                    return _read_inspected(self.address, unwrap(state), complaint)
                 except StoreError as error:
                     return Inspected(self.address, fault=str(error))
         return Inspected(self.address, fault="no answer")
@@ -112,3 +112,19 @@ def _wait_event(events: PubSub) -> Mapping[str, Any] | None:
         if message is None:
             raise redis.exceptions.TimeoutError("no answer to a ping")
     return None if message["type"] == "pong" else message
+
+
+def _read_inspected(address: str, state: Sequence[bytes], no_quorum: str) -> Inspected:
+    """Return what the replies to SENTINEL MASTER and SENTINEL CKQUORUM say; `no_quorum` is the latter's complaint."""
+    texts = [text.decode() for text in state]
+    fields = dict(zip(texts[::2], texts[1::2], strict=True))
+    return Inspected(
+        address=address,
+        master=f"{fields['ip']}:{fields['port']}",
+        config_epoch=int(fields["config-epoch"]),
+        quorum=int(fields["quorum"]),
+        known=int(fields["num-other-sentinels"]) + 1,
+        down_after=int(fields["down-after-milliseconds"]) / 1000,
+        failover_timeout=int(fields["failover-timeout"]) / 1000,
+        no_quorum=no_quorum,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from hachat.core.settings import Settings
@@ -21,7 +20,7 @@ def test_a_node_notes_its_terms(tmp_path: Path) -> None:
     holder = Holder(file, SETTINGS, "b1")
 
     holder.note("n1/b1/0.1")
-    assert read(file) == replace(introduce(SETTINGS, "b1"), token="n1/b1/0.1")
+    assert read(file) == introduce(SETTINGS, "b1")._replace(token="n1/b1/0.1")
     holder.note("")
     assert read(file) == introduce(SETTINGS, "b1")
     holder.remove()

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from hachat.core.redis_settings import RedisSettings
 from hachat.core.settings import Settings
@@ -25,7 +24,7 @@ def test_it_lies_in_the_first_runtime_directory() -> None:
 
 def test_what_is_written_is_read_and_only_by_this_user(tmp_path: Path) -> None:
     """The file is whole, private whatever the umask, and nothing else is left in the directory."""
-    held = replace(introduce(SETTINGS, "b1"), token="n1/b1/0.1")
+    held = introduce(SETTINGS, "b1")._replace(token="n1/b1/0.1")
     before = os.umask(0)
     try:
         write(tmp_path / "lease", held)
@@ -66,7 +65,7 @@ def test_a_process_lives_until_it_is_gone() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         stat = Path(f"/proc/{child.pid}/stat").read_text()
         began = stat.rpartition(")")[2].split()[19]
-        other = replace(introduce(SETTINGS, "b1"), pid=child.pid, began=began)
+        other = introduce(SETTINGS, "b1")._replace(pid=child.pid, began=began)
         assert lives(other)
         child.kill()
         child.wait()
@@ -77,4 +76,4 @@ def test_a_process_lives_until_it_is_gone() -> None:
 
 def test_another_process_with_its_number_is_not_it() -> None:
     """A pid that is used again began at another time."""
-    assert not lives(replace(introduce(SETTINGS, "b1"), began="1"))
+    assert not lives(introduce(SETTINGS, "b1")._replace(began="1"))

@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 import redis
-from msgspec.structs import replace
 
 from hachat.core.errors import StoreUnavailable
 from hachat.core.redis_settings import RedisSettings
 from hachat.core.settings import Settings
 from hachat.daemon import release
-from hachat.daemon.lease_file import Holding, introduce, write
+from hachat.daemon.lease_file import Holding, describe, introduce, write
 from hachat.daemon.release import LIMIT, UNREACHABLE
 from hachat.store.embedded import Server, free_port, run_server
 from hachat.store.errand import Address
@@ -31,8 +30,8 @@ from tests.store.binaries import find_redis
 from tests.store.sentinels import SERVICE, run_cluster
 
 TOKEN = "n1/b1/0.7"
-LIVING = replace(introduce(Settings(node="n1"), "b1"), token=TOKEN)
-DEAD = replace(LIVING, began="1")
+LIVING = introduce(Settings(node="n1"), "b1")._replace(token=TOKEN)
+DEAD = LIVING._replace(began="1")
 """A process whose number another one has now: this one."""
 
 FAR = 1e15
@@ -53,7 +52,7 @@ class Place:
 
     def note(self, holding: Holding) -> None:
         """Write down what a process of this service holds."""
-        write(self.file, replace(holding, cluster=self._cluster, redis=self._redis))
+        write(self.file, holding._replace(cluster=self._cluster, redis=describe(self._redis)))
 
     def run(self, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the command in a process of its own."""
@@ -137,7 +136,7 @@ def test_done_twice_it_is_done_once(place: Place, raw: redis.Redis, keys: Keys) 
 def test_a_standby_that_died_is_missed_at_once(place: Place, raw: redis.Redis, keys: Keys) -> None:
     """It held no lease, and the one of somebody else stays."""
     hold(raw, keys, token="n2/b9/0.8")
-    place.note(replace(DEAD, token=""))
+    place.note(DEAD._replace(token=""))
 
     assert place.run().returncode == 0
     assert is_held(raw, keys, "n2/b9/0.8")
@@ -187,7 +186,7 @@ def test_what_was_written_in_another_place_is_not_judged(
 ) -> None:
     """From another machine or container a living process looks dead."""
     hold(raw, keys)
-    place.note(replace(DEAD, place="elsewhere pid:[1]"))
+    place.note(DEAD._replace(place="elsewhere pid:[1]"))
 
     assert place.run().returncode == 2
     assert is_held(raw, keys)
@@ -361,10 +360,10 @@ def test_sentinels_are_asked_again_for_a_second(
         return found
 
     monkeypatch.setattr(release, "find_master", find)
-    release._reach(settings).close()
+    release._reach(describe(settings)).close()
     began = monotonic()
     with pytest.raises(StoreUnavailable, match="under way; the lease runs out by itself"):
-        release._reach(settings)
+        release._reach(describe(settings))
     assert release.PATIENCE <= monotonic() - began < release.LIMIT + LOOSE
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from hachat.core.errors import StoreRefused, StoreUnavailable
 from hachat.core.redis_settings import RedisSettings
+from hachat.daemon.lease_file import describe
 from hachat.daemon.release import _reach
 from hachat.daemon.sources import make_source
 from hachat.store import errand, sentinel
@@ -102,7 +103,7 @@ async def test_the_master_is_found_and_spoken_to(secure: Secure) -> None:
     """With its users and its certificate, by the daemon and by `hachat release`."""
     await until(lambda: found(make_source(secure.settings())), within=10.0)
 
-    _reach(secure.settings()).close()
+    _reach(describe(secure.settings())).close()
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _READING = frozenset(
     ("memory_keys", "memory_read", "peers", "position", "queue", "status", "trail")
@@ -11,8 +11,7 @@ _READING = frozenset(
 """Scripts that never write; no replica has to confirm their answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """A script as the server knows it, by the SHA-1 of its text; `reads` tells that it changes nothing."""
 
     name: str

@@ -17,6 +17,9 @@ from hachat.store.retry import retry
 
 log = structlog.get_logger(__name__)
 
+FIRST_WAIT, LAST_WAIT = 0.1, 1.0
+"""Seconds between two tries of what could not be queued: doubled from the first to the last."""
+
 Enqueue = Callable[[Sequence[Heard]], Awaitable[list[Queued]]]
 """Queues messages and events in their order, each once, and returns what became of each."""
 
@@ -40,7 +43,7 @@ class Ingest:
 
     async def __call__(self, *heard: Heard) -> None:
         """Queue what was heard in its order, or recognise that it was queued before."""
-        waits = backoff(0.1, 5.0, random.random)
+        waits = backoff(FIRST_WAIT, LAST_WAIT, random.random)
         heard = tuple(one for one in heard if not self._ignores(one))
         while refused := await self._queue(heard):
             wait = next(waits)

@@ -68,6 +68,9 @@ from hachat.web.server import make_app, serve
 
 log = structlog.get_logger(__name__)
 
+_VOUCHED = 4.0
+"""Seconds for which a successor waits until the Sentinels name the master of Redis to it, of the five it has to get ready."""
+
 
 class Node:
     """A node of the cluster; `run` is its life."""
@@ -337,4 +340,9 @@ class Node:
         """Prepare for becoming master: the elector's part of a successor."""
         if self._leaving:
             raise UsageError("it is leaving itself")
+        # Or the lease would be kept for a node that takes none.
+        with trio.move_on_after(_VOUCHED) as waiting:
+            await self._link.source.wait_vouched()
+        if waiting.cancelled_caught:
+            raise UsageError("its Sentinels name no master of Redis that it may believe")
         await self._duty.get_ready(task_status=task_status)

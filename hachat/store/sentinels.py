@@ -46,6 +46,9 @@ _FRESH = 0.25
 _POLL = 3.0
 """Seconds between two looks at the Sentinels when nothing is heard from them."""
 
+_AGAIN = 0.5
+"""Seconds between two looks for whoever waits until they name one."""
+
 _RETURN = 5.0
 """The longest wait in seconds before a lost Sentinel is tried again."""
 
@@ -94,6 +97,7 @@ class Sentinels:
         self._asking = trio.Lock()
         self._changed = trio.Event()
         self._hint = trio.Event()
+        self._named = trio.Event()
 
     @property
     def identity(self) -> str:
@@ -115,6 +119,13 @@ class Sentinels:
         A server that was deposed may keep a replica, and with that confirm a lease; who hears of no Sentinel cannot tell.
         """
         return trio.current_time() < self._vouched_until
+
+    async def wait_vouched(self) -> None:
+        """Return once the Sentinels have named the master lately; they are asked at once, and often, if they have not."""
+        while not self.vouched:
+            self._hint.set()
+            with trio.move_on_after(_AGAIN):
+                await self._named.wait()
 
     async def open(self, patience: float) -> Client:
         """Return a new client of the master; each of its calls waits at most `patience` seconds.
@@ -167,6 +178,8 @@ class Sentinels:
         try:
             self._found = self._choose(self._failovers.complete(answers, trio.current_time()))
             self._vouched_until = trio.current_time() + _VOUCHED
+            named, self._named = self._named, trio.Event()
+            named.set()
             self._follow(self._found)
         except StoreUnavailable as trouble:
             self._found = trouble

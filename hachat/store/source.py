@@ -33,6 +33,9 @@ class Source(Protocol):
         """Whether the master that was found last has been confirmed lately, by whoever names masters; a lease is taken of no other."""
         ...
 
+    async def wait_vouched(self) -> None:
+        """Return once that is so."""
+
     async def open(self, patience: float) -> Client:
         """Return a new client of the present master; each of its calls waits at most `patience` seconds.
 
@@ -86,6 +89,10 @@ class Direct:
     def vouched(self) -> bool:
         """Always: there is no other server."""
         return True
+
+    async def wait_vouched(self) -> None:
+        """Return at once: nobody else could name another server."""
+        await trio.lowlevel.checkpoint()
 
     async def open(self, patience: float) -> Client:
         """Return a new client; it connects with its first command."""

@@ -176,6 +176,21 @@ async def test_one_sentinel_of_three_is_enough_to_find_the_master(tmp_path: Path
         await until(names_none)
 
 
+async def test_whoever_waits_until_they_name_a_master_hears_of_it_soon(cluster: Cluster) -> None:
+    """Not before they have; then without waiting for the next look."""
+    source = make(cluster)
+    with trio.move_on_after(0.05) as waiting:
+        await source.wait_vouched()
+    assert waiting.cancelled_caught
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(source.watch)
+        source._fresh_until = -1.0
+        with trio.fail_after(2.0):  # the next look would be after three seconds
+            await source.wait_vouched()
+        assert source.identity
+        nursery.cancel_scope.cancel()
+
+
 # Failovers
 
 

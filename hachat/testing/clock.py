@@ -53,6 +53,7 @@ class Clock:
         for handler in await self._link.command("HKEYS", self._keys.of("memory")):
             await self._age(self._keys.of(f"memory:{handler.decode()}:ends"), seconds)
         await self._age_rates(seconds)
+        await self._age_lives(seconds)
         await self._jobs.promote(_MOST)
         for route, schedule in self._schedules.items():
             for slot in schedule.due(self._fired[route], self._now):
@@ -66,12 +67,23 @@ class Clock:
 
     async def _age_rates(self, seconds: float) -> None:
         """The same for what routes count: two moments in microseconds, see `rate.lua`."""
-        pattern = self._keys.of("rate:*").replace("{", "[{]").replace("}", "[}]")
-        for name in await self._link.command("KEYS", pattern):  # the server is the test's own
+        for name in await self._find("rate:*"):
             counted = await self._link.command("GET", name) or b""
             moments = [int(part) - round(seconds * 1e6) for part in counted.split(b"|") if part]
             aged = "|".join(str(max(0, moment)) for moment in moments)
             await self._link.command("SET", name, aged, "XX", "KEEPTTL")
+
+    async def _age_lives(self, seconds: float) -> None:
+        """Let what lives for a while end sooner by as much: marks of what was heard, names of what was said."""
+        for name in await self._find("*"):
+            if (left := int(await self._link.command("PTTL", name))) > 0:
+                await self._link.command("PEXPIRE", name, left - round(seconds * 1000))
+
+    async def _find(self, pattern: str) -> Sequence[bytes]:
+        """Return the keys of the cluster that are named like that; the server is the test's own, so KEYS may be slow."""
+        escaped = self._keys.of(pattern).replace("{", "[{]").replace("}", "[}]")
+        found: Sequence[bytes] = await self._link.command("KEYS", escaped)
+        return found
 
     @property
     def _now(self) -> int:

@@ -10,7 +10,6 @@ import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from math import inf
 
 import msgspec
 import trio
@@ -19,7 +18,6 @@ from hachat.bot.binding import bind
 from hachat.bot.handler import Handler
 from hachat.bot.robot import Robot
 from hachat.bot.routes import JobRoute
-from hachat.chat.drain import Drain
 from hachat.core.access import ADMINS, AccessSettings
 from hachat.core.messages import Event, Job, Message, User
 from hachat.core.names import normalise
@@ -28,31 +26,19 @@ from hachat.core.slots import parse_duration
 from hachat.store.inbound import Inbound
 from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
-from hachat.store.outbound import Outbound
 from hachat.tasks.services import running
 from hachat.testing.clock import Clock
 from hachat.testing.hooks import Fetched, Sender
 from hachat.testing.node import Node
-from hachat.testing.service import Everywhere, Said, Service
+from hachat.testing.service import Said, Service, deliver
 from hachat.testing.speaker import Speaker
+from hachat.testing.transcript import Transcript
 
 PATIENCE = 10.0
 """Seconds the bot may take for whatever a test asks of it."""
 
-_MASTER = "master/1/0.1"
 _AGAIN = 0.002
 _MOMENT = 0.001
-
-
-class _Term:
-    """The term of a master without an end."""
-
-    def __init__(self) -> None:
-        self.leaving = trio.Event()
-
-    def remaining(self) -> float:
-        """Return for how long it lasts."""
-        return inf
 
 
 class Driver:
@@ -69,10 +55,11 @@ class Driver:
         self._keys = keys
         self._clock = clock
         self._access = access
-        self._service = Service()
+        self._transcript = Transcript()
+        self._service = Service(self._transcript.note_said)
         self._queue = Inbound(link, keys, "driver:1", QueueSettings())
         self._ids = (f"M{number}" for number in itertools.count(1))
-        self._node = Node(link, keys, robot, 1, access)
+        self._node = self._make_node(1)
         self._sender = Sender(robot, self._queue, self.new_id, self.now)
 
     # Who speaks, and where.
@@ -195,6 +182,11 @@ class Driver:
         """Everything the bot has said so far."""
         return self._service.said
 
+    @property
+    def transcript(self) -> str:
+        """What was said and what was run for it, line by line; shown by pytest with a test that failed."""
+        return str(self._transcript)
+
     def find_routes(self, text: str) -> list[str]:
         """Return the routes, `<handler>.<method>`, that are run when alice says `text`; none is."""
         return [call.name for call in self.robot.begin(Speaker(self).make(text)).calls]
@@ -232,11 +224,8 @@ class Driver:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Send what is outbound, and work through what is inbound, until cancelled."""
-        await self._link.command("SET", self._keys.of("lease"), _MASTER)
-        outbound = Outbound(self._link, self._keys, _MASTER)
-        drain = Drain(outbound, self._link, Everywhere(self._service), _Term(), send_timeout=2.0)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(drain.run)
+            nursery.start_soon(deliver, self._service, self._link, self._keys)
             await nursery.start(self._run_nodes)
             task_status.started()
 
@@ -244,13 +233,14 @@ class Driver:
         """Run a node, and after each that dies another one."""
         await self._node.run(task_status=task_status)
         for number in itertools.count(2):
-            dead, self._node = (
-                self._node,
-                Node(self._link, self._keys, self.robot, number, self._access),
-            )
+            dead, self._node = self._node, self._make_node(number)
             async with trio.open_nursery() as nursery:
                 await nursery.start(self._node.run)
                 await self._node.bury(dead)
+
+    def _make_node(self, number: int) -> Node:
+        shared = self._link, self._keys, self.robot
+        return Node(*shared, number, self._access, transcript=self._transcript)
 
     async def _listen(self, values: Iterable[Message | Job | Event], lane: Lane) -> list[Said]:
         before = len(self._service.said)
@@ -269,10 +259,11 @@ class Driver:
             )
             if not any(int(count or 0) for count in counts):
                 return
-            assert trio.current_time() < give_up, (
-                f"the bot was not done within {PATIENCE:g} s; still waiting: "
-                f"{dict(zip([*names, 'outgoing'], counts, strict=True))}"
-            )
+            if trio.current_time() > give_up:
+                raise AssertionError(
+                    f"the bot was not done within {PATIENCE:g} s; at last it ran "
+                    f"{self._transcript.running or 'nothing'}"
+                )
             await trio.sleep(_AGAIN)
 
 

@@ -27,6 +27,7 @@ from hachat.store.inbound import Inbound as Queue
 from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
 from hachat.store.members import Member, Members
+from hachat.testing.transcript import Transcript
 
 _SLOTS = 8
 _LIFE = 3600.0
@@ -45,7 +46,14 @@ class Node:
     """Works through the queues of a cluster, as a daemon does that is not master."""
 
     def __init__(
-        self, link: Link, keys: Keys, robot: Robot, number: int, access: AccessSettings
+        self,
+        link: Link,
+        keys: Keys,
+        robot: Robot,
+        number: int,
+        access: AccessSettings,
+        *,
+        transcript: Transcript,
     ) -> None:
         self.crashed = trio.Event()
         """Set when a handler has run to its end whose node was to die with it."""
@@ -56,6 +64,7 @@ class Node:
         self._keys = keys
         self._robot = robot
         self._access = access
+        self._transcript = transcript
         self._doomed = ""
         self._queue = _Mortal(link, keys, self.member.consumer, QueueSettings())
         find = Dialogs(link, keys).find
@@ -95,6 +104,7 @@ class Node:
 
     def _begin(self, inbound: Inbound, questions: Sequence[Question] = ()) -> Run:
         run = self._robot.begin(inbound, questions)
+        self._transcript.note_run(inbound, [call.name for call in run.calls])
         if inbound.id == self._doomed:
             run.calls = [replace(call, run=partial(self._die_with, call)) for call in run.calls]
         return run

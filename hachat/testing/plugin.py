@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pluggy
 import pytest
 import structlog
 from pytest_trio import trio_fixture  # type: ignore[import-untyped]  # pytest-trio has no annotations
 from structlog.dev import plain_traceback
 
+from hachat.bot.binding import bind
 from hachat.bot.handler import Handler
+from hachat.bot.loading import make
+from hachat.core.errors import HandlerError
 from hachat.store.embedded import Server, run_server
 from hachat.store.keys import Keys
 from hachat.store.link import Direct, Link
@@ -40,6 +44,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARK)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_pyfunc_call(
+    pyfuncitem: pytest.Function,
+) -> Generator[None, pluggy.Result[object], None]:
+    """Let a test fail by what went wrong, and not by the group of one in which trio raises that."""
+    outcome = yield
+    if "bot" in pyfuncitem.fixturenames and isinstance(outcome.exception, BaseExceptionGroup):
+        outcome.force_exception(_unwrap(outcome.exception))
+
+
 @pytest.fixture(scope="session")
 def hachat_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Valkey server that lives as long as the session."""
@@ -55,15 +69,37 @@ async def bot(request: pytest.FixtureRequest, hachat_server: Server) -> AsyncIte
     link, keys = Link(Direct(hachat_server.url)), Keys(f"test-bot-{next(_numbers)}")
     with _logging_plainly():
         async with running(link.run), drive(link, keys, made, **mark.kwargs) as driver:
-            yield driver
+            try:
+                yield driver
+            finally:
+                request.node.add_report_section("call", "conversation", driver.transcript)
 
 
 def _make(handler: Any) -> Handler:
-    if isinstance(handler, Handler):
-        return handler
-    settings = [handler.Settings()] if handler.Settings else []
-    made: Handler = handler(*settings)
-    return made
+    """Return a handler of which is known that it can be used; the test fails in one sentence by one that cannot."""
+    try:
+        made: Handler = handler if isinstance(handler, Handler) else _construct(handler)
+        bind(made)
+    except HandlerError as error:
+        fault = str(error)
+    else:
+        return made
+    pytest.fail(fault, pytrace=False)  # out of the handling, which pytest would tell of, too
+
+
+def _construct(cls: type[Handler]) -> Handler:
+    try:
+        return make(cls, {})
+    except HandlerError as error:
+        raise HandlerError(
+            f"{error}; give the mark one that is made: {cls.__name__}(...)"
+        ) from error
+
+
+def _unwrap(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        (error,) = error.exceptions
+    return error
 
 
 @contextmanager

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 
 import trio
 
 from hachat.chat.adapter import Adapter, Facts, Ingest
+from hachat.chat.drain import Drain
 from hachat.core.messages import Operation, Reply, User
+from hachat.store.keys import Keys
+from hachat.store.link import Link
+from hachat.store.outbound import Outbound
+
+_MASTER = "master/1/0.1"
 
 
 class Said(str):
@@ -40,7 +47,8 @@ class Service:
     name = "test"
     facts = Facts(idempotent_send=True)
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[Said], None]) -> None:
+        self._note = note
         self.said: list[Said] = []
         self.people: dict[str, list[User]] = defaultdict(list)
 
@@ -57,7 +65,9 @@ class Service:
     async def send(self, reply: Reply) -> None:
         """Remember it."""
         if reply.op != "receipt":
-            self.said.append(Said.of(reply))
+            said = Said.of(reply)
+            self.said.append(said)
+            self._note(said)
 
     act = react = edit = delete = topic = upload = send
 
@@ -96,3 +106,21 @@ class Everywhere(Mapping[str, Adapter]):
 
     def __len__(self) -> int:
         return 1
+
+
+class _Term:
+    """The term of a master without an end."""
+
+    def __init__(self) -> None:
+        self.leaving = trio.Event()
+
+    def remaining(self) -> float:
+        """Return for how long it lasts."""
+        return inf
+
+
+async def deliver(service: Service, link: Link, keys: Keys) -> None:
+    """Send to `service` what is outbound, as its master does, until cancelled."""
+    await link.command("SET", keys.of("lease"), _MASTER)
+    outbound = Outbound(link, keys, _MASTER)
+    await Drain(outbound, link, Everywhere(service), _Term(), send_timeout=2.0).run()

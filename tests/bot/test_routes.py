@@ -13,11 +13,11 @@ from hachat import Context, Handler, command, every, hear, hook, job
 from hachat.bot.binding import bind
 from hachat.bot.quoting import shorten
 from hachat.bot.routes import ChatRoute, HookRoute, JobRoute
-from hachat.core.errors import HandlerError, Unsigned
+from hachat.core.errors import Unsigned
 from hachat.core.signatures import sign
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    pass
 
 
 class Event(msgspec.Struct):
@@ -27,38 +27,12 @@ class Event(msgspec.Struct):
     count: int = 0
 
 
-class Opaque:
-    """Nothing a body can become."""
-
-
 def read(route: Any, text: str) -> dict[str, object]:
     """Return the arguments that `text` gives to a route."""
     assert isinstance(route, ChatRoute)
     found = route.pattern.find(text)
     assert found is not None
     return route.read(found)
-
-
-def test_names_and_order() -> None:
-    """Routes are named after handler and method; stacked decorators count up from the lowest; bases come first."""
-
-    class Base(Handler):
-        @command("one")
-        async def one(self, ctx: Context) -> None: ...
-
-    class Both(Base):
-        @hook.post("/three")
-        @hear("tw")
-        @command("two")
-        def two(self, ctx: Context) -> None: ...
-
-    names = [(route.name, type(route)) for route in bind(Both())]
-    assert names == [
-        ("both.one", ChatRoute),
-        ("both.two", ChatRoute),
-        ("both.two-2", ChatRoute),
-        ("both.two-3", HookRoute),
-    ]
 
 
 def test_arguments_are_converted() -> None:
@@ -172,78 +146,6 @@ def hooks() -> dict[str, HookRoute]:
     return {route.path[1:]: route for route in routes}
 
 
-def test_unneeded_annotations_are_not_resolved() -> None:
-    """Names that exist for type checkers only do no harm where nothing is converted."""
-
-    class Some(Handler):
-        @command("x")
-        async def go(self, ctx: Context, cost: Decimal | None = None) -> None: ...
-
-    assert bind(Some())
-
-
-def test_missing_group() -> None:
-    """A parameter that nothing supplies is refused."""
-
-    class Bad(Handler):
-        @command(r"deploy (?P<app>\S+)")
-        async def go(self, ctx: Context, app: str, where: str) -> None: ...
-
-    refused(
-        Bad(), "nothing supplies 'where'; add (?P<where>...) to the pattern or give it a default"
-    )
-
-
-def test_missing_parameter() -> None:
-    """A group that no parameter takes is refused."""
-
-    class Bad(Handler):
-        @command(r"deploy (?P<app>\S+)")
-        async def go(self, ctx: Context) -> None: ...
-
-    refused(Bad(), "the pattern's group 'app' has no parameter; add app: str")
-
-
-def test_path_variables() -> None:
-    """A path's variable needs a parameter, and is a str."""
-
-    class Missing(Handler):
-        @hook.post("/<app>")
-        async def go(self, ctx: Context) -> None: ...
-
-    class Number(Handler):
-        @hook.post("/<app>")
-        async def go(self, ctx: Context, app: int) -> None: ...
-
-    refused(Missing(), "the path's <app> has no parameter; add app: str")
-    refused(Number(), "app comes from the path, so it is a str")
-
-
-def test_two_bodies() -> None:
-    """There is one body."""
-
-    class Bad(Handler):
-        @hook.post("/x")
-        async def go(self, ctx: Context, one: str, two: str) -> None: ...
-
-    refused(Bad(), "only one of one, two can be the body")
-
-
-def test_impossible_body() -> None:
-    """A body cannot become an arbitrary object."""
-
-    class Bad(Handler):
-        @hook.post("/x")
-        async def go(self, ctx: Context, body: Opaque) -> None: ...
-
-    class Worse(Handler):
-        @hook.post("/x")
-        async def go(self, ctx: Context, body: int | Event | dict[str, int]) -> None: ...
-
-    refused(Bad(), "annotate it with a msgspec.Struct")
-    refused(Worse(), "a body cannot become body")
-
-
 def test_jobs() -> None:
     """Each schedule is a route of its own, named after its method, and knows which data it takes."""
 
@@ -286,52 +188,6 @@ def test_jobs() -> None:
             route.read(data)
 
 
-def test_impossible_jobs() -> None:
-    """A schedule has nothing to give, and a job one thing."""
-
-    class Needy(Handler):
-        @every("5m")
-        async def go(self, ctx: Context, data: str) -> None: ...
-
-    class Greedy(Handler):
-        @job
-        async def go(self, ctx: Context, one: str, two: str) -> None: ...
-
-    class Odd(Handler):
-        @job
-        async def go(self, ctx: Context, data: Opaque) -> None: ...
-
-    refused(Needy(), "a schedule gives no data; give data a default")
-    refused(Greedy(), "only one of one, two can be the data")
-    refused(Odd(), "the data cannot become data")
-
-
-def test_nothing_declared() -> None:
-    """A handler without routes is a mistake."""
-
-    class Idle(Handler):
-        def helper(self) -> None: ...
-
-    refused(Idle(), "declares no route; put @command, @hear, @hook or @every on a method")
-
-
-def test_bad_name() -> None:
-    """A handler's name is part of ids and of the settings, so it is plain."""
-
-    class Bad(Handler):
-        name = "a/b"
-
-    refused(Bad(), "'a/b' is no handler name")
-
-
-def refused(handler: Handler, reason: str) -> None:
-    """Check that a handler is refused with its class's name and a reason."""
-    with pytest.raises(HandlerError) as caught:
-        bind(handler)
-    assert type(handler).__qualname__ in str(caught.value)
-    assert reason in str(caught.value)
-
-
 @given(st.text(max_size=200))
 def test_shorten(text: str) -> None:
     """A quotation is one short line, whatever was said."""
@@ -358,9 +214,3 @@ def test_a_hook_knows_its_secret() -> None:
     with pytest.raises(Unsigned):
         route.authenticate({}, b"x", 0.0)
     assert "'key'" not in repr(route)
-
-
-def test_a_hook_without_its_secret_does_not_load() -> None:
-    """Rather than stand open."""
-    with pytest.raises(HandlerError, match=r"self\.secret holds no secret"):
-        list(bind(Signed("")))

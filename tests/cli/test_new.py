@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from unittest.mock import patch
 
@@ -57,6 +58,31 @@ def test_packages_are_named_after_hachat(tmp_path: Path, monkeypatch: pytest.Mon
     settings = Path("hachat-karma/pyproject.toml").read_text()
     assert 'karma = "hachat_karma:Karma"' in settings
     assert Path("hachat-karma/hachat_karma.py").exists()
+
+
+def test_an_extension_is_there_where_it_is_installed(tmp_path: Path) -> None:
+    """Found by its entry point, with all of its middleware, before a handler that is named by its path."""
+    folder = tmp_path / "new"
+    make("extension", "guard", "--folder", str(folder))
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    ((name, value),) = project["entry-points"]["hachat.handlers"].items()
+    installed = folder / f"hachat_guard-{project['version']}.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+    (installed / "entry_points.txt").write_text(f"[hachat.handlers]\n{name} = {value}\n")
+
+    code = (
+        "from hachat.bot.loading import find_installed, load\n"
+        "found = load([*find_installed(), 'hachat.bot.handlers.ping:Ping'],"
+        " sections={'guard': {'closed': ['ping.ping']}})\n"
+        "print(*found.faults, *(route.name for route in found.routes))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.split()[:3] == ["guard.listen", "guard.guard", "guard.hide"], done.stderr
+    assert done.stdout.split()[3] == "ping.ping"
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

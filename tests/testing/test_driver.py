@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from hachat import Context, Handler, Markdown, command, every, hear, hook, job
 from hachat.testing import Driver, handlers
@@ -305,3 +306,14 @@ async def test_rates_go_by_the_time_of_the_test(bot: Driver) -> None:
     assert await bot.say("hachat brew") != ["done"]
     await bot.advance("10m")
     assert await bot.say("hachat brew") == ["done"]
+
+
+@probe
+async def test_a_second_delivery_is_recognised_as_long_as_in_production(bot: Driver) -> None:
+    """For an hour; then it is a message like any other."""
+    message = bot.as_user("bob").make("hachat greet Ada")
+    assert await bot.hear(message) == ["Hello, Ada!"]
+    await bot.advance("59m")
+    assert await bot.hear(replace(message, id="again", at=bot.now())) == []
+    await bot.advance("2m")
+    assert await bot.hear(replace(message, id="late", at=bot.now())) == ["Hello, Ada!"]

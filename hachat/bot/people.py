@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import structlog
 import trio
@@ -15,6 +15,7 @@ import trio
 from hachat.core.errors import StoreError
 from hachat.core.known import SHOWN, Known, choose, fold, read_id, read_name
 from hachat.core.messages import Message, Room, User
+from hachat.core.phrases import Say, say_english
 from hachat.store.trouble import report
 
 log = structlog.get_logger(__name__)
@@ -110,11 +111,21 @@ class Noted:
 
 
 class People:
-    """The users that were met, and the rooms; `run` writes what is new into their directories."""
+    """The users that were met, and the rooms; `run` writes what is new into their directories.
 
-    def __init__(self, users: Directory | None = None, rooms: Directory | None = None) -> None:
+    Who cannot tell which is meant is told so with `say`, in the bot's language.
+    """
+
+    def __init__(
+        self,
+        users: Directory | None = None,
+        rooms: Directory | None = None,
+        *,
+        say: Say = say_english,
+    ) -> None:
         self._users = Noted(users or TransientDirectory())
         self._rooms = Noted(rooms or TransientDirectory())
+        self._say = say
         self._news = trio.Event()
 
     def meet(self, message: Message) -> None:
@@ -132,12 +143,12 @@ class People:
             NotFound, Ambiguous: none or several are; says so to whoever wrote it.
             StoreError: Redis did not answer.
         """
-        found = await _find(self._users, "user", adapter, text)
+        found = await self._find(self._users, "user", adapter, text)
         return User(found.id, found.name or found.id)
 
     async def find_room(self, adapter: str, text: str) -> Room:
         """Return the room meant by `text`: an id, an address, a name, or a beginning; raises as `find_user` does."""
-        found = await _find(self._rooms, "room", adapter, text)
+        found = await self._find(self._rooms, "room", adapter, text)
         return Room(adapter, found.id, found.name, found.private)
 
     async def search_users(self, adapter: str, text: str, most: int) -> list[Known]:
@@ -152,6 +163,16 @@ class People:
         """Return rooms that `text` may mean, all for an empty one; private ones are not found.  Raises as above."""
         return await _search(self._rooms, adapter, text, most)
 
+    async def _find(
+        self, noted: Noted, kind: Literal["user", "room"], adapter: str, text: str
+    ) -> Known:
+        await noted.write()
+        id_, name = read_id(adapter, text), read_name(adapter, text)
+        if id_ and (known := await noted.directory.get(adapter, id_)):
+            return known
+        found = await noted.directory.search(adapter, name, SHOWN + 1) if name else []
+        return choose(kind, text, found, name, self._say)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write what is new until cancelled."""
         task_status.started()
@@ -165,15 +186,6 @@ class People:
                 report(log, "cannot note who was met", error)
                 self._news.set()
                 await trio.sleep(_PAUSE)
-
-
-async def _find(noted: Noted, kind: str, adapter: str, text: str) -> Known:
-    await noted.write()
-    id_, name = read_id(adapter, text), read_name(adapter, text)
-    if id_ and (known := await noted.directory.get(adapter, id_)):
-        return known
-    found = await noted.directory.search(adapter, name, SHOWN + 1) if name else []
-    return choose(kind, text, found, name)
 
 
 async def _search(noted: Noted, adapter: str, text: str, most: int) -> list[Known]:

@@ -15,6 +15,7 @@ from hachat.chat.adapter import Facts, Ingest
 from hachat.chat.operations import read_file
 from hachat.core.errors import InDoubt, NotSent, StoreRefused, StoreUnavailable, Undeliverable
 from hachat.core.messages import Message, Reply, Room, User
+from hachat.core.phrases import Phrase
 from hachat.core.wire import clean_text
 from hachat.store.console import BLOCK, Line, Typed, forget, post, take_lines
 from hachat.store.keys import Keys
@@ -80,7 +81,9 @@ class ConsoleAdapter:
         try:
             text = read_file(reply).decode()
         except UnicodeDecodeError as error:
-            raise Undeliverable(f"{name} is no text, and the console shows nothing else") from error
+            raise Undeliverable(
+                Phrase("{name} is no text, and the console shows nothing else", name=name)
+            ) from error
         await self._post(reply, "\n".join(filter(None, (reply.text, name, text))))
 
     async def _post(self, reply: Reply, text: str = "") -> None:

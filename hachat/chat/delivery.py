@@ -16,6 +16,7 @@ from hachat.chat.operations import REPEATABLE, Forgetful, Operations, adapt, exp
 from hachat.core import wire
 from hachat.core.errors import InDoubt, NewerSchema, NotSent, Undeliverable, WireError
 from hachat.core.messages import Answer, Reply
+from hachat.core.phrases import Phrase, Say, find_phrase, say_english
 from hachat.core.settings import OnDoubt
 from hachat.store.members import Newest, know_nobody
 from hachat.store.outbound import Due, Report
@@ -34,6 +35,8 @@ _NEWER_MASTER = 5.0
 class Delivery:
     """Tries to send replies, and knows what has to wait; `may_send` tells whether a send may still begin.
 
+    Rooms are told with `say`, in the bot's language, what could not be done.
+
     What it knows of trouble is worth a term: the next master finds out for itself.
     """
 
@@ -45,6 +48,7 @@ class Delivery:
         newest: Newest = know_nobody,
         on_doubt: OnDoubt = "resend",
         operations: Operations | None = None,
+        say: Say = say_english,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self._adapters = adapters
@@ -52,6 +56,7 @@ class Delivery:
         self._newest = newest
         self._on_doubt = on_doubt
         self._operations = operations or Operations(Forgetful(), Forgetful())
+        self._say = say
         self._limits = Limits(dice)
         self._doubted: dict[str, str] = {}
 
@@ -68,10 +73,12 @@ class Delivery:
         except InDoubt as error:
             return self._doubt(reply, due, str(error))
         except Undeliverable as error:
-            return self._give_up(reply, due, str(error))
+            return self._give_up(reply, due, find_phrase(error))
         except Exception as error:
             log.exception("an adapter failed", room=due.room, reply=due.id)
-            return self._give_up(reply, due, f"the adapter failed: {error!r}")
+            return self._give_up(
+                reply, due, Phrase("the adapter failed: {error}", error=repr(error))
+            )
 
     def overrun(self, due: Due) -> Report:
         """Return what became of a reply whose time was up."""
@@ -92,7 +99,7 @@ class Delivery:
     async def _try(self, reply: Reply, due: Due) -> Report:
         adapter = self._adapters.get(reply.adapter)
         if adapter is None:
-            raise Undeliverable(f"no adapter {reply.adapter!r} is set up")
+            raise Undeliverable(Phrase("no adapter {name!r} is set up", name=reply.adapter))
         if not self._may_send():
             return _put_back(due, 0.0)
         limits = self._limits
@@ -156,16 +163,18 @@ class Delivery:
         self._limits.succeed([reply.room])  # an answer, too
         self._doubted.pop(due.room, None)
         if reply.answer:
-            return Report(due, answer=refuse_call(reply, reason))
-        return Report(due, "dead", reason=reason, note=make_note(reply, reason))
+            return Report(due, answer=refuse_call(reply, str(reason)))
+        return Report(due, "dead", reason=str(reason), note=make_note(reply, reason, self._say))
 
 
-def make_note(reply: Reply, reason: str) -> Reply | None:
+def make_note(reply: Reply, reason: str, say: Say = say_english) -> Reply | None:
     """Return what tells the room that `reply` came from why it will never be said; None where nobody is to be told."""
-    text = explain(reply, reason)
+    text = explain(reply, reason, say)
     if not reply.origin or reply.id.endswith(_NOTE) or (not text and reply.origin == reply.room):
         return None
-    text = text or f"This could not be said in {reply.room} ({reason}){_quote(reply)}"
+    if not text:
+        told = say("This could not be said in {room} ({reason})", room=reply.room, reason=reason)
+        text = f"{told}{_quote(reply)}"
     return Reply(f"{reply.id}{_NOTE}", reply.origin, wire.clean_text(text), about=reply.about)
 
 

@@ -16,6 +16,7 @@ from hachat.chat.adapter import Adapter
 from hachat.chat.delivery import Delivery
 from hachat.chat.operations import Operations
 from hachat.core.errors import StoreError
+from hachat.core.phrases import Say, say_english
 from hachat.core.settings import OnDoubt
 from hachat.store.connections import Readers
 from hachat.store.inbound import BLOCK
@@ -47,7 +48,7 @@ class Term(Protocol):
 
 
 class Drain:
-    """Sends what is in the outboxes for as long as a term lasts."""
+    """Sends what is in the outboxes for as long as a term lasts, and tells rooms with `say` what could not be."""
 
     def __init__(
         self,
@@ -60,13 +61,19 @@ class Drain:
         newest: Newest = know_nobody,
         on_doubt: OnDoubt = "resend",
         operations: Operations | None = None,
+        say: Say = say_english,
     ) -> None:
         self._outbound = outbound
         self._readers = readers
         self._term = term
         self._send_timeout = send_timeout
         self._delivery = Delivery(
-            adapters, self._may_send, newest=newest, on_doubt=on_doubt, operations=operations
+            adapters,
+            self._may_send,
+            newest=newest,
+            on_doubt=on_doubt,
+            operations=operations,
+            say=say,
         )
         self._hands: Hands[Due] = Hands(ROOMS, self._send, self._overrun)
         self._sending: set[str] = set()

@@ -25,6 +25,7 @@ from hachat.chat.adapter import Adapter
 from hachat.chat.markup import PLAIN, render
 from hachat.core.errors import NotSent, StoreError, Undeliverable
 from hachat.core.messages import Operation, Reply, User
+from hachat.core.phrases import Phrase, Say, gettext_noop, say_english
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +47,12 @@ _ABILITIES: Mapping[Operation, type] = {
 }
 
 _FAILED: Mapping[Operation, str] = {
-    "react": "A reaction could not be added in {room} ({reason})",
-    "delete": "Something could not be taken back in {room} ({reason})",
-    "topic": "The topic of {room} could not be set ({reason})",
-    "join": "I could not join {room} ({reason})",
-    "part": "I could not leave {room} ({reason})",
-    "upload": "The file {name} could not be shown in {room} ({reason})",
+    "react": gettext_noop("A reaction could not be added in {room} ({reason})"),
+    "delete": gettext_noop("Something could not be taken back in {room} ({reason})"),
+    "topic": gettext_noop("The topic of {room} could not be set ({reason})"),
+    "join": gettext_noop("I could not join {room} ({reason})"),
+    "part": gettext_noop("I could not leave {room} ({reason})"),
+    "upload": gettext_noop("The file {name} could not be shown in {room} ({reason})"),
 }
 
 
@@ -160,13 +161,16 @@ def adapt(adapter: Adapter, reply: Reply) -> Reply | None:
         case "react" | "delete":
             return None
         case _:
-            raise Undeliverable(f"{adapter.name} has no {reply.op}")
+            raise Undeliverable(
+                Phrase("{adapter} has no {operation}", adapter=adapter.name, operation=reply.op)
+            )
 
 
-def explain(reply: Reply, reason: str) -> str:
+def explain(reply: Reply, reason: str, say: Say = say_english) -> str:
     """Return what tells people that something other than speaking could not be done; empty if it was to be said."""
-    name = reply.args.get("name", "")
-    return _FAILED.get(reply.op, "").format(room=reply.room, reason=reason, name=name)
+    if not (sentence := _FAILED.get(reply.op)):
+        return ""
+    return say(sentence, room=reply.room, reason=reason, name=reply.args.get("name", ""))
 
 
 def read_file(reply: Reply) -> bytes:
@@ -178,7 +182,7 @@ def read_file(reply: Reply) -> bytes:
     try:
         return b64decode(reply.args.get("data", ""), validate=True)
     except ValueError as error:
-        raise Undeliverable(f"the file cannot be read: {error}") from error
+        raise Undeliverable(Phrase("the file cannot be read: {reason}", reason=error)) from error
 
 
 def _call_user(adapter: Adapter, reply: Reply) -> Reply:

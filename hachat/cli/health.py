@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from hachat.core.diagnosis import find_unsafe
+from hachat.core.phrases import write_plain
 from hachat.core.settings import Settings
 from hachat.store.examination import examine as examine_redis
 from hachat.store.keys import Keys
@@ -42,7 +43,7 @@ class Health(msgspec.Struct, frozen=True):
 
     def to_json(self) -> bytes:
         """Return the status as JSON, with `state`, `reasons`, `scheduled` and, for each node, its `answer`."""
-        plain: dict[str, Any] = msgspec.to_builtins(self.status)
+        plain: dict[str, Any] = msgspec.to_builtins(self.status, enc_hook=write_plain)
         for node in plain["nodes"]:
             node["answer"] = self.answers.get(node["name"])
         value = {
@@ -51,7 +52,7 @@ class Health(msgspec.Struct, frozen=True):
             "scheduled": self.scheduled,
             **plain,
         }
-        return msgspec.json.format(msgspec.json.encode(value))
+        return msgspec.json.format(msgspec.json.encode(value, enc_hook=write_plain))
 
 
 class _Answer(msgspec.Struct):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hachat.cluster.roster import find_fault, find_faults, find_heirs
 from hachat.core.errors import StepDownRefused
+from hachat.core.phrases import Phrase
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.peers import Peers, read_peers
@@ -30,27 +31,37 @@ def choose(peers: Peers, leaver: str, to: str = "") -> list[str]:
         return [to]
     if (pause := peers.control.pause) is not None:
         raise StepDownRefused(
-            f"elections are paused {pause.describe()}; name who is to take over (--to), or end the pause with"
-            " `hachat resume`",
+            Phrase(
+                "elections are paused {order}; name who is to take over (--to), or end the pause with"
+                " `hachat resume`",
+                order=pause.describe(),
+            ),
             "paused",
         )
     heirs = find_heirs(peers, leaver)
     if not heirs:
         raise StepDownRefused(
-            f"nobody could take over: {find_faults(peers, leaver)}", "no successor"
+            Phrase("nobody could take over: {reasons}", reasons=find_faults(peers, leaver)),
+            "no successor",
         )
     return heirs
 
 
 def _check(peers: Peers, leaver: str, to: str) -> None:
     if to == leaver:
-        raise StepDownRefused(f"{to} is the master already", "ineligible")
+        raise StepDownRefused(Phrase("{node} is the master already", node=to), "ineligible")
     named = [member for member in peers.living if member.node == to]
     if not named:
         others = ", ".join(member.node for member in peers.living if member.node != leaver)
         raise StepDownRefused(
-            f"{to} is not alive, so it cannot take over; alive are {others or 'no others'}",
+            Phrase(
+                "{node} is not alive, so it cannot take over; alive are {others}",
+                node=to,
+                others=others or Phrase("no others"),
+            ),
             "ineligible",
         )
     if fault := find_fault(named[0], peers.control):
-        raise StepDownRefused(f"{fault}, so it cannot take over", "ineligible")
+        raise StepDownRefused(
+            Phrase("{reason}, so it cannot take over", reason=fault), "ineligible"
+        )

@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from hachat.core.errors import StoreError
+from hachat.core.phrases import Phrase, join_phrases
 from hachat.store.control import Control, Directive
 from hachat.store.members import Member
 from hachat.store.peers import Peers
@@ -25,12 +26,12 @@ STEP, LONGEST = 0.01, 0.03
 def find_fault(member: Member, control: Control) -> str:
     """Return why a living node cannot become master now; nothing if it can."""
     if member.leaving:
-        return f"{member.node} is leaving"
+        return Phrase("{node} is leaving", node=member.node)
     if order := control.drains.get(member.node):
-        return f"{member.node} is drained {order.describe()}"
+        return Phrase("{node} is drained {order}", node=member.node, order=order.describe())
     if order := control.holds.get(member.node):
-        return f"{member.node} is held back {order.describe()}"
-    return "" if member.priority else f"{member.node} has lease.priority 0"
+        return Phrase("{node} is held back {order}", node=member.node, order=order.describe())
+    return "" if member.priority else Phrase("{node} has lease.priority 0", node=member.node)
 
 
 def find_heirs(peers: Peers, without: str) -> list[str]:
@@ -48,7 +49,7 @@ def find_faults(peers: Peers, without: str) -> str:
     faults = [
         find_fault(member, peers.control) for member in peers.living if member.node != without
     ]
-    return "; ".join(filter(None, faults)) or "no other node is alive"
+    return join_phrases(filter(None, faults)) or Phrase("no other node is alive")
 
 
 class Roster:

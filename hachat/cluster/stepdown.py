@@ -13,6 +13,7 @@ import trio
 
 from hachat.core.errors import StepDownCode, StepDownRefused, StoreError, StoreUnavailable
 from hachat.core.lease import Event, Token
+from hachat.core.phrases import Phrase
 from hachat.core.stepdown import Order
 
 T = TypeVar("T")
@@ -121,10 +122,12 @@ def check_master(master: Token | None, leaver: str) -> Token:
     """
     if master is None:
         raise StepDownRefused(
-            "nobody is master, so nobody can step down; see `hachat status`", "no master"
+            Phrase("nobody is master, so nobody can step down; see `hachat status`"), "no master"
         )
     if leaver and master.node != leaver:
-        raise StepDownRefused(f"{master.node} is master, not {leaver}", "changed")
+        raise StepDownRefused(
+            Phrase("{master} is master, not {node}", master=master.node, node=leaver), "changed"
+        )
     return master
 
 
@@ -155,25 +158,43 @@ def _conclude(observer: _Observer, old: Token, to: str, patience: float) -> Succ
     new, released = observer.new, observer.released_at < inf
     if observer.refusal:
         reason, code = observer.refusal
-        raise StepDownRefused(f"{old.node} refused to step down: {reason}", code)
+        raise StepDownRefused(
+            Phrase("{node} refused to step down: {reason}", node=old.node, reason=reason), code
+        )
     if new is None and not released:
         raise StepDownRefused(
-            f"{old.node} did not step down within {patience:g} s; it may still be finishing its work",
+            Phrase(
+                "{node} did not step down within {seconds:g} s; it may still be finishing its work",
+                node=old.node,
+                seconds=patience,
+            ),
             "unanswered",
         )
     if new is None:
         raise StepDownRefused(
-            f"{old.node} has stepped down, but nobody took over within {patience:g} s",
+            Phrase(
+                "{node} has stepped down, but nobody took over within {seconds:g} s",
+                node=old.node,
+                seconds=patience,
+            ),
             "not taken over",
         )
     if new.node == old.node or (to and new.node != to):
-        how = "is master again" if new.node == old.node else f"has taken over from {old.node}"
-        wanted = f", not {to}; see the logs of {to}" if to else ""
-        raise StepDownRefused(f"{new.node} {how}{wanted}", "not taken over")
+        raise StepDownRefused(_tell_who(new.node, old.node, to), "not taken over")
     seen = released and observer.acquired_at < inf
     return Succession(
         old, new, max(0.0, observer.acquired_at - observer.released_at) if seen else None
     )
+
+
+def _tell_who(new: str, old: str, to: str) -> Phrase:
+    """Return that another node is master than was wanted: `to`, or, without a name, any but the `old` one."""
+    now = Phrase("{node} is master again", node=new)
+    if new != old:
+        now = Phrase("{node} has taken over from {old}", node=new, old=old)
+    if not to:
+        return now
+    return Phrase("{now}, not {node}; see the logs of {node}", now=now, node=to)
 
 
 def _read_seconds(event: str) -> float:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 from hachat.core.errors import Ambiguous, NotFound
+from hachat.core.phrases import Say, gettext_noop, say_english
 
 SHOWN = 5
 """Candidates that are named to somebody who did not say which."""
+
+_UNKNOWN = {
+    "user": gettext_noop("I know no user called {name}."),
+    "room": gettext_noop("I know no room called {name}."),
+}
 
 _MENTION = re.compile(r"<[@#!]*([^<>|]+)(?:\|[^<>]*)?>")
 
@@ -58,19 +65,29 @@ def read_name(adapter: str, text: str) -> str:
     return fold(read_id(adapter, text)).lstrip("@")
 
 
-def choose(kind: str, text: str, found: Sequence[Known], name: str) -> Known:
+def choose(
+    kind: Literal["user", "room"],
+    text: str,
+    found: Sequence[Known],
+    name: str,
+    say: Say = say_english,
+) -> Known:
     """Return the one of `found` that is meant by `text`: the only one of that `name`, or else the only one.
 
     Raises:
-        NotFound, Ambiguous: there is none, or more than one; says so to whoever wrote `text`.
+        NotFound, Ambiguous: there is none, or more than one; says so to whoever wrote `text`, with `say`.
     """
+    text = text.strip()
     same = [one for one in found if name in one.names] or list(found)
     if len(same) == 1:
         return same[0]
     if not same:
-        raise NotFound(f"I know no {kind} called {text.strip()}.")
+        raise NotFound(say(_UNKNOWN[kind], name=text))
     candidates = [str(one) for one in same[:SHOWN]]
-    more = ", and more" if len(same) > SHOWN else ""
-    raise Ambiguous(
-        f"{text.strip()} may be {', '.join(candidates)}{more}; say which, by the id.", candidates
+    listed = ", ".join(candidates)
+    if len(same) > SHOWN:
+        listed = say("{candidates}, and more", candidates=listed)
+    sentence = say(
+        "{name} may be {candidates}; say which, by the id.", name=text, candidates=listed
     )
+    raise Ambiguous(sentence, candidates)

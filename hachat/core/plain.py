@@ -10,6 +10,8 @@ import re
 
 import msgspec
 
+from hachat.core.phrases import write_plain
+
 _STEERING = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -28,5 +30,5 @@ def show_bytes(data: bytes) -> str:
 
 def show_json(value: object) -> str:
     """Return `value` as JSON on several lines; the text is the same JSON, with control characters as escapes."""
-    text = msgspec.json.format(msgspec.json.encode(value)).decode()
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=write_plain)).decode()
     return _STEERING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

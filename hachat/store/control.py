@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from hachat.core.errors import UsageError
+from hachat.core.phrases import Phrase, join_phrases
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
@@ -44,13 +45,14 @@ class Directive(msgspec.Struct, frozen=True):
 
     def describe(self) -> str:
         """Return since when, by whom, until when and why, to stand behind what it is."""
-        words = [f"since {format_moment(self.at)}"] if self.at else []
-        words += [f"by {self.by}"] if self.by else []
-        words += [f"until {format_moment(self.until)}"] if self.until is not None else []
-        told = " ".join(words)
+        words = [Phrase("since {time}", time=format_moment(self.at))] if self.at else []
+        words += [Phrase("by {user}", user=self.by)] if self.by else []
+        if self.until is not None:
+            words += [Phrase("until {time}", time=format_moment(self.until))]
+        told = join_phrases(words, " ")
         if not told:
             return f"({self.reason})" if self.reason else ""
-        return f"{told}: {self.reason}" if self.reason else told
+        return join_phrases([told, self.reason], ": ") if self.reason else told
 
 
 class Control(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ import msgspec
 
 from hachat.core.errors import QueueFull
 from hachat.core.messages import Inbound, Job, Message, Reply
+from hachat.core.phrases import Phrase
 from hachat.core.settings import QueueSettings
 from hachat.store.commits import mark
 from hachat.store.keys import Keys, Lane
@@ -164,13 +165,28 @@ class DeadLetters:
             ),
         )
         if answer == b"FULL":
-            raise QueueFull(f"{self.limits.depth} messages are waiting in lane {lane}")
+            raise QueueFull(
+                Phrase(
+                    "{count} messages are waiting in lane {lane}",
+                    count=self.limits.depth,
+                    lane=lane,
+                )
+            )
         if answer == b"AGAIN":
             raise QueueFull(
-                f"another part of {value.id} is still to be tried again; retry this when that has ended"
+                Phrase(
+                    "another part of {id} is still to be tried again; retry this when that has ended",
+                    id=value.id,
+                )
             )
         if answer == b"BUSY":
-            raise QueueFull(f"{mailbox} messages are waiting in {value.conversation}")
+            raise QueueFull(
+                Phrase(
+                    "{count} messages are waiting in {place}",
+                    count=mailbox,
+                    place=value.conversation,
+                )
+            )
         return bool(answer == b"DONE")
 
     async def _resend(self, letter: Letter, reply: Reply, by: str) -> bool:
@@ -182,7 +198,13 @@ class DeadLetters:
             (letter.entry, self.limits.outbox, reply.room, reply.id, mark(reply), by),
         )
         if answer == b"BUSY":
-            raise QueueFull(f"{self.limits.outbox} replies are waiting in {reply.room}")
+            raise QueueFull(
+                Phrase(
+                    "{count} replies are waiting in {place}",
+                    count=self.limits.outbox,
+                    place=reply.room,
+                )
+            )
         return bool(answer == b"DONE")
 
     async def _oldest(self, since: float | None) -> str:

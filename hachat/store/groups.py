@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from hachat.core.errors import GroupsFull
+from hachat.core.phrases import Phrase
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.scripts import load
@@ -56,7 +57,10 @@ class Groups:
         done = await self._link.script(_CHANGE, names, (what, group, user, by, MOST))
         if done == b"FULL":
             raise GroupsFull(
-                f"the groups have {MOST} members, which is the most; write some into [access.groups] of the settings"
+                Phrase(
+                    "the groups have {most} members, which is the most; write some into [access.groups] of the settings",
+                    most=MOST,
+                )
             )
         return bool(done == b"DONE")
 

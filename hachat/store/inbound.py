@@ -15,6 +15,7 @@ from typing import Any
 from hachat.core.errors import HachatError, QueueFull, StoreError, StoreRefused, WireError
 from hachat.core.messages import Inbound as Value
 from hachat.core.messages import Reply
+from hachat.core.phrases import Phrase
 from hachat.core.settings import QueueSettings
 from hachat.store.commits import (
     MOST_JOBS,
@@ -32,6 +33,7 @@ from hachat.store.commits import (
     write_commit,
 )
 from hachat.store.keys import GROUP, LANES, Keys, Lane
+from hachat.store.limits import OUTBOX_FULL
 from hachat.store.link import Link, Reader
 from hachat.store.scripts import load
 from hachat.store.translation import refusal
@@ -52,12 +54,29 @@ DEATHS = 3
 
 _LATER = "try again later"
 
+NOTE = Phrase(
+    "This could not be said in {room} ({reason})", room="{room}", reason=Phrase(OUTBOX_FULL)
+)
+"""What the room that a reply came from is told when there was no place for it in `{room}`."""
+
 
 class Inbound:
-    """The inbound queue as one node sees it; `consumer` is `<node>:<boot>`."""
+    """The inbound queue as one node sees it; `consumer` is `<node>:<boot>`.
 
-    def __init__(self, link: Link, keys: Keys, consumer: str, limits: QueueSettings) -> None:
+    `note` is what a room is told that a reply came from for which another, `{room}`, had no place.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        keys: Keys,
+        consumer: str,
+        limits: QueueSettings,
+        *,
+        note: str = NOTE,
+    ) -> None:
         self.limits = limits
+        self._note = note
         self._link = link
         self._keys = keys
         self._consumer = consumer
@@ -199,6 +218,7 @@ class Inbound:
         arguments += ("" if most is None else most, MOST_JOBS, len(commits))
         for commit in commits:
             write_commit(commit, arguments)
+        arguments.append(self._note)
         names = (
             "counters",
             "outready",
@@ -254,6 +274,7 @@ class Inbound:
         arguments.append("".join(f"{line}\n" for line in lines))
         for reply in replies:
             arguments += (reply.room, mark(reply))
+        arguments.append(self._note)
         names = ("counters", "outready", "bell", "dead", "said", "detached")
         keys = (self._keys.ready(token.lane), *map(self._keys.of, names))
         state, *before = await self._link.script(_PROGRESS, keys, arguments)

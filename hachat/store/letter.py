@@ -12,6 +12,7 @@ import msgspec
 from hachat.core import wire
 from hachat.core.errors import UsageError, WireError
 from hachat.core.messages import Inbound, Reply
+from hachat.core.phrases import Phrase
 
 _LAST = 1 << 64
 
@@ -116,7 +117,13 @@ def check_entry(entry: str) -> str:
     """
     if re.fullmatch("[0-9]{1,20}-[0-9]{1,20}", entry) and max(split_entry(entry)) < _LAST:
         return entry
-    raise UsageError(f"{entry!r} is not the id of a dead letter, such as 1795497344998-0")
+    raise UsageError(
+        Phrase(
+            "{entry!r} is not the id of a dead letter, such as {example}",
+            entry=entry,
+            example="1795497344998-0",
+        )
+    )
 
 
 def split_entry(entry: str) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hachat.core.errors import StepDownCode, StepDownRefused
 from hachat.core.lease import EventKind, Token
+from hachat.core.phrases import Phrase
 from hachat.core.stepdown import Order
 from hachat.store import control
 from hachat.store.keys import Keys
@@ -41,9 +42,13 @@ class StepDowns:
             [str(token), order.to, order.reason, order.by, request, hold, force],
         )
         if reply[0] != b"OK":
-            now = reply[1].decode() or "nobody"
+            now = reply[1].decode() or Phrase("nobody")
             raise StepDownRefused(
-                f"{token} is not the master any more, {now} is; look again with `hachat status`",
+                Phrase(
+                    "{old} is not the master any more, {new} is; look again with `hachat status`",
+                    old=token,
+                    new=now,
+                ),
                 "changed",
             )
         return str(reply[1].decode())

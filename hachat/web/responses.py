@@ -11,6 +11,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from hachat.core.errors import QueueFull, StoreError, UsageError, WireError
+from hachat.core.phrases import write_plain
 
 Answer = tuple[bytes, int, dict[str, str]]
 """Body, status and headers, as Quart takes them from a view."""
@@ -31,7 +32,11 @@ log = structlog.get_logger(__name__)
 def answer(value: object, status: int = 200, **headers: str) -> Answer:
     """Return `value` as JSON; an underscore in a header's name stands for a hyphen."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
-    return msgspec.json.encode(value), status, {"Content-Type": "application/json", **named}
+    return (
+        msgspec.json.encode(value, enc_hook=write_plain),
+        status,
+        {"Content-Type": "application/json", **named},
+    )
 
 
 def answer_errors(app: QuartTrio, new_id: Callable[[], str]) -> None:

@@ -16,9 +16,10 @@ from hachat.core.messages import Job, Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import decode_inbound, decode_reply
 from hachat.store.commits import Commit, Head, Held, Later, Token, Verdict, mark
-from hachat.store.inbound import DEATHS, Inbound
+from hachat.store.inbound import DEATHS, NOTE, Inbound
 from hachat.store.keys import GROUP, Keys
 from hachat.store.link import Link
+from hachat.store.scripts import Script
 from hachat.store.trail import trace
 
 ROOM = Room("test", "ops")
@@ -264,10 +265,15 @@ async def test_a_reply_that_does_not_fit_becomes_a_dead_letter(link: Link, keys:
 
 
 async def overflow(
-    link: Link, keys: Keys, replies: Sequence[Reply], *, early: bool = False
+    link: Link,
+    keys: Keys,
+    replies: Sequence[Reply],
+    *,
+    early: bool = False,
+    note: str = NOTE,
 ) -> tuple[list[Reply], list[str]]:
     """Say something where an outbox holds two replies; return what waits in test/ops, and the ids in dead letters."""
-    small = queue(link, keys, outbox=2)
+    small = Inbound(link, keys, "n1:b1", QueueSettings(outbox=2), note=note)
     await small.prepare()
     await small.enqueue(message(1), "chat")
     (token,) = await take(small, link)
@@ -322,6 +328,40 @@ async def test_who_asked_is_told_of_a_reply_that_found_no_place(
     assert ("reply", "m1/r/2/note") in {
         (step.what, step.id) for step in (await trace(link, keys, "m1")).steps
     }
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_note_is_in_the_language_of_the_node(
+    early: bool,  # noqa: FBT001 - a table
+    link: Link,
+    keys: Keys,
+) -> None:
+    """The room is put where that names it, whatever there is in its name."""
+    replies = [replace(reply, room="test/%1{room}") for reply in elsewhere("fertig")]
+    (note,), _ = await overflow(
+        link, keys, replies, early=early, note="Kein Platz in {room} (voll, 100 %)"
+    )
+
+    assert note.text == "Kein Platz in test/%1{room} (voll, 100 %): fertig"
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_note_is_english_unless_it_is_told_otherwise(
+    early: bool,  # noqa: FBT001 - a table
+    link: Link,
+    keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker in another language need not say how a note reads."""
+    call = link.script
+
+    async def leave_out(script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        return await call(script, keys, [each for each in arguments if each != "no note"])
+
+    monkeypatch.setattr(link, "script", leave_out)
+    (note,), _ = await overflow(link, keys, elsewhere("done"), early=early, note="no note")
+
+    assert note.text == "This could not be said in test/dev (the outbox of the room is full): done"
 
 
 @pytest.mark.parametrize("early", [False, True])

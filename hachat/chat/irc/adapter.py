@@ -26,6 +26,7 @@ from hachat.chat.irc.wire import (
 from hachat.chat.markup import IRC
 from hachat.core.errors import InDoubt, NotSent, SettingsError, Undeliverable
 from hachat.core.messages import Reply, User
+from hachat.core.phrases import Phrase
 
 _RECONNECTING = 1.0  # seconds after which it is looked again whether we are connected
 _CONNECTING = 1.0  # seconds for which a connection that is just being made is waited for
@@ -252,7 +253,7 @@ class IrcAdapter:
         except ConnectionError as error:
             raise InDoubt(f"{reply.room}: {error}") from error
         if refusal:
-            raise Undeliverable(f"the server refuses it: {refusal}")
+            raise Undeliverable(Phrase("the server refuses it: {reason}", reason=refusal))
 
     def _take_line(self, what: str) -> None:
         now = trio.current_time()

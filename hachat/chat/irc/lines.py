@@ -13,6 +13,7 @@ from hachat.chat.irc.wire import (
 )
 from hachat.core.errors import Undeliverable
 from hachat.core.messages import Reply
+from hachat.core.phrases import Phrase
 
 _SHORTEST = 40  # bytes of text beside a target; no real channel's name leaves less
 
@@ -26,7 +27,7 @@ def format_reply(reply: Reply, session: Session, encoding: str) -> list[bytes]:
     target, acts = _find_target(reply, session), reply.op == "act"
     limit = text_limit(target, encoding) - ACTION_FRAME * acts
     if not is_target(target) or limit < _SHORTEST:
-        raise Undeliverable(f"{reply.room}: not a channel or a nick")
+        raise Undeliverable(Phrase("{room}: not a channel or a nick", room=reply.room))
     pieces = split_text(reply.text, limit, encoding)
     texts = map(format_action, pieces) if acts else pieces
     return [format_line("PRIVMSG", target, text, encoding=encoding) for text in texts]
@@ -51,7 +52,7 @@ def check_channel(reply: Reply, session: Session) -> str:
     """
     if session.is_channel(reply.channel) and is_target(reply.channel):
         return session.fold(reply.channel)
-    raise Undeliverable(f"{reply.room}: not a channel")
+    raise Undeliverable(Phrase("{room}: not a channel", room=reply.room))
 
 
 def _find_target(reply: Reply, session: Session) -> str:
@@ -59,4 +60,6 @@ def _find_target(reply: Reply, session: Session) -> str:
         return reply.channel
     if nick := session.find_recipient(reply.recipient):
         return nick
-    raise Undeliverable(f"{reply.room}: nobody is known to be there under that id")
+    raise Undeliverable(
+        Phrase("{room}: nobody is known to be there under that id", room=reply.room)
+    )

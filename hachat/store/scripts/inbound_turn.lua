@@ -11,7 +11,7 @@
 --       place and id of the question that is closed, and '<id>|<envelope>' of what is now at the head or '' for nothing; for each
 --       reply: room, '<id>|<envelope>'; for each later thing: job id, ms, jobdata or '' to cancel the job; for each question that
 --       is asked: place, '<id>|<question>'.  Flag w lets other conversations and nodes go first when more is waiting, flag a
---       tells that the message is to be tried again
+--       tells that the message is to be tried again; and at last, if you like, what a note says, with {room} where it names one
 -- =>    for each message: what became of it, and the head that now waits or ''
 --       'MORE' is waiting and the token is still held | 'DONE' the token is given back
 --       'GONE' the token is held, but another head is waiting: that one was finished before
@@ -31,6 +31,7 @@ local outbox_limit, mailboxes, outboxes, most_jobs = tonumber(ARGV[4]), ARGV[5],
 local given_back, finished, replaced = {}, {}, 0
 local queued, due, mine, notes = 0, {}, {}, {}
 local FULL = 'the outbox of the room is full'
+local note_text = 'This could not be said in {room} (' .. FULL .. ')'
 local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, finished = {}, taken = {}}
 local dialogs = string.gsub(counters, 'counters$', 'dialogs')
 local time = redis.call('TIME')
@@ -54,7 +55,7 @@ local function make_note(room, id, item)
   local said = type(reply.text) == 'string' and ': ' .. reply.text or ''
   if string.find(room, '/@', 1, true) then said = '' end  -- what was meant for one is not told to all
   if #said > 202 then said = string.gsub(string.sub(said, 1, 202), '[\192-\255][\128-\191]*$', '') .. '…' end
-  local text = 'This could not be said in ' .. room .. ' (' .. FULL .. ')' .. said
+  local text = string.gsub(note_text, '{room}', function() return room end) .. said
   local note = {id = id .. '/note', room = origin, text = text, about = type(reply.about) == 'string' and reply.about or ''}
   notes[#notes + 1] = {origin, note.id, note.id .. '|' .. cjson.encode(note)}
 end
@@ -200,6 +201,7 @@ for n = 1, count do
   i = plan.asks + 2 * (tonumber(asks) or 0)
   plan.last, plans[n] = i - 1, plan
 end
+note_text = ARGV[i] or note_text
 
 local early, asides, special = {}, {}, count > 0 and redis.call('EXISTS', said, detached) > 0
 if special then

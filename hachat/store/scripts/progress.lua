@@ -6,7 +6,7 @@
 -- ARGV  1 group  2 consumer  3 most replies in an outbox  4 prefix of mailbox keys  5 prefix of outbox keys  6 token
 --       7 conversation  8 id of the head  9 conversation to move it to, or ''  10 routes that begin, each on a line, or '';
 --       before them may stand a line that begins with # and names this question
---       11.. for each reply: room, '<id>|<envelope>'
+--       11.. for each reply: room, '<id>|<envelope>'; and at last, if you like, what a note says, with {room} where it names one
 -- =>    {'LOST'} it is not this consumer's (any more)
 --       {'HELD', said before} | {'QUEUED', said before} it waits behind others in the conversation it was moved to, and the
 --       token still is that of the one it came from | {'DONE', said before} so it does, and as nothing is left where it
@@ -27,7 +27,7 @@ local before, mark = redis.call('HGET', said, id) or '\n', id .. '|'
 if aside ~= '' and redis.call('HGET', detached, ready .. ' ' .. token) == aside then conversation, aside = aside, '' end
 local head = redis.call('LINDEX', mailboxes .. conversation, 0)
 if not head or string.sub(head, 1, #mark) ~= mark then return {'LOST'} end
-for i = 11, #ARGV, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
+for i = 11, #ARGV - 1, 2 do redis.call('LLEN', outboxes .. ARGV[i]) end
 if aside ~= '' then redis.call('LLEN', mailboxes .. aside) end
 
 local time = redis.call('TIME')
@@ -35,6 +35,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = string.sub(begun, 1, 1) == '#' and string.find(before, '\n' .. begun, 1, true)
 local ids, queued, ring, notes = known and before or before .. begun, 0, false, {}
 local FULL = 'the outbox of the room is full'
+local note_text = #ARGV % 2 == 1 and ARGV[#ARGV] or 'This could not be said in {room} (' .. FULL .. ')'
 local trail, told = string.gsub(counters, 'counters$', 'trail'), {reply = {}, dead = {}, aside = {}}
 
 -- What is told is noted in the trail: the id of a reply or of the message, and where it waits from now on or why.
@@ -51,7 +52,7 @@ local function make_note(room, id, item)
   local said = type(reply.text) == 'string' and ': ' .. reply.text or ''
   if string.find(room, '/@', 1, true) then said = '' end  -- what was meant for one is not told to all
   if #said > 202 then said = string.gsub(string.sub(said, 1, 202), '[\192-\255][\128-\191]*$', '') .. '…' end
-  local text = 'This could not be said in ' .. room .. ' (' .. FULL .. ')' .. said
+  local text = string.gsub(note_text, '{room}', function() return room end) .. said
   local note = {id = id .. '/note', room = origin, text = text, about = type(reply.about) == 'string' and reply.about or ''}
   notes[#notes + 1] = {origin, note.id, note.id .. '|' .. cjson.encode(note)}
 end
@@ -104,7 +105,7 @@ local function move_aside()
   return 'DONE'
 end
 
-for i = 11, #ARGV, 2 do
+for i = 11, #ARGV - 1, 2 do
   local reply = string.match(ARGV[i + 1], '^[^|]*')
   if not string.find(ids, '\n' .. reply .. '\n', 1, true) then
     queue_reply(ARGV[i], reply, ARGV[i + 1])

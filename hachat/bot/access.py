@@ -15,6 +15,7 @@ from hachat.bot.description import Usage
 from hachat.core.access import ADMINS, AccessSettings
 from hachat.core.errors import StoreError
 from hachat.core.messages import Message
+from hachat.core.phrases import Say, gettext_noop, say_english
 from hachat.store.groups import Key, Membership
 from hachat.store.trouble import report
 
@@ -23,11 +24,15 @@ log = structlog.get_logger(__name__)
 LIFE = 3.0
 """Seconds for which a node goes by what it has read of the groups, unless it is told otherwise."""
 
-UNKNOWN = "I cannot tell whether you may do that, because Redis does not answer me; try again in a moment."
+UNKNOWN = gettext_noop(
+    "I cannot tell whether you may do that, because Redis does not answer me; try again in a moment."
+)
 """What is said when nobody can tell."""
 
-RULED_OUT = "You may not do that: a rule in my settings forbids it here."
+RULED_OUT = gettext_noop("You may not do that: a rule in my settings forbids it here.")
 """What is said when a rule denies."""
+
+_RESERVED = gettext_noop("You may not do that: it is for {groups}.")
 
 
 class Groups(Protocol):
@@ -82,7 +87,7 @@ class TransientAudit:
 
 
 class Access:
-    """Tells who may do what.
+    """Tells who may do what, and refuses with `say`, in the bot's language.
 
     `settings` may be changed while it is used.  What it has read of the groups holds for `life` seconds, and until it
     changes them itself.
@@ -95,11 +100,13 @@ class Access:
         audit: Audit | None = None,
         *,
         life: float = LIFE,
+        say: Say = say_english,
     ) -> None:
         self.settings = settings or AccessSettings()
         self._groups = groups or TransientGroups()
         self._audit = audit or TransientAudit()
         self._life = life
+        self._say = say
         self._members: Mapping[Key, Membership] = {}
         self._until = -1.0
         self._reading = trio.Lock()
@@ -110,17 +117,17 @@ class Access:
         if self.settings.is_admin(user):
             return ""
         if rule := self.settings.find_rule(user, message.room.address, route, text):
-            return "" if rule.effect == "allow" else RULED_OUT
+            return "" if rule.effect == "allow" else self._say(RULED_OUT)
         if not wanted or self.settings.is_member(user, wanted):
             return ""
         try:
             members = await self.read_members()
         except StoreError as error:
             report(log, "cannot tell who is in which group, so nobody is", error)
-            return UNKNOWN
+            return self._say(UNKNOWN)
         if any((group, user) in members for group in wanted - {ADMINS}):
             return ""
-        return f"You may not do that: it is for {', '.join(sorted(wanted))}."
+        return self._say(_RESERVED, groups=", ".join(sorted(wanted)))
 
     async def shows(self, message: Message, usage: Usage) -> bool:
         """Tell whether whoever sent `message` is to be told that there is a command: if they may run it."""
@@ -157,7 +164,7 @@ class Access:
             await self._audit.note(did, name_speaker(message), **facts)
         except StoreError as error:
             report(log, "cannot note who runs what, so it is not run", error)
-            return refusal or UNKNOWN
+            return refusal or self._say(UNKNOWN)
         return refusal
 
     async def change(self, what: Literal["add", "remove"], group: str, user: str, by: str) -> bool:

@@ -7,34 +7,29 @@ from collections.abc import Callable, Mapping
 
 from hachat.bot.quoting import shorten
 from hachat.bot.services import Services
+from hachat.bot.texts import ENGLISH, Texts
 from hachat.core.durations import Duration
 from hachat.core.messages import Room, User
+from hachat.core.phrases import gettext_noop
 
 Kind = type[str] | type[int] | type[float] | type[bool] | type[Duration] | type[User] | type[Room]
 
 KINDS: tuple[Kind, ...] = (str, int, float, bool, Duration, User, Room)
 """What a parameter of a command may be annotated with."""
 
-_NOUNS: dict[Kind, str] = {
-    int: "a whole number",
-    float: "a number",
-    bool: "yes or no",
-    Duration: "a time such as 30s, 5m or 2h",
+_FAULTS: dict[Kind, str] = {
+    int: gettext_noop("{name} must be a whole number, not {said}."),
+    float: gettext_noop("{name} must be a number, not {said}."),
+    bool: gettext_noop("{name} must be yes or no, not {said}."),
+    Duration: gettext_noop("{name} must be a time such as 30s, 5m or 2h, not {said}."),
 }
-_WORDS = {
-    **dict.fromkeys(("yes", "y", "true", "on", "1"), True),
-    **dict.fromkeys(("no", "n", "false", "off", "0"), False),
-}
+_ON = gettext_noop("yes, y, true, on, 1")
+_OFF = gettext_noop("no, n, false, off, 0")
 
-_READ: dict[Kind, Callable[[str], object]] = {
-    int: int,
-    float: float,
-    bool: lambda said: _WORDS[said.casefold()],
-    Duration: Duration,
-}
+_READ: dict[Kind, Callable[[str], object]] = {int: int, float: float, Duration: Duration}
 
 
-def convert(name: str, said: str, kind: Kind) -> object:
+def convert(name: str, said: str, kind: Kind, texts: Texts = ENGLISH) -> object:
     """Return `said` as what the parameter `name` is to be; a user or a room stays text until it is looked for.
 
     Raises:
@@ -42,14 +37,22 @@ def convert(name: str, said: str, kind: Kind) -> object:
     """
     if kind is str or kind is User or kind is Room:
         return said
-    make = _READ[kind]
     try:
-        value = make(said)
-    except (ValueError, KeyError):
+        value = _read_switch(said, texts) if kind is bool else _READ[kind](said)
+    except ValueError:
         value = math.nan
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name} must be {_NOUNS[kind]}, not {shorten(said)}.")
+        raise ValueError(texts.say(_FAULTS[kind], name=name, said=shorten(said)))
     return value
+
+
+def _read_switch(said: str, texts: Texts) -> bool:
+    word = said.casefold()
+    if word in texts.list_words(_ON):
+        return True
+    if word in texts.list_words(_OFF):
+        return False
+    raise ValueError(f"{said} is neither")
 
 
 async def look_up(

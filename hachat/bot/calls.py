@@ -11,6 +11,7 @@ from hachat.bot.hearing import Hearing, Lapse
 from hachat.bot.policy import PLAIN, Policy
 from hachat.bot.replies import Replies
 from hachat.bot.timers import Timers
+from hachat.core.messages import Message, name_replies
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -37,6 +38,16 @@ class Call(msgspec.Struct, frozen=True):
         self.replies.close()
         if self.timers is not None:
             self.timers.close()
+
+
+def reply_only(message: Message, name: str, text: str) -> Call:
+    """Return the call that only says a text to `message`, in place of the route `name`."""
+    replies = Replies(message.id, name, name_replies(message))
+
+    async def reply() -> None:
+        replies.add(message.room.address, text, message.thread)
+
+    return Call(name, reply, replies)
 
 
 def attend(hearing: Hearing | Lapse) -> Call:

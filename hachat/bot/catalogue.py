@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+import structlog
+
 from hachat.bot.description import Bot, Topic
 from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, MiddlewareRoute, Route
+from hachat.bot.texts import Texts, own_texts, texts_of
 from hachat.core.errors import HandlerError
+
+log = structlog.get_logger(__name__)
 
 R = TypeVar("R", bound=Route)
 
@@ -23,23 +28,29 @@ class Catalogue:
         self.events = _choose(routes, EventRoute)
         self.middleware = _choose(routes, MiddlewareRoute)
         self.commands = [route for route in self.chat if route.addressed]
-        self._topics = {route.handler: _describe(route) for route in routes}
+        self._topics = {route.handler: route for route in routes}
         self._node = node
         self._hooks = {route.name: route for route in self.hooks}
         self._jobs = {route.method: route for route in reversed(self.jobs)}
         self._jobs |= {route.name: route for route in self.jobs}
 
-    def describe(self, name: str) -> Bot:
-        """Return what the bot `name` can tell of itself with these routes."""
+    def describe(self, name: str, language: str) -> Bot:
+        """Return what the bot `name` can tell of itself with these routes, in its language."""
         return Bot(
             name=name,
             node=self._node,
             handlers=tuple(self._topics),
             commands=tuple(
-                replace(route.usage, route=route.name, groups=route.groups)
+                replace(
+                    route.usage.translate(_find_texts(route, language)),
+                    route=route.name,
+                    groups=route.groups,
+                )
                 for route in self.commands
             ),
-            topics=tuple(self._topics.values()),
+            topics=tuple(
+                _describe(route, _find_texts(route, language)) for route in self._topics.values()
+            ),
         )
 
     def find_hook(self, name: str) -> HookRoute:
@@ -86,9 +97,18 @@ class Catalogue:
         )
 
 
-def _describe(route: Route) -> Topic:
-    purpose = (route.owner.__doc__ or "").strip().partition("\n")[0]
+def _describe(route: Route, texts: Texts) -> Topic:
+    purpose = texts.find((route.owner.__doc__ or "").strip().partition("\n")[0])
     return Topic(route.handler, purpose.rstrip("."), route.owner.__module__)
+
+
+def _find_texts(route: Route, language: str) -> Texts:
+    """Return the texts of the route's handler; help does without a catalogue that cannot be read."""
+    try:
+        return texts_of(route.owner, language)
+    except HandlerError as error:
+        log.error("help is not translated", route=route.name, error=str(error))
+        return own_texts(language)
 
 
 def _choose(routes: Sequence[Route], kind: type[R]) -> Sequence[R]:

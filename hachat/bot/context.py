@@ -143,7 +143,7 @@ class Context(Speaking, Scheduling, Asking, Wording):
         """What is asked about the message; its methods are for handlers that are not async, and raise as `message` does."""
         if self._event is not None:
             raise TypeError(f"{self._replies.route}: whoever hears of an event has nobody to ask")
-        return Questions(self.message, self._replies, self._open)
+        return Questions(self.message, self._replies, self._open, self._services.texts)
 
     @cached_property
     def args(self) -> tuple[str, ...]:

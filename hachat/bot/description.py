@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+from hachat.bot.texts import Texts
+
+_DASHES = " -- "  # between how a command is written and what it does
 
 
 @dataclass(frozen=True)
 class Usage:
-    """How one command is written, without the bot's name, and what it does; which `route` runs it, for which `groups`."""
+    """How one command is written, without the bot's name, and what it does; which `route` runs it, for which `groups`.
+
+    `source` is the line of the docstring, or of `help=`, that says so, and what translators find it by.
+    """
 
     line: str
     explanation: str = ""
     route: str = ""
     groups: frozenset[str] = frozenset()
+    source: str = field(default="", compare=False)
+
+    def translate(self, texts: Texts) -> Usage:
+        """Return it as it is told in the language of `texts`."""
+        source, translated = read_usage(self.source, ""), read_usage(texts.find(self.source), "")
+        if not (source.line and translated.line):  # then the pattern says how it is written
+            return replace(self, explanation=translated.explanation or self.explanation)
+        options = self.line.removeprefix(source.line)
+        return replace(self, line=translated.line + options, explanation=translated.explanation)
 
     @property
     def handler(self) -> str:
         """The name of the handler that has it."""
         return self.route.partition(".")[0]
+
+
+def read_usage(text: str, pattern: str) -> Usage:
+    """Return what the first line of `text` says of a command; without dashes in it, it is written as `pattern` reads."""
+    source = text.strip().partition("\n")[0]
+    line, dashes, explanation = source.partition(_DASHES)
+    if dashes:
+        return Usage(line.strip(), explanation.strip(), source=source)
+    return Usage(pattern, source.rstrip("."), source=source)
 
 
 @dataclass(frozen=True)

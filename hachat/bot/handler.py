@@ -17,7 +17,7 @@ import msgspec
 
 from hachat.bot.consent import Confirm
 from hachat.bot.constraints import FREE, NAMES, Constraints, read_constraints
-from hachat.bot.description import Usage
+from hachat.bot.description import Usage, read_usage
 from hachat.bot.patterns import Pattern, TooSlow
 from hachat.bot.policy import COMMAND_AGE, PLAIN, Policy
 from hachat.core.errors import HandlerError
@@ -134,7 +134,8 @@ def command(
 
     def declare(function: F) -> F:
         regex = _compile("command", pattern, function)
-        usage = _read_usage(help or inspect.getdoc(function) or "", pattern)
+        written = _GROUP.sub(lambda group: group[1].upper(), pattern)
+        usage = read_usage(help or inspect.getdoc(function) or "", written)
         allowed = _read_groups(groups, function)
         constraints, how = _read_options("command", function, options, age)
         return record(
@@ -247,14 +248,6 @@ def _compile(decorator: str, pattern: object, function: object) -> Pattern:
             f"{where}: {pattern!r} matches an empty text; make it ask for at least one character"
         )
     return regex
-
-
-def _read_usage(text: str, pattern: str) -> Usage:
-    first = text.strip().partition("\n")[0]
-    line, dashes, explanation = first.partition(" -- ")
-    if dashes:
-        return Usage(line.strip(), explanation.strip())
-    return Usage(_GROUP.sub(lambda group: group[1].upper(), pattern), first.rstrip("."))
 
 
 def _read_groups(groups: Iterable[str], function: object) -> frozenset[str]:

@@ -17,6 +17,7 @@ from hachat.bot.remote import run_remotely
 from hachat.bot.router import Match, hide_secrets
 from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, Route
 from hachat.bot.services import Services
+from hachat.bot.texts import Texts
 from hachat.core.errors import FindError
 from hachat.core.messages import Event, Message
 from hachat.core.rates import format_wait
@@ -28,10 +29,10 @@ MOST_EMITTED = 8
 """How far one emitted event may lead to another."""
 
 
-async def _is_confirmed(match: Match, context: Context) -> bool:
+async def _is_confirmed(match: Match, context: Context, texts: Texts) -> bool:
     if (confirm := match.route.confirm) is None:
         return True
-    question = f"Really {shorten(match.text)}?"
+    question = texts.say("Really {command}?", command=shorten(match.text))
     return await context.confirm(question, within=confirm.within, who=confirm.who)
 
 
@@ -49,6 +50,7 @@ class Invoker:
         self._catalogue = catalogue
         self._services = services
         self._limiter = limiter
+        self._texts = services.texts
 
     async def chat(self, match: Match, context: Context) -> None:
         """Run what a text is for, or tell why not."""
@@ -63,8 +65,8 @@ class Invoker:
         elif (reason := await self._put_off(match.route, context.message)) is not None:
             if reason and match.route.addressed:
                 await context.reply(reason)
-        elif not await _is_confirmed(match, context):
-            await context.reply("Then I leave it: nothing was done.")
+        elif not await _is_confirmed(match, context, self._texts):
+            await context.reply(self._texts.say("Then I leave it: nothing was done."))
         else:
             await self._run(match.route, context, partial(self._call_found, match, context))
 
@@ -139,7 +141,7 @@ class Invoker:
                 match.arguments, route.kinds, self._services, context.room.adapter
             )
         except FindError as error:
-            await context.reply(str(error))
+            await context.reply(str(self._texts.tell(error)))
         else:
             await self._call(route, context, arguments)
 
@@ -151,7 +153,10 @@ class Invoker:
         turn = await self._services.throttle(rate.name(route.name, message), rate)
         if not turn.wait:
             return None
-        return f"Not so often, please: again in {format_wait(turn.wait)}." if turn.first else ""
+        if not turn.first:
+            return ""
+        wait = format_wait(turn.wait)
+        return self._texts.say("Not so often, please: again in {time}.", time=wait)
 
     async def _call(self, route: Route, context: Context, arguments: dict[str, object]) -> object:
         if route.awaited:

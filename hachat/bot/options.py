@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from hachat.bot.arguments import Kind, convert
+from hachat.bot.texts import ENGLISH, Texts
 
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
 _QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
@@ -48,8 +49,8 @@ class Options:
         """How they are written, for the help."""
         return " ".join(self._describe(name) for name in self._kinds)
 
-    def take(self, command: str) -> Given:
-        """Return `command` without its options, and what they are; after `--` there are none."""
+    def take(self, command: str, texts: Texts = ENGLISH) -> Given:
+        """Return `command` without its options, and what they are; after `--` there are none.  `texts` are what faults are told in."""
         said: dict[str, str | bool] = {}
         faults: list[str] = []
         rest, end = "", 0
@@ -63,21 +64,21 @@ class Options:
             if option is None:
                 break
             try:
-                end = self._read(option, words, end, said)
+                end = self._read(option, words, end, said, texts)
             except ValueError as error:
                 faults.append(str(error))
         rest = (rest + command[end:]).strip()
-        return Given(rest, *self._convert(said, faults))
+        return Given(rest, *self._convert(said, faults, texts))
 
     def _convert(
-        self, said: Mapping[str, str | bool], faults: list[str]
+        self, said: Mapping[str, str | bool], faults: list[str], texts: Texts
     ) -> tuple[dict[str, object], str]:
         """Return the values of options, and what is wrong with them."""
         values: dict[str, object] = {}
         for name, text in said.items():
             try:
                 values[name] = (
-                    convert(_write(name), _unquote(text), self._kinds[name])
+                    convert(_write(name), _unquote(text), self._kinds[name], texts)
                     if isinstance(text, str)
                     else text
                 )
@@ -85,7 +86,8 @@ class Options:
                 faults.append(str(error))
         missing = [_write(name) for name in self._kinds if name in self._required - said.keys()]
         if missing:
-            faults.append(f"{' and '.join(missing)} must be given.")
+            listed = f" {texts.say('and')} ".join(missing)
+            faults.append(texts.say("{options} must be given.", options=listed))
         return values, faults[0] if faults else ""
 
     def _read(
@@ -94,9 +96,10 @@ class Options:
         words: Iterator[re.Match[str]],
         end: int,
         said: dict[str, str | bool],
+        texts: Texts,
     ) -> int:
         """Note what was said of an option, which may be the next word, and return where that ends."""
-        name, on = self._find(option)
+        name, on = self._find(option, texts)
         if not on or (option["value"] is None and self._kinds[name] is bool):
             said[name] = on
         elif option["value"] is not None:
@@ -104,10 +107,10 @@ class Options:
         elif word := next(words, None):
             said[name], end = word[0], word.end()
         else:
-            raise ValueError(f"{_write(name)} needs a value.")
+            raise ValueError(texts.say("{option} needs a value.", option=_write(name)))
         return end
 
-    def _find(self, option: re.Match[str]) -> tuple[str, bool]:
+    def _find(self, option: re.Match[str], texts: Texts) -> tuple[str, bool]:
         """Return the parameter that an option stands for, and whether it is not switched off."""
         said = option["long"] or option["short"]
         if option["short"]:
@@ -118,9 +121,20 @@ class Options:
             if name is None and off and self._kinds[off] is bool and option["value"] is None:
                 return off, False
         if name is None:
-            near = get_close_matches(said, self._names, n=1)
-            hint = f"did you mean --{near[0]}?" if near else f"there are {self.usage}."
-            raise ValueError(f"There is no option {option[0].partition('=')[0]}; {hint}")
+            unknown = option[0].partition("=")[0]
+            if near := get_close_matches(said, self._names, n=1):
+                fault = texts.say(
+                    "There is no option {option}; did you mean {other}?",
+                    option=unknown,
+                    other=f"--{near[0]}",
+                )
+            else:
+                fault = texts.say(
+                    "There is no option {option}; there are {options}.",
+                    option=unknown,
+                    options=self.usage,
+                )
+            raise ValueError(fault)
         return name, True
 
     def _describe(self, name: str) -> str:

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import regex
 
+from hachat.core.phrases import Phrase
+
 LIMIT = 0.05
 """Seconds of processor time a pattern may take for one text."""
 
@@ -88,12 +90,18 @@ class Pattern:
             TooSlow: that would take too long.
         """
         if self._rests_until and monotonic() < self._rests_until:
-            raise TooSlow(f"{self.text!r} rests, because it took too long")
+            raise TooSlow(Phrase("{pattern!r} rests, because it took too long", pattern=self.text))
         try:
             found: Found | None = self._find(text, **self._limits)
         except TimeoutError:
             self._rests_until = monotonic() + REST
-            raise TooSlow(f"{self.text!r} takes too long, and rests for {REST:g} s") from None
+            raise TooSlow(
+                Phrase(
+                    "{pattern!r} takes too long, and rests for {seconds:g} s",
+                    pattern=self.text,
+                    seconds=REST,
+                )
+            ) from None
         return found
 
 

@@ -16,7 +16,9 @@ import msgspec
 from hachat.bot.consent import WITHIN, Anybody
 from hachat.bot.quoting import shorten
 from hachat.bot.replies import Replies
+from hachat.bot.texts import ENGLISH, Texts
 from hachat.core.messages import Dialog, Message, User
+from hachat.core.phrases import gettext_noop
 from hachat.core.slots import parse_duration
 from hachat.store.dialogs import SCHEMA, Question, write_question
 
@@ -28,8 +30,12 @@ LONGEST = 7 * 86_400.0
 MAX_QUESTIONS = 50
 """Questions that one run of a handler may come to; all answers are kept until it has ended."""
 
-YES = ("yes", "y", "ok", "sure", "do it")
-NO = ("no", "n", "nope", "don't")
+YES = gettext_noop("yes, y, ok, sure, do it")
+NO = gettext_noop("no, n, nope, don't")
+"""What is understood as a yes, and as a no."""
+
+
+_DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
 
 class Suspended(BaseException):
@@ -46,11 +52,18 @@ class Questions:
     `answered_by` is who gave the last answer that was used.  `open` are the questions that were open when the message came.
     """
 
-    def __init__(self, message: Message, replies: Replies, open_: Sequence[Question] = ()) -> None:
+    def __init__(
+        self,
+        message: Message,
+        replies: Replies,
+        open_: Sequence[Question] = (),
+        texts: Texts = ENGLISH,
+    ) -> None:
         self.answered_by: User | None = None
         self._message = message
         self._replies = replies
         self._open = open_
+        self._texts = texts
         dialog = message.dialog
         self._responses = dialog.responses if dialog else ()
         self._done = dict(dialog.done) if dialog else {}
@@ -68,7 +81,7 @@ class Questions:
         """Ask, and return the answer; see `Asking.ask`."""
 
         def read(text: str) -> Any:
-            value = _convert(text, type)
+            value = self._convert(text, type)
             if check is not None and (reason := check(value)):
                 raise ValueError(reason)
             return value
@@ -79,14 +92,16 @@ class Questions:
         self, question: str, *, within: str | float = WITHIN, who: str | Anybody = ""
     ) -> bool:
         """Ask for a yes or a no, and return whether it was a yes; see `Asking.ask`."""
+        yes, no = self._texts.list_words(YES), self._texts.list_words(NO)
 
         def read(text: str) -> bool:
             word = fold(text)
-            if word not in YES + NO:
-                raise ValueError("Please answer yes or no.")
-            return word in YES
+            if word not in yes + no:
+                raise ValueError(self._texts.say("Please answer yes or no."))
+            return word in yes
 
-        return self._ask(f"{question} (yes or no)", read, YES + NO, within, who)
+        hint = self._texts.say("(yes or no)")
+        return self._ask(f"{question} {hint}", read, yes + no, within, who)
 
     def choose(
         self,
@@ -108,7 +123,9 @@ class Questions:
 
         def read(text: str) -> str:
             if (chosen := by_word.get(fold(text))) is None:
-                raise ValueError(f"Please answer with one of these: {listed}.")
+                raise ValueError(
+                    self._texts.say("Please answer with one of these: {choices}.", choices=listed)
+                )
             return chosen
 
         return self._ask(f"{question} ({listed})", read, tuple(by_word), within, who)
@@ -152,6 +169,19 @@ class Questions:
             except ValueError as error:
                 text = f"{error} {question}"
 
+    def _convert(self, text: str, kind: Callable[[str], Any]) -> Any:
+        if kind not in (int, float):
+            return kind(text)
+        try:
+            return kind(text)
+        except ValueError:
+            said, say = shorten(text), self._texts.say
+            if kind is int:
+                fault = say("Please answer with a whole number, not {said}.", said=said)
+            else:
+                fault = say("Please answer with a number, not {said}.", said=said)
+            raise ValueError(fault) from None
+
     def _say(self, text: str, user: str) -> None:
         self._asked += 1
         if self._asked > MAX_QUESTIONS:
@@ -161,8 +191,11 @@ class Questions:
         # Whether it is told of is no matter of the count of replies: another run may find none.
         for other in self._open:
             if other.user == user:
-                dropped = shorten(other.message.text)
-                text = f"{text} (I ask no more about {dropped}; nothing was done.)"
+                dropped = self._texts.say(
+                    "(I ask no more about {command}; nothing was done.)",
+                    command=shorten(other.message.text),
+                )
+                text = f"{text} {dropped}"
         self._replies.add(self._message.room.address, text, self._message.thread)
 
     def _make(
@@ -188,25 +221,17 @@ class Questions:
         return question
 
 
-def describe(seconds: float) -> str:
+def describe(seconds: float, texts: Texts = ENGLISH) -> str:
     """Return a span in words: `5 minutes`."""
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size and seconds % size == 0:
-            count = int(seconds // size)
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{seconds:g} seconds"
+    if seconds >= _DAY and seconds % _DAY == 0:
+        return texts.count("{number} day", "{number} days", int(seconds // _DAY))
+    if seconds >= _HOUR and seconds % _HOUR == 0:
+        return texts.count("{number} hour", "{number} hours", int(seconds // _HOUR))
+    if seconds >= _MINUTE and seconds % _MINUTE == 0:
+        return texts.count("{number} minute", "{number} minutes", int(seconds // _MINUTE))
+    return texts.say("{number:g} seconds", number=seconds)
 
 
 def fold(text: str) -> str:
     """Return an answer as it is compared: without capitals, and without a full stop or an exclamation mark."""
     return " ".join(text.casefold().split()).rstrip(".!")
-
-
-def _convert(text: str, kind: Callable[[str], Any]) -> Any:
-    if kind not in (int, float):
-        return kind(text)
-    try:
-        return kind(text)
-    except ValueError:
-        noun = "a whole number" if kind is int else "a number"
-        raise ValueError(f"Please answer with {noun}, not {shorten(text)}.") from None

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 
 import trio
 
-from hachat.bot.calls import Call, attend
+from hachat.bot.calls import Call, attend, reply_only
 from hachat.bot.catalogue import Catalogue
 from hachat.bot.context import Context
+from hachat.bot.description import Bot
 from hachat.bot.hearing import find_hearing, find_lapses
 from hachat.bot.http import Http
 from hachat.bot.inline import is_outcome, tell
@@ -44,8 +45,8 @@ from hachat.store.dialogs import Question, is_expiry
 class Robot:
     """Handles what comes in, on the node it runs on.
 
-    At most `threads` handlers that are not async run at once.  A message may take `timeout` seconds in all.  `services` are
-    lent to the handlers; whoever puts the robot into a cluster fills them in.
+    At most `threads` handlers that are not async run at once.  A message may take `timeout` seconds in all.  What it says by
+    itself is said in its `language`.  `services` are lent to the handlers; whoever puts the robot into a cluster fills them in.
     """
 
     def __init__(
@@ -57,14 +58,17 @@ class Robot:
         node: str = "",
         threads: int = 16,
         timeout: float = 300.0,
+        language: str = "en",
         now: Callable[[], float] = time.time,
     ) -> None:
+        self.services = Services(http=Http(name), language=language)
+        self._texts = self.services.texts
         self._catalogue = catalogue = Catalogue(routes, node)
         self.hooks, self.jobs = catalogue.hooks, catalogue.jobs
         self.find_job = catalogue.find_job
-        self.bot = catalogue.describe(name)
+        self._name = name
         self._own_id = name.casefold()
-        self._router = Router(catalogue.chat)
+        self._router = Router(catalogue.chat, self._texts)
         self._chain = Chain(catalogue.middleware)
         self._limits = {
             route.name: trio.CapacityLimiter(route.policy.concurrency)
@@ -72,15 +76,19 @@ class Robot:
             if route.policy.concurrency
         }
         self._now = now
-        self.services = Services(http=Http(name))
         self._limiter = trio.CapacityLimiter(threads)
         self._invoker = Invoker(self._chain, catalogue, self.services, self._limiter)
         self.configure(aliases, timeout)
 
     def configure(self, aliases: Iterable[str], timeout: float) -> None:
         """Change what may change while messages are being handled; it holds for the next one."""
-        self._addressing = Addressing(self.bot.name, aliases)
+        self._addressing = Addressing(self._name, aliases)
         self._timeout = timeout
+
+    @cached_property
+    def bot(self) -> Bot:
+        """What the bot can tell of itself, in its language."""
+        return self._catalogue.describe(self._name, self.services.language)
 
     def begin(self, inbound: Inbound, questions: Sequence[Question] = ()) -> Run:
         """Return what is to be done about `inbound`: every route it is for, or what it is to one of the open `questions`.
@@ -94,10 +102,13 @@ class Robot:
         except (HandlerError, TooOld):
             raise
         except Exception as error:  # noqa: BLE001 - a pattern may fail on what it is given; it is logged
-            run = Run(inbound, (), timeout=self._timeout, node=self.bot.node)
+            run = self._make_run(inbound, ())
             run.fail("", error)
             return run
-        return Run(inbound, calls, timeout=self._timeout, node=self.bot.node)
+        return self._make_run(inbound, calls)
+
+    def _make_run(self, inbound: Inbound, calls: Sequence[Call]) -> Run:
+        return Run(inbound, calls, timeout=self._timeout, node=self.bot.node, texts=self._texts)
 
     async def handle(self, inbound: Inbound) -> list[Reply]:
         """Do what `carry_out` does, and return what was said; raises as that does."""
@@ -160,7 +171,12 @@ class Robot:
         """Return what somebody wants: an answer may be meant, and what nobody knows gets one."""
         command = any(match.route.addressed and not match.fault for match in matches)
         if hearing := find_hearing(
-            message, address, questions, self.services.access.permits, is_command=command
+            message,
+            address,
+            questions,
+            self.services.access.permits,
+            is_command=command,
+            texts=self._texts,
         ):
             return [attend(hearing)]
         if not matches and address is not None and address.called:
@@ -217,7 +233,7 @@ class Robot:
 
     def _find_due(self, job: Job, questions: Sequence[Question]) -> list[Call]:
         if is_expiry(job):
-            return [attend(lapse) for lapse in find_lapses(job, questions)]
+            return [attend(lapse) for lapse in find_lapses(job, questions, self._texts)]
         if is_outcome(job):
             replies = make_replies(job, job.route)
             return [tell(job, replies, Timers(job.route, "robot", self.find_job))]
@@ -279,16 +295,10 @@ class Robot:
         return Call(route.name, run, replies, route.policy, limit, timers)
 
     def _refuse_stale(self, message: Message, match: Match) -> Call:
-        text = f"That reached me too late (id {message.id}); say it again if you still want it."
-        return self._answer(message, match.route.name, text)
-
-    def _answer(self, message: Message, name: str, text: str) -> Call:
-        replies = Replies(message.id, name, name_replies(message))
-
-        async def answer() -> None:
-            replies.add(message.room.address, text, message.thread)
-
-        return Call(name, answer, replies)
+        text = self._texts.say(
+            "That reached me too late (id {id}); say it again if you still want it.", id=message.id
+        )
+        return reply_only(message, match.route.name, text)
 
     def _puzzle(self, message: Message, address: Address) -> Call:
         """Return the answer to a command that nobody knows."""
@@ -303,7 +313,7 @@ class Robot:
             )
             shows = self.services.access.shows
             allowed = [usage for usage in known if await shows(message, usage)]
-            answer(context, suggest(address, allowed), self.services.unknown)
+            answer(context, suggest(address, allowed, self._texts), self.services.unknown)
             await context.emit("message unhandled", {"text": address.command})
             await self._invoker.tell(context)
 

@@ -23,6 +23,7 @@ import structlog
 from hachat.bot.options import DASHES
 from hachat.bot.patterns import Found, TooSlow
 from hachat.bot.routes import ChatRoute
+from hachat.bot.texts import ENGLISH, Texts
 from hachat.core.addressing import Address
 from hachat.core.messages import Room
 from hachat.core.redaction import MASK, is_secret
@@ -62,9 +63,10 @@ def hide_secrets(match: Match) -> str:
 
 
 class Router:
-    """The routes of all handlers, compiled once."""
+    """The routes of all handlers, compiled once; faults are told in the language of `texts`."""
 
-    def __init__(self, routes: Iterable[ChatRoute]) -> None:
+    def __init__(self, routes: Iterable[ChatRoute], texts: Texts = ENGLISH) -> None:
+        self._texts = texts
         self._by_word: defaultdict[str, list[ChatRoute]] = defaultdict(list)
         self._optional: list[ChatRoute] = []
         self._any_word: list[ChatRoute] = []
@@ -98,7 +100,9 @@ class Router:
     def _find(self, text: str, address: Address | None, room: Room | None) -> Iterator[Match]:
         if address is not None and len(address.command) <= MAX_TEXT:
             for route in self._candidates(address.command):
-                if route.constraints.allow(room) and (match := _try(route, address.command)):
+                if route.constraints.allow(room) and (
+                    match := _try(route, address.command, self._texts)
+                ):
                     yield match
         if not self._heard:
             return
@@ -106,7 +110,7 @@ class Router:
         folded = heard.casefold()
         for literal, route in self._heard:
             if literal in folded and route.constraints.allow(room):
-                match = _try(route, heard)
+                match = _try(route, heard, self._texts)
                 if match and not match.fault:
                     yield match
 
@@ -153,20 +157,21 @@ def _stop(matches: Iterable[Match]) -> list[Match]:
     return wanted[: next(stops, None)]
 
 
-def _try(route: ChatRoute, text: str) -> Match | None:
+def _try(route: ChatRoute, text: str, texts: Texts) -> Match | None:
     """Return what `route` makes of `text`, or nothing if it is not for it."""
-    given = route.options.take(text) if route.options else None
+    given = route.options.take(text, texts) if route.options else None
     try:
         found = route.pattern.find(given.rest if given else text)
     except TooSlow as error:
         log.error("a pattern is too slow", route=route.name, pattern=route.pattern.text)
-        return Match(route, text, None, {}, f"I cannot tell in time what to do: {error}.")
+        fault = texts.say("I cannot tell in time what to do: {reason}.", reason=error)
+        return Match(route, text, None, {}, fault)
     if found is None:
         return None
     if given and given.fault:
         return Match(route, text, found, {}, given.fault)
     try:
-        arguments = route.read(found)
+        arguments = route.read(found, texts)
     except ValueError as error:
         return Match(route, text, found, {}, str(error))
     return Match(route, text, found, {**arguments, **given.values} if given else arguments)

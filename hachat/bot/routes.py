@@ -21,6 +21,7 @@ from hachat.bot.options import Options
 from hachat.bot.patterns import Found, Pattern
 from hachat.bot.policy import PLAIN, Policy
 from hachat.bot.signature import Decode
+from hachat.bot.texts import ENGLISH, Texts
 from hachat.core.messages import Event
 from hachat.core.signatures import Scheme, verify
 from hachat.core.slots import Schedule
@@ -62,15 +63,15 @@ class ChatRoute(Route):
     options: Options | None = None
     confirm: Confirm | None = None
 
-    def read(self, found: Found) -> dict[str, object]:
+    def read(self, found: Found, texts: Texts = ENGLISH) -> dict[str, object]:
         """Return the arguments in the pattern's groups; one that took no part is left to the parameter's default.
 
         Raises:
-            ValueError: a value is not of the kind the method asks for; says so to the user.
+            ValueError: a value is not of the kind the method asks for; says so to the user, in the language of `texts`.
         """
         names = self.pattern.names
         said = {name: found[name] for name in names if found[name] is not None}
-        return {name: convert(name, text, self.kinds[name]) for name, text in said.items()}
+        return {name: convert(name, text, self.kinds[name], texts) for name, text in said.items()}
 
 
 @dataclass(frozen=True, eq=False)

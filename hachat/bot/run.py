@@ -13,17 +13,17 @@ import msgspec
 import structlog
 import trio
 
+from hachat.bot.apology import apologise
 from hachat.bot.calls import Call
 from hachat.bot.policy import DELAYS, PLAIN, Policy, Retry, choose_delay
 from hachat.bot.questions import Suspended
+from hachat.bot.texts import ENGLISH, Texts
 from hachat.core.messages import (
     Event,
     Inbound,
     Message,
     Reply,
     choose_key,
-    find_cause,
-    name_replies,
 )
 from hachat.store.commits import Later
 from hachat.store.dialogs import Closing, Question, make_expiry
@@ -54,6 +54,7 @@ class Run:
         "_failures",
         "_late",
         "_node",
+        "_texts",
         "calls",
         "inbound",
         "result",
@@ -61,7 +62,13 @@ class Run:
     )
 
     def __init__(
-        self, inbound: Inbound, calls: Sequence[Call], *, timeout: float, node: str = ""
+        self,
+        inbound: Inbound,
+        calls: Sequence[Call],
+        *,
+        timeout: float,
+        node: str = "",
+        texts: Texts = ENGLISH,
     ) -> None:
         self.inbound = inbound
         self.calls = calls
@@ -69,6 +76,7 @@ class Run:
         self.result: object = None
         """What the route returned that has ended last."""
         self._node = node
+        self._texts = texts
         self._failures: list[Failure] = []
         self._ended: set[str] = set()
         self._asked: dict[str, Question] = {}
@@ -273,17 +281,11 @@ class Run:
         self._failures.append(failure)
 
     def _apologise(self) -> list[Reply]:
-        """Say that something went wrong when it does for the first time, and when it is given up."""
-        inbound, again = self.inbound, self._again
-        if not self._failures or not isinstance(inbound, Message) or (again and inbound.attempt):
+        if not self._failures or not isinstance(self.inbound, Message):
             return []
-        what = "that took too long" if self._late else "that went wrong"
-        if inbound.attempt:
-            what = f"I gave up after {inbound.attempt + 1} tries"
-        text = f"Sorry, {what} (id {inbound.id}).{' I will try again.' if again else ''}"
-        cause = find_cause(inbound)
-        name = f"{name_replies(inbound, cause)}/robot/{1 if again or not inbound.attempt else 2}"
-        return [Reply(name, inbound.room.address, text, thread=inbound.thread, about=cause)]
+        again = bool(self._again)
+        apology = apologise(self.inbound, self._texts, late=self._late, again=again)
+        return [apology] if apology else []
 
     def _facts(self) -> dict[str, str]:
         return {"message": self.inbound.id, "node": self._node}

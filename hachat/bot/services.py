@@ -10,10 +10,12 @@ from hachat.bot.access import Access
 from hachat.bot.http import Http
 from hachat.bot.memory import Storage
 from hachat.bot.people import People
+from hachat.bot.texts import Texts, own_texts
 from hachat.bot.throttle import LocalThrottle, Throttle
 from hachat.bot.transient import TransientMemory
 from hachat.core.errors import NotFound, Unsupported
 from hachat.core.messages import Operation, Room, User
+from hachat.core.phrases import Phrase
 from hachat.core.settings import Unknown
 from hachat.tasks.processes import call_here
 
@@ -59,7 +61,7 @@ async def find_no_user(adapter: str, text: str) -> User:  # noqa: ARG001 - a Fin
     Raises:
         NotFound: always.
     """
-    raise NotFound(f"I know nobody called {text}.")
+    raise NotFound(Phrase("I know nobody called {name}.", name=text))
 
 
 async def find_no_room(adapter: str, text: str) -> Room:  # noqa: ARG001 - a FindRoom
@@ -68,7 +70,7 @@ async def find_no_room(adapter: str, text: str) -> Room:  # noqa: ARG001 - a Fin
     Raises:
         NotFound: always.
     """
-    raise NotFound(f"I know no room called {text}.")
+    raise NotFound(Phrase("I know no room called {name}.", name=text))
 
 
 Compute = Callable[[str, bytes], Awaitable[bytes]]
@@ -97,6 +99,11 @@ class Services:
     unknown: Unknown = "answer"
     throttle: Throttle = field(default_factory=LocalThrottle)
     compute: Compute = call_here
+
+    @property
+    def texts(self) -> Texts:
+        """What hachat says by itself, in the bot's language."""
+        return own_texts(self.language)
 
     def know(self, people: People) -> None:
         """Let whoever is met be noted in `people`, and found there."""

@@ -9,6 +9,7 @@ from hachat.bot.context import Context
 from hachat.bot.description import Usage
 from hachat.bot.quoting import shorten
 from hachat.bot.router import MAX_TEXT
+from hachat.bot.texts import ENGLISH, Texts
 from hachat.core.addressing import Address
 from hachat.core.settings import Unknown
 
@@ -18,17 +19,18 @@ _LONGEST_NAME = 2
 _ALIKE = 0.7  # the likeness of one slip in a word of four letters; difflib's own 0.6 finds too much in chatter
 
 
-def suggest(address: Address, commands: Iterable[Usage]) -> str:
+def suggest(address: Address, commands: Iterable[Usage], texts: Texts = ENGLISH) -> str:
     """Return the answer to a command nobody knows, with the nearest one that exists."""
-    if not address.command:
-        return f'Yes? Try "{address.prefix}help".'
     if len(address.command) > MAX_TEXT:
-        return f"That is too long for me: a command has at most {MAX_TEXT} characters."
-    nearest = find_nearest(address.command, commands)
-    hint = (
-        f'Did you mean "{address.prefix}{nearest}"?' if nearest else f'Try "{address.prefix}help".'
-    )
-    return f"I do not know {shorten(address.command)}. {hint}"
+        return texts.say(
+            "That is too long for me: a command has at most {most} characters.", most=MAX_TEXT
+        )
+    hint = texts.say('Try "{help}".', help=f"{address.prefix}help")
+    if not address.command:
+        return f"{texts.say('Yes?')} {hint}"
+    if nearest := find_nearest(address.command, commands):
+        hint = texts.say('Did you mean "{command}"?', command=f"{address.prefix}{nearest}")
+    return f"{texts.say('I do not know {command}.', command=shorten(address.command))} {hint}"
 
 
 def answer(ctx: Context, text: str, how: Unknown) -> None:

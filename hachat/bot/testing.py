@@ -52,8 +52,9 @@ class Stage:
         self.questions: dict[str, Question] = {}
         self.people: dict[str, list[User]] = {}
         self.robot.services.ask = self._ask
-        self.robot.services.know(People())
-        self.robot.services.access = access or Access()
+        say = self.robot.services.texts.say
+        self.robot.services.know(People(say=say))
+        self.robot.services.access = access or Access(say=say)
         self._ids = (f"M{number}" for number in itertools.count(1))
 
     async def say(

@@ -36,6 +36,10 @@ class Wording:
         """Return the form for `number` that the language has: `{number}` stands for it; raises as `translate` does."""
         return self._texts.count(one, other, number, **values)
 
+    def explain(self, said: Exception | str) -> str:
+        """Return what an error of hachat's says, in the bot's language where that is known; raises as `translate` does."""
+        return str(self._texts.tell(said))
+
     @property
     def _texts(self) -> Texts:
         return texts_of(self._owner, self._language)

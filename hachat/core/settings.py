@@ -62,7 +62,7 @@ class BotSettings(Struct, frozen=True, kw_only=True):
         name: The name that begins a command: `hachat: ping`.
         aliases: Other beginnings that mean the same, such as `!`.
         unknown: What becomes of a command that nobody knows, said in a room: see `Unknown`.
-        language: In which the texts of handlers are said, where they are translated: `en`, `de`, `de_AT`.
+        language: What the bot speaks: `en`, or `de` or `de_AT` for German; handlers as far as they are translated.
         ignore: Users and rooms that are not listened to, by their addresses as `access` has them: `irc/troll*`, `irc/#noise`.
         admins_room: Where admins are told of what they should look at: an address such as `irc/#ops`.
     """

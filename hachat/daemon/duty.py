@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import trio
 from msgspec.structs import replace
 
+from hachat.bot.texts import own_texts
 from hachat.chat.adapter import Adapter, Connection
 from hachat.chat.drain import Drain
 from hachat.chat.ingest import Ingest
@@ -53,6 +54,7 @@ class MasterDuty:
         tell: Callable[[str, str], None] = lambda name, about: None,  # noqa: ARG005 - nobody wants to know
     ) -> None:
         self._settings = settings
+        self._texts = own_texts(settings.bot.language)
         self._link = link
         self._keys = keys
         self._adapters = adapters
@@ -88,6 +90,7 @@ class MasterDuty:
             newest=self._newest,
             on_doubt=self._settings.queue.on_doubt,
             operations=Operations(Sent(self._link, self._keys), rooms),
+            say=self._texts.say,
         )
 
         def note_change() -> None:
@@ -104,7 +107,9 @@ class MasterDuty:
                 chat.start_soon(LetterKeeper(self._letters, self._audit).run)
                 if room := self._settings.bot.admins_room:
                     notices = Notices(self._link, self._keys, room, lambda: self._inbound.limits)
-                    subjects = make_subjects(self._link, self._keys, self._letters, connections)
+                    subjects = make_subjects(
+                        self._link, self._keys, self._letters, connections, self._texts
+                    )
                     chat.start_soon(NoticeKeeper(notices, subjects).run)
                 chat.start_soon(ScheduleKeeper(self._link, self._keys, term.lease.token).run)
                 for connection in connections:

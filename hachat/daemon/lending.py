@@ -28,5 +28,8 @@ def lend(
     services.ask = ask
     services.memory = Memory(link, keys)
     services.throttle = Rates(link, keys).take
-    services.access = Access(access, Groups(link, keys), Audit(link, keys), life=life)
-    services.know(People(*(Directory(link, keys, kind) for kind in KINDS)))
+    services.access = Access(
+        access, Groups(link, keys), Audit(link, keys), life=life, say=services.texts.say
+    )
+    directories = (Directory(link, keys, kind) for kind in KINDS)
+    services.know(People(*directories, say=services.texts.say))

@@ -53,7 +53,7 @@ from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
 from hachat.store.dead import DeadLetters
 from hachat.store.dialogs import Dialogs
-from hachat.store.inbound import Inbound
+from hachat.store.inbound import NOTE, Inbound
 from hachat.store.jobs import Jobs
 from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
@@ -99,7 +99,8 @@ class Node:
         self._examiner = Examiner(link, settings)
         self._pulse = Pulse(notifier)
         consumer = f"{self.name}:{self.boot}"
-        self._inbound = Inbound(link, self._keys, consumer, settings.queue)
+        note = robot.services.texts.tell(NOTE)
+        self._inbound = Inbound(link, self._keys, consumer, settings.queue, note=note)
         self._dialogs = Dialogs(link, self._keys)
         self._answers = Answers(link, self._keys, consumer, self._limits)
         lend(

@@ -111,8 +111,8 @@ class Daemon:
             node=settings.node,
             threads=settings.worker.threads,
             timeout=settings.worker.timeout,
+            language=settings.bot.language,
         )
-        self._robot.services.language = settings.bot.language
         self._robot.services.unknown = settings.bot.unknown
         adapters = make_adapters(settings, link, keys)
         self._node = Node(

@@ -9,6 +9,7 @@ from functools import partial
 
 import trio
 
+from hachat.bot.texts import ENGLISH, Texts
 from hachat.chat.adapter import Connection
 from hachat.core.plain import show
 from hachat.daemon.notices import Look
@@ -37,18 +38,22 @@ _LONGEST = 300
 
 
 def make_subjects(
-    link: Link, keys: Keys, letters: DeadLetters, connections: Sequence[Connection]
+    link: Link,
+    keys: Keys,
+    letters: DeadLetters,
+    connections: Sequence[Connection],
+    texts: Texts = ENGLISH,
 ) -> dict[str, Look]:
-    """Return the subjects by the names under which it is kept how far they have been told."""
+    """Return the subjects by the names under which it is kept how far they have been told, in the language of `texts`."""
     return {
-        "masters": partial(look_for_failovers, link, keys),
-        "chat": ChatWatch(connections).look,
-        "full": partial(look_for_full, link, keys, letters),
-        "dead": partial(look_for_dead, letters),
+        "masters": partial(look_for_failovers, link, keys, texts=texts),
+        "chat": ChatWatch(connections, texts).look,
+        "full": partial(look_for_full, link, keys, letters, texts=texts),
+        "dead": partial(look_for_dead, letters, texts=texts),
     }
 
 
-async def look_for_dead(letters: DeadLetters, told: str) -> tuple[str, str]:
+async def look_for_dead(letters: DeadLetters, told: str, texts: Texts = ENGLISH) -> tuple[str, str]:
     """Tell what was given up behind the entry `told`; what was before the first look is none of it."""
     if not _ENTRY.fullmatch(told):
         newest = (await letters.find(Query(), 1)).letters
@@ -63,20 +68,36 @@ async def look_for_dead(letters: DeadLetters, told: str) -> tuple[str, str]:
                 origins.add(letter.origin)
         if not page.next:
             break
-    return told, describe_dead(count, len(origins), last) if last else ""
+    return told, describe_dead(count, len(origins), last, texts) if last else ""
 
 
-def describe_dead(count: int, places: int, last: Letter) -> str:
+def describe_dead(count: int, places: int, last: Letter, texts: Texts = ENGLISH) -> str:
     """Return a line about so many dead letters of so many conversations or rooms, and the last of them."""
     where, why = _shorten(last.origin), _shorten(last.reason)
     look = f"`hachat dead show {last.entry}`"
     if count == 1:
-        return f"Given up in {where}: {why}. See {look}"
-    about = f"in {where}" if places == 1 else f"in {places:,} places"
-    return f"Given up {about}: {count:,} dead letters, the last one in {where}: {why}. See {look} and `hachat dead list`"
+        return texts.say(
+            "Given up in {place}: {reason}. See {command}", place=where, reason=why, command=look
+        )
+    about = (
+        texts.say("in {place}", place=where)
+        if places == 1
+        else texts.say("in {count:,} places", count=places)
+    )
+    return texts.say(
+        "Given up {places}: {count:,} dead letters, the last one in {place}: {reason}."
+        " See {command} and `hachat dead list`",
+        places=about,
+        count=count,
+        place=where,
+        reason=why,
+        command=look,
+    )
 
 
-async def look_for_full(link: Link, keys: Keys, letters: DeadLetters, told: str) -> tuple[str, str]:
+async def look_for_full(
+    link: Link, keys: Keys, letters: DeadLetters, told: str, texts: Texts = ENGLISH
+) -> tuple[str, str]:
     """Tell what has become full since those were told."""
     status = await read_status(link, keys, letters.limits)
     full = {name_full(sentence): sentence for sentence in status.full}
@@ -84,15 +105,18 @@ async def look_for_full(link: Link, keys: Keys, letters: DeadLetters, told: str)
     new = [sentence for name, sentence in full.items() if name not in known]
     kept = [name for name in known if name in full]
     now = "\n".join([*(name for name in full if name not in known), *kept][:_MOST])
-    more = [f"and {len(new) - _SHOWN} more, see `hachat queue`"] if len(new) > _SHOWN else []
-    return now, "; ".join([*map(_shorten, new[:_SHOWN]), *more])
+    lines = [_shorten(texts.tell(sentence)) for sentence in new[:_SHOWN]]
+    if len(new) > _SHOWN:
+        lines += [texts.say("and {count} more, see `hachat queue`", count=len(new) - _SHOWN)]
+    return now, "; ".join(lines)
 
 
 class ChatWatch:
     """Watches the connections of a master to its chat services."""
 
-    def __init__(self, connections: Sequence[Connection]) -> None:
+    def __init__(self, connections: Sequence[Connection], texts: Texts = ENGLISH) -> None:
         self._connections = connections
+        self._texts = texts
         self._away: dict[str, float] = {}
 
     async def look(self, told: str) -> tuple[str, str]:
@@ -105,19 +129,27 @@ class ChatWatch:
             name = connection.adapter.name
             if connection.state == "connected":
                 self._away.pop(name, None)
-                lines += [f"{name} is connected again."] if name in known else []
+                if name in known:
+                    lines.append(self._texts.say("{service} is connected again.", service=name))
             elif name in known:
                 away.add(name)
             elif (seconds := now - self._away.setdefault(name, now)) >= AWAY:
                 away.add(name)
-                why = f": {_shorten(connection.fault)}" if connection.fault else ""
-                lines.append(
-                    f"{name} has not been connected for {seconds:.0f} s{why}. See `hachat status`"
-                )
+                lines.append(self._describe(name, seconds, connection.fault))
         return "\n".join(sorted(away)), " ".join(lines)
 
+    def _describe(self, name: str, seconds: float, fault: str) -> str:
+        return self._texts.say(
+            "{service} has not been connected for {seconds:.0f} s{reason}. See `hachat status`",
+            service=name,
+            seconds=seconds,
+            reason=f": {_shorten(fault)}" if fault else "",
+        )
 
-async def look_for_failovers(link: Link, keys: Keys, told: str) -> tuple[str, str]:
+
+async def look_for_failovers(
+    link: Link, keys: Keys, told: str, texts: Texts = ENGLISH
+) -> tuple[str, str]:
     """Tell of terms behind the epoch `told` whose predecessors ended otherwise than by order."""
     terms = (await read_history(link, keys, _TERMS)).terms
     if not terms or not told.isdecimal():
@@ -125,19 +157,27 @@ async def look_for_failovers(link: Link, keys: Keys, told: str) -> tuple[str, st
     new = [term for term in terms if term.epoch > int(told)]
     lost = [term for term in new if _is_failover(term)]
     now = str(max(int(told), terms[0].epoch))
-    return now, describe_failovers(len(lost), lost[0]) if lost else ""
+    return now, describe_failovers(len(lost), lost[0], texts) if lost else ""
 
 
-def describe_failovers(count: int, last: Term) -> str:
+def describe_failovers(count: int, last: Term, texts: Texts = ENGLISH) -> str:
     """Return a line about so many failovers of the master, and the last of them."""
     since = datetime.fromtimestamp(last.began, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    times = f"{count} times, the last time " if count > 1 else ""
-    why = (last.previous.cause if last.previous else "") or "unknown"
+    why = (last.previous.cause if last.previous else "") or texts.say("unknown")
     gap = last.gap if last.gap is not None else last.gap_at_most
-    silence = "" if gap is None else f", after at most {gap:.1f} s without a master"
-    return (
-        f"The master failed over {times}to {_shorten(last.node)}, {since}{silence} ({_shorten(why)})."
-        " See `hachat history`"
+    if gap is not None:
+        silence = texts.say(", after at most {seconds:.1f} s without a master", seconds=gap)
+        since = f"{since}{silence}"
+    told = {"node": _shorten(last.node), "time": since, "reason": _shorten(why)}
+    if count == 1:
+        return texts.say(
+            "The master failed over to {node}, {time} ({reason}). See `hachat history`", **told
+        )
+    return texts.say(
+        "The master failed over {count} times, the last time to {node}, {time} ({reason})."
+        " See `hachat history`",
+        count=count,
+        **told,
     )
 
 

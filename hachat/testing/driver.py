@@ -285,8 +285,7 @@ async def drive(
     """
     routes = [route for handler in handlers for route in bind(handler)]
     clock = Clock(link, keys, [route for route in routes if isinstance(route, JobRoute)])
-    robot = Robot(routes, name, aliases, node="test", now=clock.time)
-    robot.services.language = language
+    robot = Robot(routes, name, aliases, node="test", language=language, now=clock.time)
     driver = Driver(link, keys, robot, clock, _set_up(groups or {}))
     async with running(driver.run):
         yield driver

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import pytest
+import structlog
 
 from hachat import Context, Handler, command, every, hear, hook, job, on
 from hachat.bot.binding import bind
 from hachat.bot.catalogue import Catalogue
+from hachat.bot.handlers.ping import Ping
 from hachat.core.errors import HandlerError
 
 
@@ -80,7 +86,7 @@ def test_what_is_not_here_is_told_with_what_to_do(find: object) -> None:
 
 def test_the_bot_can_tell_what_it_does() -> None:
     """Its handlers with the first line about each, and its commands with who may run them."""
-    bot = CATALOGUE.describe("marvin")
+    bot = CATALOGUE.describe("marvin", "en")
     assert (bot.name, bot.node, bot.handlers) == ("marvin", "n1", ("tea", "coffee"))
     assert [(topic.name, topic.purpose) for topic in bot.topics] == [
         ("tea", "Makes tea"),
@@ -88,3 +94,67 @@ def test_the_bot_can_tell_what_it_does() -> None:
     ]
     (brew,) = bot.commands
     assert (brew.line, brew.route, brew.groups) == ("brew", "tea.brew", frozenset({"cooks"}))
+
+
+_MODULE = """
+from hachat import Handler, command
+
+
+class Builds(Handler):
+    \"\"\"Knows builds.\"\"\"
+
+    @command("builds")
+    async def list(self, ctx):
+        \"\"\"builds -- list them\"\"\"
+"""
+
+_GERMAN = """
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=utf-8\\n"
+
+msgid "Knows builds."
+msgstr "Kennt Builds."
+
+msgid "builds -- list them"
+msgstr "builds -- zeigt sie"
+"""
+
+
+@pytest.fixture
+def builds(tmp_path: Path) -> Handler:
+    """A handler with a catalogue beside it."""
+    (tmp_path / "builds.py").write_text(_MODULE)
+    (tmp_path / "locales").mkdir()
+    (tmp_path / "locales" / "de.po").write_text(_GERMAN)
+    spec = spec_from_file_location("catalogue_builds", tmp_path / "builds.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    handler: Handler = module.Builds()
+    return handler
+
+
+def test_handlers_are_described_in_the_language(builds: Handler) -> None:
+    """Each by the catalogue beside it."""
+    bot = Catalogue([*bind(Ping()), *bind(builds)], "n1").describe("hachat", "de")
+
+    assert [topic.purpose for topic in bot.topics] == [
+        "Antwortet, damit man sieht, dass jemand da ist",
+        "Kennt Builds",
+    ]
+    assert [usage.explanation for usage in bot.commands] == ["prüft, ob ich da bin", "zeigt sie"]
+    assert [usage.route for usage in bot.commands] == ["ping.ping", "builds.list"]
+
+
+def test_one_broken_catalogue_takes_nothing_from_others(builds: Handler, tmp_path: Path) -> None:
+    """Its handler is described in English, and the log says why."""
+    (tmp_path / "locales" / "de.po").write_bytes(b"rubbish")
+
+    with structlog.testing.capture_logs() as lines:
+        bot = Catalogue([*bind(Ping()), *bind(builds)], "n1").describe("hachat", "de")
+
+    assert [usage.explanation for usage in bot.commands] == ["prüft, ob ich da bin", "list them"]
+    assert {line["event"] for line in lines} == {"help is not translated"}
+    assert "de.po cannot be read" in lines[0]["error"]

@@ -10,6 +10,7 @@ import pytest
 
 from hachat.bot.texts import own_texts, texts_of
 from hachat.core.errors import HandlerError
+from hachat.core.phrases import Phrase
 
 _GERMAN = """
 msgid ""
@@ -93,6 +94,50 @@ def test_a_broken_catalogue_is_named(content: bytes, owner: type, tmp_path: Path
         texts_of(owner, "it")
 
 
-def test_our_own_texts_are_there() -> None:
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "I know no user called bob."),
+        ("de", "Ich kenne keinen Benutzer namens bob."),
+        ("de_AT", "Ich kenne keinen Benutzer namens bob."),
+        ("fr", "I know no user called bob."),
+    ],
+)
+def test_our_own_texts_are_there(language: str, said: str) -> None:
     """In every language that is shipped."""
-    assert own_texts("en").say("pong") == "pong"
+    assert own_texts(language).say("I know no user called {name}.", name="bob") == said
+
+
+def test_what_another_part_has_said_is_translated() -> None:
+    """A phrase, those within it, and an error that holds one; whatever else there is stays as it is."""
+    texts = own_texts("de")
+    phrase = Phrase("nobody could take over: {reasons}", reasons=Phrase("no other node is alive"))
+
+    assert texts.tell(phrase) == "niemand könnte übernehmen: kein anderer Knoten lebt"
+    assert texts.tell(ValueError(phrase)) == texts.tell(phrase)
+    assert texts.tell(ValueError("no {room}")) == "no {room}"
+    assert texts.tell("nobody") == "nobody"
+
+
+def test_nothing_is_said_for_nothing() -> None:
+    """The header of a catalogue is no text."""
+    assert own_texts("de").find("") == ""
+
+
+def test_catalogues_are_shared(owner: type) -> None:
+    """By all that read them, and none of these changes what the others find."""
+    first, second = texts_of(owner, "de_AT"), texts_of(type("Other", (), {}), "de_CH")
+
+    assert first.say("nobody") == second.say("nobody") == own_texts("de").say("nobody") == "niemand"
+    assert first.say("Hello, {name}!", name="Ada") == "Servus, Ada!"
+    assert second.say("Hello, {name}!", name="Ada") == "Hello, Ada!"
+    assert first.say("not translated") == "not translated"
+
+
+def test_words_are_understood_in_both_languages() -> None:
+    """Each once, those of the language first."""
+    words = "no, n, nope, don't"
+
+    assert own_texts("de").list_words(words)[:2] == ("nein", "n")
+    assert {"nein", *words.split(", ")} <= {*own_texts("de").list_words(words)}
+    assert own_texts("en").list_words(words) == ("no", "n", "nope", "don't")

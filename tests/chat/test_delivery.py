@@ -12,12 +12,16 @@ import structlog
 import trio
 import trio.testing
 
+from hachat.bot.texts import own_texts
 from hachat.chat.adapter import Facts
+from hachat.chat.delivery import Delivery
 from hachat.chat.drain import ROOMS
 from hachat.chat.limits import LAST_WAIT
 from hachat.core.errors import InDoubt, NotSent, Undeliverable
 from hachat.core.messages import Answer, Operation, Reply, User
-from hachat.core.wire import VERSION, encode
+from hachat.core.phrases import Phrase
+from hachat.core.wire import VERSION, decode_answer, encode
+from hachat.store.outbound import Due
 from tests.chat.stage import SEND_TIMEOUT, Act, Service, draining, hang, refuse
 from tests.waiting import until
 
@@ -206,6 +210,54 @@ async def test_the_requester_hears_of_what_will_never_be_said(
 
     assert stage.queue.reports == [("m/r/1", "dead"), ("m/r/1/note", "sent")]
     assert stage.service.ended == ["This could not be said in t/gone (no such room): hello"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            Undeliverable("no such room"),
+            "Das konnte ich in t/gone nicht sagen (no such room): hello",
+        ),
+        (
+            Undeliverable(Phrase("{adapter} has no {operation}", adapter="t", operation="act")),
+            "Das konnte ich in t/gone nicht sagen (t kennt kein act): hello",
+        ),
+        (
+            OSError("{broken}"),
+            (
+                "Das konnte ich in t/gone nicht sagen (der Adapter ist gescheitert:"
+                " OSError('{broken}')): hello"
+            ),
+        ),
+    ],
+)
+async def test_a_note_is_in_the_bot_s_language(error: Exception, said: str) -> None:
+    """With what the service says as it stands; dead letters are for operators, and English."""
+    service = Service()
+    service.acts["hello"] = refuse(error)
+    delivery = Delivery({"t": service}, lambda: True, say=own_texts("de").say)
+    reply = request()
+
+    with structlog.testing.capture_logs():
+        report = await delivery.attempt(Due(reply.room, reply.id, encode(reply)))
+
+    assert report.note is not None
+    assert report.note.text == said
+    assert type(report.reason) is str
+    assert "gescheitert" not in report.reason
+
+
+async def test_who_asks_is_refused_in_english() -> None:
+    """An answer is for a handler, and not for a room."""
+    delivery = Delivery({}, lambda: True, say=own_texts("de").say)
+    call = Reply("c1", "t/a", op="roster", answer="n1:b1")
+
+    with structlog.testing.capture_logs():
+        report = await delivery.attempt(Due(call.room, call.id, encode(call)))
+
+    assert report.answer is not None
+    assert decode_answer(encode(report.answer)).error == "no adapter 't' is set up"
 
 
 @pytest.mark.parametrize(

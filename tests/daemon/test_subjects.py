@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from hachat.bot.texts import own_texts
 from hachat.chat.adapter import Connection
 from hachat.core.messages import Reply
 from hachat.core.settings import QueueSettings
@@ -208,3 +209,42 @@ def test_a_failover_in_words(end: Ending, gap: float | None, words: str) -> None
     term = Term(1, "n1", "t", 0.0, None, end, gap, gap)
 
     assert words in describe_failovers(1, term)
+
+
+GERMAN = own_texts("de")
+
+
+def test_admins_are_told_in_the_bot_s_language() -> None:
+    """With what others wrote as it stands."""
+    letter = Letter("1-1", 1.0, "message", "irc/#a", "timed out", b"")
+    assert describe_dead(1, 1, letter, GERMAN) == (
+        "Aufgegeben in irc/#a: timed out. Siehe `hachat dead show 1-1`"
+    )
+    line = describe_dead(3, 2, letter, GERMAN)
+    assert line.startswith("Aufgegeben an 2 Stellen: 3 Nachrichten, die letzte in irc/#a: ")
+    term = Term(1, "n1", "t", 0.0, None, Unseen(None, 0.0, ""), 0.5, 0.5)
+    assert describe_failovers(1, term, GERMAN) == (
+        "Ein anderer Knoten musste Master werden: n1, 1970-01-01 00:00:00 UTC,"
+        " nach höchstens 0.5 s ohne Master (unbekannt). Siehe `hachat history`"
+    )
+
+
+async def test_a_service_that_is_away_is_told_in_the_bot_s_language(
+    autojump_clock: MockClock,
+) -> None:
+    """By its name, and with its fault."""
+    watch = ChatWatch(cast("list[Connection]", connect(irc="waiting")), GERMAN)
+    await watch.look("")
+    await trio.sleep(AWAY)
+    _, line = await watch.look("")
+    assert line == "irc ist seit 60 s nicht verbunden: refused. Siehe `hachat status`"
+
+
+async def test_what_is_full_is_told_in_the_bot_s_language(
+    link: Link, keys: Keys, letters: DeadLetters
+) -> None:
+    """What Redis remembers as told is the same in each, so the nodes may differ."""
+    await link.command("HSET", keys.of("counters"), "waiting:work", 2)
+    now, line = await look_for_full(link, keys, letters, "", GERMAN)
+    assert now == "lane work"
+    assert line.startswith("Spur work ist voll: 2 Nachrichten warten, und Webhooks werden")

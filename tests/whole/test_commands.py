@@ -57,6 +57,40 @@ async def test_an_admin_moves_the_lease_from_chat(tmp_path: Path) -> None:
         assert (await cluster.status()).master == new
 
 
+async def test_a_cluster_speaks_german(tmp_path: Path) -> None:
+    """Whatever part of it speaks: the node that handles, the master that cannot send, and whoever is asked."""
+    settings = f'{HASTY}{ADMINS}[chat.console]\n[bot]\nlanguage = "de_AT"\n'
+    async with run_cluster(tmp_path, nodes=PAIR, settings=settings) as cluster:
+        old = (await cluster.wait_complete()).master
+        (new,) = set(PAIR) - {old}
+        assert (
+            await tell(cluster, "join #dev", user="eve")
+            == "Das darfst du nicht: Es ist für admins."
+        )
+        assert await tell(cluster, "xyzzy") == 'Ich kenne "xyzzy" nicht. Versuch es mit "help".'
+        assert "ping - prüft, ob ich da bin" in await tell(cluster, "help ping")
+        client = ConsoleClient(cluster.link, cluster.keys, "alone-root", "root", private=True)
+        with trio.fail_after(40.0):
+            async with client.listen(await client.find_ends(["alone-root"])) as heard:
+                await client.say("join #dev")
+                said = [(await heard.receive()).said for _ in range(3)]
+        assert [one.text for one in said if one.kind != "receipt"] == [
+            "Ich bin von nun an in #dev. Wenn ich nicht hineinkomme, sage ich es hier.",
+            "Ich konnte console/#dev nicht betreten (console kennt kein join)",
+        ]
+        assert f"{old}: Master, hachat " in await tell(cluster, "cluster")
+
+        asked = await tell(cluster, f"step-down to {new}")
+        assert asked == f"Soll {new} anstelle von {old} Master werden? (ja oder nein)"
+        done = await tell(cluster, "ja")
+        assert done.startswith(f"{new} ist Master anstelle von {old}; ")
+
+        await tell(cluster, "step-down to node-9")
+        assert await tell(cluster, "ja") == (
+            f"Das ging nicht: node-9 lebt nicht und kann deshalb nicht übernehmen; es leben {old}."
+        )
+
+
 async def test_what_a_cluster_tells_of_itself(tmp_path: Path) -> None:
     """Its handlers, its jobs and its dead letters are the real ones, and admins change them."""
     settings = f"{HASTY}{ADMINS}[chat.console]\n"

@@ -26,17 +26,24 @@ class About(Handler):
     async def about(self, ctx: Context) -> None:
         """about -- tell what I am, where my handlers come from, and how long this node has been running"""
         bot, since = ctx.bot, format_wait(self._now() - self._began)
-        await ctx.reply(
-            f"I am {bot.name}, a bot that stays up: hachat {__version__}, here on node {bot.node} for {since}.\n"
-            f"handlers: {', '.join(_list_origins(bot.topics))}\n"
-            f'"{ctx.prefix}help" lists what you can tell me.'
+        introduction = ctx.translate(
+            "I am {name}, a bot that stays up: hachat {version}, here on node {node} for {time}.",
+            name=bot.name,
+            version=__version__,
+            node=bot.node,
+            time=since,
         )
+        origins = ctx.translate(
+            "handlers: {handlers}", handlers=", ".join(_list_origins(ctx, bot.topics))
+        )
+        hint = ctx.translate('"{help}" lists what you can tell me.', help=f"{ctx.prefix}help")
+        await ctx.reply(f"{introduction}\n{origins}\n{hint}")
 
 
-def _list_origins(topics: Iterable[Topic]) -> Iterator[str]:
+def _list_origins(ctx: Context, topics: Iterable[Topic]) -> Iterator[str]:
     """Return how many come with hachat, and of each other one whence it is."""
     others = [topic for topic in topics if not topic.module.startswith(_OWN)]
     if own := len([*topics]) - len(others):
-        yield f"{own} built in"
+        yield ctx.translate("{count} built in", count=own)
     for topic in sorted(others, key=lambda one: one.name):
         yield f"{topic.name} ({find_origin(topic.module)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 from hachat.bot.access import name_speaker
@@ -12,10 +13,17 @@ from hachat.bot.handler import Handler, command
 from hachat.core.access import ADMINS, is_group
 from hachat.core.errors import FindError, GroupsFull, StoreError
 from hachat.core.known import Known, read_id, read_name
+from hachat.core.phrases import Phrase, gettext_noop
 
 _ADDRESS = re.compile(r"[^/\s*?]+/[^\s*?]+")
 
-_AWAY = "Redis does not answer me, so I cannot look after groups right now."
+_AWAY = gettext_noop("Redis does not answer me, so I cannot look after groups right now.")
+
+_ADDED = gettext_noop("{user} is in {group} now.")
+_WAS_THERE = gettext_noop("{user} is in {group} already.")
+_REMOVED = gettext_noop("{user} is not in {group} any more.")
+_WAS_NOT_THERE = gettext_noop("{user} was not in {group}.")
+_BY_SETTINGS = gettext_noop("{user} is in {group} by my settings, which only they can change.")
 
 
 class Auth(Handler):
@@ -39,27 +47,30 @@ class Auth(Handler):
             lines = await _describe(ctx, group.casefold())
         except StoreError as error:
             ctx.log.warning("cannot read the groups", error=str(error))
-            await ctx.reply(_AWAY)
+            await ctx.reply(ctx.translate(_AWAY))
         else:
-            await ctx.reply("\n".join(lines) or (f"Nobody is in {group}."))
+            nobody = ctx.translate("Nobody is in {group}.", group=group)
+            await ctx.reply("\n".join(lines) or nobody)
 
 
 async def _change(ctx: Context, what: Literal["add", "remove"], user: str, group: str) -> None:
     group = group.casefold()
     if group == ADMINS:
-        await ctx.reply("Admins are named in my settings alone, in access.admins.")
+        await ctx.reply(ctx.translate("Admins are named in my settings alone, in access.admins."))
         return
     if not is_group(group):
-        await ctx.reply("A group's name has a-z, 0-9, _ and -, 50 characters at most.")
+        await ctx.reply(
+            ctx.translate("A group's name has a-z, 0-9, _ and -, 50 characters at most.")
+        )
         return
     try:
         address = await _find(ctx, user)
         done = await ctx.access.change(what, group, address, name_speaker(ctx.message))
     except (FindError, GroupsFull) as error:
-        await ctx.reply(str(error))
+        await ctx.reply(ctx.explain(error))
     except StoreError as error:
         ctx.log.warning("cannot change a group", error=str(error))
-        await ctx.reply(_AWAY)
+        await ctx.reply(ctx.translate(_AWAY))
     else:
         await ctx.reply(_tell(ctx, what, address, group, done=done))
 
@@ -78,26 +89,27 @@ async def _find(ctx: Context, text: str) -> str:
     known = Known(adapter, user.id, user.name)
     if read_id(adapter, text) == user.id or read_name(adapter, text) in known.names:
         return known.address
-    raise FindError(f"Do you mean {known}? Write the whole name, or the id.")
+    raise FindError(Phrase("Do you mean {user}? Write the whole name, or the id.", user=known))
 
 
 def _tell(ctx: Context, what: str, address: str, group: str, *, done: bool) -> str:
+    said = partial(ctx.translate, user=address, group=group)
     if what == "add":
-        return f"{address} is in {group} now." if done else f"{address} is in {group} already."
-    left = f"{address} is not in {group} any more." if done else f"{address} was not in {group}."
+        return said(_ADDED) if done else said(_WAS_THERE)
     if ctx.access.settings.is_member(address, [group]):
-        return f"{address} is in {group} by my settings, which only they can change."
-    return left
+        return said(_BY_SETTINGS)
+    return said(_REMOVED) if done else said(_WAS_NOT_THERE)
 
 
 async def _describe(ctx: Context, group: str) -> list[str]:
     settings = ctx.access.settings
-    members = [(ADMINS, user, "settings") for user in settings.admins]
+    by_settings = ctx.translate("settings")
+    members = [(ADMINS, user, by_settings) for user in settings.admins]
     members += [
-        (name, user, "settings") for name, users in settings.groups.items() for user in users
+        (name, user, by_settings) for name, users in settings.groups.items() for user in users
     ]
     members += [
-        (name, user, f"added by {one.by} {_format(one.at)}")
+        (name, user, ctx.translate("added by {user} {time}", user=one.by, time=_format(one.at)))
         for (name, user), one in (await ctx.access.read_members()).items()
     ]
     return [f"{name}: {user} ({why})" for name, user, why in sorted(members) if group in ("", name)]

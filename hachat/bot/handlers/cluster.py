@@ -8,6 +8,13 @@ from typing import Protocol
 from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
 from hachat.core.errors import StoreError
+from hachat.core.phrases import gettext_noop
+
+_ROLES = {
+    "master": gettext_noop("master"),
+    "standby": gettext_noop("standby"),
+    "dead": gettext_noop("dead"),
+}
 
 
 class NodeView(Protocol):
@@ -75,25 +82,31 @@ class Cluster(Handler):
             view = await self._read_cluster()
         except StoreError as error:
             ctx.log.warning("cannot see the cluster", error=str(error))
-            await ctx.reply("Redis does not answer me, so I cannot see the cluster right now.")
+            away = ctx.translate("Redis does not answer me, so I cannot see the cluster right now.")
+            await ctx.reply(away)
         else:
-            await ctx.reply(describe(view))
+            await ctx.reply(describe(ctx, view))
 
 
-def describe(view: ClusterView) -> str:
+def describe(ctx: Context, view: ClusterView) -> str:
     """Return the cluster in a few lines, the master first."""
     nodes = sorted(view.nodes, key=lambda node: (node.role != "master", node.name))
     queues = {**view.inbound, "outbound": view.outbound}
-    lines = [f"master: {view.master or 'nobody'}"]
-    lines += [f"{node.name}: {node.role}, hachat {node.version}" for node in nodes]
-    lines.append("waiting: " + ", ".join(_describe_queue(*queue) for queue in queues.items()))
+    lines = [ctx.translate("master: {node}", node=view.master or ctx.translate("nobody"))]
+    lines += [f"{node.name}: {_name(ctx, node.role)}, hachat {node.version}" for node in nodes]
+    waiting = ", ".join(_describe_queue(ctx, *queue) for queue in queues.items())
+    lines.append(ctx.translate("waiting: {queues}", queues=waiting))
     if view.dead_letters:
-        lines.append(f"dead letters: {view.dead_letters}")
-    lines += view.full
-    lines += view.warnings
+        lines.append(ctx.translate("dead letters: {count}", count=view.dead_letters))
+    lines += map(ctx.explain, (*view.full, *view.warnings))
     return "\n".join(lines)
 
 
-def _describe_queue(name: str, queue: QueueView) -> str:
-    age = f" (for {queue.oldest:.0f} s)" if queue.oldest is not None else ""
-    return f"{name} {queue.depth}{age}"
+def _name(ctx: Context, role: str) -> str:
+    return ctx.translate(_ROLES.get(role, "{role}"), role=role)
+
+
+def _describe_queue(ctx: Context, name: str, queue: QueueView) -> str:
+    age = queue.oldest
+    told = "" if age is None else f" {ctx.translate('(for {seconds:.0f} s)', seconds=age)}"
+    return f"{name} {queue.depth}{told}"

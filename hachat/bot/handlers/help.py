@@ -25,13 +25,16 @@ class Help(Handler):
         if not query and len(lines) > LONG:
             lines = [
                 *_list_topics(ctx, allowed),
-                f"Write {ctx.prefix}help and one of these for its commands.",
+                ctx.translate(
+                    "Write {help} and one of these for its commands.", help=f"{ctx.prefix}help"
+                ),
             ]
         if ctx.private or len(lines) <= LONG:
-            await ctx.reply("\n".join(lines) or f"No command mentions {query}.")
+            nothing = ctx.translate("No command mentions {query}.", query=query)
+            await ctx.reply("\n".join(lines) or nothing)
             return
         await ctx.reply_privately("\n".join(lines))
-        await ctx.reply("That is long, so I tell you in private.")
+        await ctx.reply(ctx.translate("That is long, so I tell you in private."))
 
 
 def choose(commands: Sequence[Usage], query: str) -> Sequence[Usage]:

@@ -26,15 +26,20 @@ class Info(Handler):
     async def info(self, ctx: Context) -> None:
         """info -- tell my version, the node that answers, and which handlers are loaded"""
         python = platform.python_version()
-        redis = await self._redis()
-        await ctx.reply(
-            f"{ctx.bot.name}: hachat {__version__} on node {ctx.bot.node}\n"
-            f"Python {python}, trio {trio.__version__}, {redis}\n"
-            f"handlers: {', '.join(sorted(ctx.bot.handlers))}"
+        redis = await self._redis(ctx)
+        who = ctx.translate(
+            "{name}: hachat {version} on node {node}",
+            name=ctx.bot.name,
+            version=__version__,
+            node=ctx.bot.node,
         )
+        handlers = ctx.translate(
+            "handlers: {handlers}", handlers=", ".join(sorted(ctx.bot.handlers))
+        )
+        await ctx.reply(f"{who}\nPython {python}, trio {trio.__version__}, {redis}\n{handlers}")
 
-    async def _redis(self) -> str:
+    async def _redis(self, ctx: Context) -> str:
         try:
             return f"Redis {await self._read_redis_version()}"
         except StoreError:
-            return "Redis does not answer"
+            return ctx.translate("Redis does not answer")

@@ -20,21 +20,27 @@ class People(Handler):
     async def find(self, ctx: Context, query: str) -> None:
         """users find QUERY -- tell whom I know by that id, name, mention or beginning of a name"""
         found = await ctx.people.search_users(ctx.room.adapter, query, MOST + 1)
-        await ctx.reply(_list(found) or f"I know no user called {query}.")
+        nobody = ctx.translate("I know no user called {name}.", name=query)
+        await ctx.reply(_list(ctx, found) or nobody)
 
     @command("rooms")
     @command(r"rooms\s+(?P<query>.+)")
     async def rooms(self, ctx: Context, query: str = "") -> None:
         """rooms [QUERY] -- list the rooms I know, or those whose names begin like that"""
         found = await ctx.people.search_rooms(ctx.room.adapter, query, MOST + 1)
-        nothing = f"I know no room called {query}." if query else "I know no room yet."
-        await ctx.reply(_list(found) or nothing)
+        nothing = ctx.translate("I know no room yet.")
+        if query:
+            nothing = ctx.translate("I know no room called {name}.", name=query)
+        await ctx.reply(_list(ctx, found) or nothing)
 
 
-def _list(found: Sequence[Known]) -> str:
-    lines = [f"{one}, last seen {_format(one.last)}" for one in found[:MOST]]
+def _list(ctx: Context, found: Sequence[Known]) -> str:
+    lines = [
+        ctx.translate("{name}, last seen {time}", name=one, time=_format(one.last))
+        for one in found[:MOST]
+    ]
     if len(found) > MOST:
-        lines.append("There are more; write more of the name.")
+        lines.append(ctx.translate("There are more; write more of the name."))
     return "\n".join(lines)
 
 

@@ -12,4 +12,4 @@ class Ping(Handler):
     @command("ping")
     async def ping(self, ctx: Context) -> None:
         """ping -- see whether I am there"""
-        await ctx.reply("pong")
+        await ctx.reply(ctx.translate("pong"))

@@ -19,18 +19,27 @@ class Presence(Handler):
         """join ROOM [KEY] -- have me come into a room, and be there from now on"""
         await ctx.join(_locate(ctx, room), password)
         # Not said in the room itself: where a service cannot join, that would be said all the same.
-        await ctx.reply(f"I will be in {room} from now on. If I cannot get in, I will say so here.")
+        await ctx.reply(
+            ctx.translate(
+                "I will be in {room} from now on. If I cannot get in, I will say so here.",
+                room=room,
+            )
+        )
 
     @command(r"part(\s+(?P<room>\S+))?", groups={ADMINS})
     async def part(self, ctx: Context, room: str = "") -> None:
         """part [ROOM] -- have me leave a room, this one unless you name another, and stay out of it"""
         if ctx.private and not room:
-            await ctx.reply(f"We are alone here; write {ctx.prefix}part ROOM.")
+            usage = f"{ctx.prefix}part {ctx.translate('ROOM')}"
+            await ctx.reply(ctx.translate("We are alone here; write {usage}.", usage=usage))
             return
         address = _locate(ctx, room) if room else ctx.room.address
-        elsewhere = address != ctx.room.address
-        failing = " If I cannot leave, I will say so here." if elsewhere else ""
-        await ctx.reply(f"I will stay out of {room or 'this room'} from now on.{failing}")
+        promise = ctx.translate("I will stay out of this room from now on.")
+        if room:
+            promise = ctx.translate("I will stay out of {room} from now on.", room=room)
+        if address != ctx.room.address:
+            promise += f" {ctx.translate('If I cannot leave, I will say so here.')}"
+        await ctx.reply(promise)
         await ctx.part(address)
 
 

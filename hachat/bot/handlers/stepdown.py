@@ -11,12 +11,13 @@ from hachat.bot.handler import Handler, command
 from hachat.bot.handlers.cluster import ReadCluster
 from hachat.core.access import ADMINS
 from hachat.core.errors import StepDownRefused, StoreError
+from hachat.core.phrases import gettext_noop
 from hachat.core.stepdown import Order
 
 PATIENCE = 10.0
 """Seconds a successor is waited for."""
 
-_AWAY = "Redis does not answer me, so I cannot tell who is master."
+_AWAY = gettext_noop("Redis does not answer me, so I cannot tell who is master.")
 
 
 class MovedView(Protocol):
@@ -57,29 +58,43 @@ class StepDown(Handler):
                 order = Order(to=node, by=name_speaker(ctx.message))
                 # Whoever said yes meant this master, and none that came since.
                 moved = await self._move(order, master, PATIENCE)
-                await ctx.reply(describe(moved))
+                await ctx.reply(describe(ctx, moved))
         except StepDownRefused as error:
-            await ctx.reply(f"That could not be done: {error}.")
+            reason = ctx.explain(error)
+            await ctx.reply(ctx.translate("That could not be done: {reason}.", reason=reason))
         except StoreError as error:
             ctx.log.warning("cannot move the lease", error=str(error))
-            await ctx.reply(_AWAY)
+            await ctx.reply(ctx.translate(_AWAY))
 
     async def _may(self, ctx: Context, master: str, node: str) -> bool:
         """Tell whether there is something to do, and somebody wants it."""
-        if not master or node == master:
-            await ctx.reply(f"{master or 'Nobody'} is master{' already' if master else ''}.")
+        if not master:
+            await ctx.reply(ctx.translate("Nobody is master."))
             return False
-        wanted = node or "another node"
-        if await ctx.confirm(f"Do you want {wanted} to be master in place of {master}?"):
+        if node == master:
+            await ctx.reply(ctx.translate("{node} is master already.", node=master))
+            return False
+        question = ctx.translate(
+            "Do you want {node} to be master in place of {master}?",
+            node=node or ctx.translate("another node"),
+            master=master,
+        )
+        if await ctx.confirm(question):
             return True
-        await ctx.reply(f"Then {master} stays master.")
+        await ctx.reply(ctx.translate("Then {master} stays master.", master=master))
         return False
 
     async def _read_master(self) -> str:
         return (await self._read_cluster()).master or ""
 
 
-def describe(moved: MovedView) -> str:
+def describe(ctx: Context, moved: MovedView) -> str:
     """Return what a step-down came to."""
-    gap = "" if moved.gap is None else f"; nobody was for {moved.gap * 1000:.0f} ms"
-    return f"{moved.new} is master in place of {moved.old}{gap}."
+    if moved.gap is None:
+        return ctx.translate("{new} is master in place of {old}.", new=moved.new, old=moved.old)
+    return ctx.translate(
+        "{new} is master in place of {old}; nobody was for {gap:.0f} ms.",
+        new=moved.new,
+        old=moved.old,
+        gap=moved.gap * 1000,
+    )

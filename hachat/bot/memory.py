@@ -14,15 +14,10 @@ import msgspec
 import trio
 
 from hachat.core.errors import StoreRefused
+from hachat.core.memory import MAX_KEY, MAX_VALUE, is_key
 from hachat.core.slots import parse_duration
 from hachat.store.memory import Change, Changed
 from hachat.store.retry import retry
-
-MAX_KEY = 200
-"""Characters of a key."""
-
-MAX_VALUE = 256 << 10
-"""Bytes of a value, as JSON."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -247,7 +242,7 @@ def _wait(do: Callable[[], Awaitable[T]]) -> T:
 
 
 def _check(key: str) -> str:
-    if isinstance(key, str) and 0 < len(key) <= MAX_KEY and key.isprintable():
+    if is_key(key):
         return key
     raise ValueError(
         f"{key!r} is no key of ctx.memory; write 1 to {MAX_KEY} characters that can be printed"

@@ -1,142 +1,170 @@
 """Reads out of Redis what a backup holds, and brings it back, while the cluster works.
 
-What is there already is left alone, unless it is to be replaced, so restoring twice changes nothing more.
+A page of records is in memory at a time.  What is there already is left alone, unless it is to be replaced; restored twice,
+nothing changes.
 """
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from itertools import groupby, islice
+from typing import Any, Literal, TypeAlias
 
-import msgspec
-
-from hachat.core.backup import Member, Met, Place, Record, Timer, Value
-from hachat.store.commits import MOST_JOBS, Later
-from hachat.store.dialogs import is_expiry
+from hachat.core.backup import Member, Met, Place, Record, Timer, Value, name_kind
+from hachat.core.errors import UsageError
 from hachat.store.groups import Groups
-from hachat.store.jobs import Jobs
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.memory import Change, Memory
-from hachat.store.people import KINDS, Directory
+from hachat.store.memory import Memory
+from hachat.store.people import KINDS, Directory, Kind
 from hachat.store.rooms import Rooms
+from hachat.store.schedule import read_time
+from hachat.store.shelves import Members, People, Places, Shelf, Values, Waiting
+from hachat.store.timers import Timers
 
-_PAGE = 100
+_PAGE = 100  # records of 256 KiB at most
 
-Fate = Literal["written", "there already", "over"]
-"""What became of a record: it was written, or not because something else is there, or because its time has passed."""
+Fate: TypeAlias = Literal["new", "different", "seen later since", "there already", "over"]
+"""How a record stands to what is in Redis: nothing is there, something else, or the same; or its time has passed.
+
+Of users and rooms what was seen later stays in any case.
+"""
+
+Counts: TypeAlias = Counter[tuple[str, Fate]]
+"""Of each kind of record, how many have met which fate."""
+
+Location: TypeAlias = tuple[type[Record], str]
+"""Of what kind a record is, and of which handler, kind of people or adapter."""
 
 
 class Archive:
     """What lives in the Redis of one cluster alone; `adapters` are the names of its chat services."""
 
     def __init__(self, link: Link, keys: Keys, adapters: Sequence[str]) -> None:
-        self._adapters = adapters
+        self._adapters = sorted(adapters)
+        self._link = link
+        self._keys = keys
         self._memory = Memory(link, keys)
-        self._people = {kind: Directory(link, keys, kind) for kind in KINDS}
-        self._groups = Groups(link, keys)
-        self._rooms = Rooms(link, keys)
-        self._jobs = Jobs(link, keys)
 
-    async def read(self) -> list[Record]:
-        """Return all that there is; each record as it was at some moment meanwhile.
+    async def read(self) -> AsyncGenerator[Record, None]:
+        """Yield all that there is, in a fixed order; each record is as it was at some moment meanwhile.
 
         Raises:
             StoreError: Redis did not answer.
         """
-        records: list[Record] = []
-        for size in await self._memory.measure():
-            records += await self._read_values(size.handler)
-        for kind in KINDS:
-            records += [Met(kind, known) async for known in self._people[kind].walk()]
-        for (group, user), membership in (await self._groups.read()).items():
-            records.append(Member(group, user, membership.by))
-        for adapter in self._adapters:
-            rooms = await self._rooms.read(adapter)
-            records += [Place(adapter, room, key) for room, key in rooms.items()]
-        return records + await self._read_timers()
+        now = await read_time(self._link)
+        for location in await self._list_locations():
+            shelf = self._open(location, now)
+            names = await shelf.list_names()
+            for start in range(0, len(names), _PAGE):
+                for record in await _find(shelf, names[start : start + _PAGE]):
+                    if record is not None:
+                        yield record
 
-    async def _read_values(self, handler: str) -> list[Record]:
-        found: list[Record] = []
-        names = await self._memory.list_keys(handler)
-        for start in range(0, len(names), _PAGE):
-            page = names[start : start + _PAGE]
-            values = await self._memory.read(handler, page)
-            ends = await self._memory.read_ends(handler, page)
-            found += [
-                Value(handler, name, msgspec.Raw(value), end)
-                for name, value, end in zip(page, values, ends, strict=True)
-                if value is not None
-            ]
-        return found
+    async def compare(self, records: Iterable[Record]) -> Counts:
+        """Return how `records` stand to what is there, and change nothing.
 
-    async def _read_timers(self) -> list[Record]:
-        # What waits beside them is on its way: tries of messages, and the ends of questions.
-        waiting = await self._jobs.waiting(MOST_JOBS)
-        jobs = await self._jobs.find([one.id for one in waiting])
-        return [
-            Timer(one.id, one.due, job)
-            for one in waiting
-            if (job := jobs.get(one.id)) is not None and not is_expiry(job)
-        ]
+        Raises:
+            StoreError: Redis did not answer.
+        """
+        counts: Counts = Counter()
+        async with aclosing(self._judge(records)) as judged:
+            async for _, record, _, fate in judged:
+                counts[name_kind(record), fate] += 1
+        return counts
 
-    async def write(
-        self, records: Iterable[Record], *, replace: bool = False
-    ) -> Counter[tuple[str, Fate]]:
-        """Bring `records` back, and return what became of how many of each kind.
+    async def write(self, records: Iterable[Record], *, replace: bool = False) -> Counts:
+        """Put those of `records` that are new, with `replace` the different ones too; return what was put.
+
+        What somebody changes at that very moment stays.
 
         Raises:
             HachatError: Redis did not answer, or has no room for it; what came before is there, and it may be tried again.
         """
-        counts: Counter[tuple[str, Fate]] = Counter()
-        waiting = {one.id for one in await self._jobs.waiting(MOST_JOBS)}
-        for record in records:
-            there = isinstance(record, Timer) and record.id in waiting
-            fate: Fate = (
-                "there already"
-                if there and not replace
-                else await self._put(record, replace=replace)
-            )
-            counts[str(record.__struct_config__.tag), fate] += 1
+        counts: Counts = Counter()
+        async with aclosing(self._judge(records)) as judged:
+            async for shelf, record, there, fate in judged:
+                if fate == "new" or (replace and fate == "different"):
+                    counts[name_kind(record), fate] += await shelf.put(record, there)
         return counts
 
-    async def _put(self, record: Record, *, replace: bool) -> Fate:
-        match record:
-            case Value():
-                return await self._remember(record, replace=replace)
-            case Met(which, known):
-                # First when it was met first, which stays, and then when last.
-                for moment in (known.first, known.last):
-                    await self._people[which].note([msgspec.structs.replace(known, last=moment)])
-                return "written"
-            case Member(group, user, by):
-                added = await self._groups.change("add", group, user, by)
-                return "written" if added else "there already"
-            case Place():
-                return await self._send(record, replace=replace)
-            case Timer(id_, at, job):
-                if (left := at - time.time()) <= 0:
-                    return "over"
-                await self._jobs.schedule(Later(id_, left, "work", job))
-                return "written"
+    async def _judge(
+        self, records: Iterable[Record]
+    ) -> AsyncGenerator[tuple[Shelf[Record], Record, Record | None, Fate], None]:
+        now = await read_time(self._link)
+        for location, page in _paginate(records):
+            shelf = self._open(location, now)
+            found = await _find(shelf, [shelf.name(record) for record in page])
+            for record, there in zip(page, found, strict=True):
+                yield shelf, record, there, _compare(record, there, now)
 
-    async def _remember(self, record: Value, *, replace: bool) -> Fate:
-        life = record.until - time.time() if record.until else 0.0
-        if life < 0:
-            return "over"
-        how: Literal["set", "replace"] = "set" if replace else "replace"
-        change = Change(record.key, how, bytes(record.value), life)
-        done = (await self._memory.change(record.handler, change)).done
-        return "written" if done else "there already"
+    async def _list_locations(self) -> list[Location]:
+        return [
+            *((Value, size.handler) for size in await self._memory.measure()),
+            *((Met, kind) for kind in KINDS),
+            (Member, ""),
+            *((Place, adapter) for adapter in self._adapters),
+            (Timer, ""),
+        ]
 
-    async def _send(self, record: Place, *, replace: bool) -> Fate:
-        known = await self._rooms.read(record.adapter)
-        if record.room in known and not replace:
-            return "there already"
-        if record.key is None:
-            await self._rooms.part(record.adapter, record.room)
-        else:
-            await self._rooms.join(record.adapter, record.room, record.key)
-        return "written"
+    def _open(self, location: Location, now: float) -> Shelf[Any]:
+        kind, part = location
+        if kind is Value:
+            return Values(self._memory, part, now)
+        if kind is Met:
+            which: Kind = "users" if part == "users" else "rooms"
+            return People(Directory(self._link, self._keys, which), which)
+        if kind is Member:
+            return Members(Groups(self._link, self._keys))
+        if kind is Place:
+            return Places(Rooms(self._link, self._keys), part)
+        return Waiting(Timers(self._link, self._keys))
+
+
+async def _find(shelf: Shelf[Record], names: Sequence[str]) -> Sequence[Record | None]:
+    try:
+        return await shelf.find(names)
+    except ValueError as error:
+        among = f"{names[0]!r} to {names[-1]!r}"
+        raise UsageError(
+            f"what is in Redis under one of {among} was not written by hachat: {error}; mend it, or delete it"
+        ) from None
+
+
+def _locate(record: Record) -> Location:
+    match record:
+        case Value(handler):
+            return Value, handler
+        case Met(which):
+            return Met, which
+        case Place(adapter):
+            return Place, adapter
+        case Member() | Timer():
+            return type(record), ""
+
+
+def _paginate(records: Iterable[Record]) -> Iterator[tuple[Location, Sequence[Record]]]:
+    """Yield pages of records that stand in one place and follow one another."""
+    for location, group in groupby(records, _locate):
+        while page := list(islice(group, _PAGE)):
+            yield location, page
+
+
+def _compare(record: Record, there: Record | None, now: float) -> Fate:
+    if there == record:
+        return "there already"
+    if _is_over(record, now):
+        return "over"
+    if isinstance(there, Met) and isinstance(record, Met):
+        return "new" if there.known.last < record.known.last else "seen later since"
+    return "new" if there is None else "different"
+
+
+def _is_over(record: Record, now: float) -> bool:
+    match record:
+        case Timer(at=ends) | Value(until=ends):
+            return 0 < ends <= now
+        case _:
+            return False

@@ -124,6 +124,19 @@ def pack_job(lane: Lane, value: Value) -> bytes:
     return b"%s|%d|%s%s" % (lane.encode(), len(conversation), conversation, mark(value))
 
 
+def unpack_job(data: bytes) -> tuple[str, str, Value | None]:
+    """Return the lane, the conversation and the value that `pack_job` has packed; None for a value nobody can read."""
+    lane, _, rest = data.partition(b"|")
+    length, _, rest = rest.partition(b"|")
+    size = int(length) if length.isdigit() else 0
+    conversation, (_, _, envelope) = rest[:size], rest[size:].partition(b"|")
+    texts = lane.decode("utf-8", "replace"), conversation.decode("utf-8", "replace")
+    try:
+        return *texts, wire.decode_inbound(envelope)
+    except WireError:
+        return *texts, None
+
+
 def write_commit(commit: Commit, arguments: list[str | bytes | int]) -> None:
     """Append to `arguments` what `inbound_turn.lua` is told of `commit`."""
     head, replies = commit.head, commit.replies

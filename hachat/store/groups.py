@@ -16,7 +16,7 @@ from hachat.store.scripts import load
 MOST = 2_000
 """Members that all groups together may have: every node reads them all."""
 
-_CHANGE = load("group_change")
+_CHANGE, _PUT = load("group_change"), load("field_put")
 
 Key = tuple[str, str]
 """A group, and the address of a user, `<adapter>/<id>`."""
@@ -55,14 +55,37 @@ class Groups:
         """
         names = (self._keys.of("groups"), self._keys.of("audit"))
         done = await self._link.script(_CHANGE, names, (what, group, user, by, MOST))
-        if done == b"FULL":
-            raise GroupsFull(
-                Phrase(
-                    "the groups have {most} members, which is the most; write some into [access.groups] of the settings",
-                    most=MOST,
-                )
+        return _is_done(done)
+
+    async def put(self, key: Key, membership: Membership, there: Membership | None) -> bool:
+        """Have a membership be so, if it is as it is `there` now; False if it is not.  It may be done again.
+
+        Unlike `change` it is not noted in the audit trail: whoever restores many notes that once.
+
+        Raises:
+            GroupsFull, StoreError: as `change` does.
+        """
+        expected = _write(there) if there else ""
+        names = (self._keys.of("groups"),)
+        done = await self._link.script(
+            _PUT, names, ("|".join(key), expected, _write(membership), MOST)
+        )
+        return _is_done(done)
+
+
+def _is_done(answer: bytes) -> bool:
+    if answer == b"FULL":
+        raise GroupsFull(
+            Phrase(
+                "the groups have {most} members, which is the most; write some into [access.groups] of the settings",
+                most=MOST,
             )
-        return bool(done == b"DONE")
+        )
+    return answer == b"DONE"
+
+
+def _write(membership: Membership) -> str:
+    return f"{membership.at:.0f}|{membership.by}"
 
 
 def _read(member: str, data: str) -> tuple[Key, Membership]:

@@ -14,10 +14,9 @@ from itertools import chain
 import msgspec
 import structlog
 
-from hachat.core import wire
-from hachat.core.errors import QueueFull, WireError
-from hachat.core.messages import Inbound, Job
-from hachat.store.commits import MOST_JOBS, Later, mark, pack_job
+from hachat.core.errors import QueueFull
+from hachat.core.messages import Job
+from hachat.store.commits import MOST_JOBS, Later, mark, pack_job, unpack_job
 from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
 from hachat.store.scripts import load
@@ -145,22 +144,6 @@ class Jobs:
             found += _read_page(ids[page], scores[page], values)
         return found
 
-    async def find(self, ids: Sequence[str]) -> dict[str, Job]:
-        """Return those of the jobs of these ids that are a handler's own.
-
-        Raises:
-            StoreError: Redis did not answer.
-        """
-        found: dict[str, Job] = {}
-        for start in range(0, len(ids), _PAGE):
-            page = ids[start : start + _PAGE]
-            values = await self._link.command("HMGET", self._keys.of("jobdata"), *page)
-            for id_, data in zip(page, values, strict=True):
-                value = _unpack(data)[2] if data is not None else None
-                if isinstance(value, Job):
-                    found[id_] = value
-        return found
-
     async def first_due(self) -> int | None:
         """Return when the next job is due, in Unix milliseconds of Redis; None if none waits.
 
@@ -269,20 +252,7 @@ def _read_page(
 
 
 def _read_job(data: bytes) -> tuple[str, str, int]:
-    lane, conversation, value = _unpack(data)
+    lane, conversation, value = unpack_job(data)
     if value is None:
         return lane, conversation, 0
     return lane, value.route if isinstance(value, Job) else value.conversation, value.attempt
-
-
-def _unpack(data: bytes) -> tuple[str, str, Inbound | None]:
-    """Return the lane, the conversation and the value that `pack_job` has packed; None for a value nobody can read."""
-    lane, _, rest = data.partition(b"|")
-    length, _, rest = rest.partition(b"|")
-    size = int(length) if length.isdigit() else 0
-    conversation, (_, _, envelope) = rest[:size], rest[size:].partition(b"|")
-    texts = lane.decode("utf-8", "replace"), conversation.decode("utf-8", "replace")
-    try:
-        return *texts, wire.decode_inbound(envelope)
-    except WireError:
-        return *texts, None

@@ -26,13 +26,15 @@ MAX_BYTES = 64 << 20
 _PAGE = 100  # keys read by one script
 
 _READ, _KEYS, _CHANGE = map(load, ("memory_read", "memory_keys", "memory_change"))
+_READ_ENDS = load("scored_read")
 
 
 class Change(msgspec.Struct, frozen=True):
     """A change under one key.
 
     `value` is what is set, or the number that `add` adds; `expected` is what `replace` must find, None for nothing.  `life`
-    are seconds until it is forgotten, 0 for never, None to leave that as it is.  `id` tells changes apart.
+    are seconds until it is forgotten, 0 for never, None to leave that as it is; `until` says when instead, in Unix seconds.
+    `id` tells changes apart.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Change(msgspec.Struct, frozen=True):
     life: float | None = None
     expected: bytes | None = None
     id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
+    until: float | None = None
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -80,12 +83,15 @@ class Memory:
             values += await self._link.script(_READ, self._name(handler), page)
         return values
 
-    async def read_ends(self, handler: str, keys: Sequence[str]) -> list[float]:
-        """Return until when what is under `keys` is remembered, Unix seconds, 0 for always; raises as `read` does."""
-        if not keys:
-            return []
-        ends = await self._link.command("ZMSCORE", self._name(handler)[1], *keys)
-        return [float(end or 0) / 1000 for end in ends]
+    async def read_ends(
+        self, handler: str, keys: Sequence[str]
+    ) -> list[tuple[bytes | None, float]]:
+        """Return the values under so few `keys`, and until when each is remembered, Unix seconds, 0 for always.
+
+        What is over comes, too, where no change has taken it away.  Raises as `read` does.
+        """
+        values, ends = await self._link.script(_READ_ENDS, self._name(handler), keys)
+        return [(value, float(end or 0) / 1000) for value, end in zip(values, ends, strict=True)]
 
     async def list_keys(self, handler: str, prefix: str = "") -> list[str]:
         """Return the keys that begin with `prefix`, sorted; raises as `read` does."""
@@ -99,7 +105,9 @@ class Memory:
             MemoryFull: the handler remembers too much already.
             StoreError: Redis did not answer, or said no.
         """
-        life = -1 if change.life is None else round(change.life * 1000)
+        life: int | str = -1 if change.life is None else round(change.life * 1000)
+        if change.until is not None:
+            life = f"@{round(change.until * 1000)}"
         what, value = await self._link.script(
             _CHANGE,
             (*self._name(handler), self._keys.of("memory"), self._keys.of(f"did:{change.id}")),

@@ -6,7 +6,7 @@ which the oldest are dropped.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -19,9 +19,7 @@ from hachat.store.scripts import load
 MOST = 100_000
 """Users, and rooms, that are kept."""
 
-_PAGE = 100  # of them are read at once
-
-_NOTE = load("met_note")
+_NOTE, _READ = load("met_note"), load("scored_read")
 
 Kind = Literal["users", "rooms"]
 
@@ -65,8 +63,7 @@ class Directory:
         Raises:
             StoreError: Redis did not answer.
         """
-        found = await self._read([f"{adapter}/{id_}"])
-        return found[0] if found else None
+        return (await self.find([f"{adapter}/{id_}"]))[0]
 
     async def search(self, adapter: str, beginning: str, most: int) -> list[Known]:
         """Return at most `most` whose names begin like that, sorted by them: one that is called just that comes first.
@@ -81,32 +78,35 @@ class Directory:
             *("LIMIT", 0, 2 * most),
         )
         ids = dict.fromkeys(member.decode().rpartition("\0")[2] for member in members)
-        return await self._read([f"{adapter}/{id_}" for id_ in list(ids)[:most]])
+        known = await self.find([f"{adapter}/{id_}" for id_ in list(ids)[:most]])
+        return [one for one in known if one is not None]
 
-    async def walk(self) -> AsyncIterator[Known]:
-        """Yield all that are known, in no order; one that changes meanwhile may come twice.
+    async def list_addresses(self) -> list[str]:
+        """Return `<adapter>/<id>` of all that are known, sorted.
 
         Raises:
             StoreError: Redis did not answer.
         """
+        found: set[str] = set()
         cursor = b"0"
         while True:
-            cursor, flat = await self._link.command("HSCAN", self._met, cursor, "COUNT", _PAGE)
-            for known in await self._read([address.decode() for address in flat[::2]]):
-                yield known
+            cursor, flat = await self._link.command("ZSCAN", self._seen, cursor, "COUNT", 1000)
+            found.update(address.decode() for address in flat[::2])
             if cursor == b"0":
-                return
+                return sorted(found)
 
-    async def _read(self, addresses: Sequence[str]) -> list[Known]:
+    async def find(self, addresses: Sequence[str]) -> list[Known | None]:
+        """Return who, or what, has each of so few `addresses`; None where that was never met.
+
+        Raises:
+            StoreError: Redis did not answer.
+        """
         if not addresses:
             return []
-        records = await self._link.command("HMGET", self._met, *addresses)
-        # ZMSCORE came with Redis 6.2, which is the least we work with.
-        seen = await self._link.command("ZMSCORE", self._seen, *addresses)
+        records, seen = await self._link.script(_READ, (self._met, self._seen), addresses)
         return [
-            _known(address, record, float(last or 0))
+            _known(address, record, float(last or 0)) if record is not None else None
             for address, record, last in zip(addresses, records, seen, strict=True)
-            if record is not None
         ]
 
 

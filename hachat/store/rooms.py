@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from hachat.store.keys import Keys
 from hachat.store.link import Link
+from hachat.store.scripts import load
+
+_PUT = load("field_put")
 
 _LEFT = "-"
 _JOINED = "+"
@@ -46,3 +49,21 @@ class Rooms:
             StoreError: Redis did not answer, or said no.
         """
         await self._link.command("HSET", self._keys.rooms(adapter), room, _LEFT)
+
+    async def put(
+        self, adapter: str, room: str, key: str | None, there: Mapping[str, str | None]
+    ) -> bool:
+        """Have a room be as `read` tells it, if that is as it is `there` now; False if it is not.  It may be done again.
+
+        Raises:
+            StoreError: Redis did not answer, or said no.
+        """
+        expected = _write(there[room]) if room in there else ""
+        names = (self._keys.rooms(adapter),)
+        return bool(
+            await self._link.script(_PUT, names, (room, expected, _write(key), 0)) == b"DONE"
+        )
+
+
+def _write(key: str | None) -> str:
+    return _LEFT if key is None else _JOINED + key

@@ -71,6 +71,7 @@ TRIALS: Mapping[str, Trial] = {
         [("chat", "9", "1", "1000", "~seen:", "~mailbox:", "s", "c", "m|{}", "t", "c", "k|{}")],
         others="seen:s seen:t mailbox:c trail",
     ),
+    "field_put": Trial("groups", [("g|c/a", "", "1|c/b", "9")]),
     "group_change": Trial(
         "groups audit", [("add", "g", "c/a", "c/b", "9"), ("remove", "g", "c/a", "c/b", "9")]
     ),
@@ -112,6 +113,7 @@ TRIALS: Mapping[str, Trial] = {
         "mailbox:c mailbox:d trail",
     ),
     "job_cancel": Trial("jobs jobdata seen:later:m said", [("m/again",)], ["ZADD ~jobs 1 m/again"]),
+    "job_put": Trial("jobs jobdata", [("9", "x", _LATE, "d", "")]),
     "job_schedule": Trial("jobs jobdata seen:later:x", [("9", "x", "1000", "d", "h", "1000")]),
     "join": Trial(
         "members nodes gone",
@@ -203,6 +205,7 @@ TRIALS: Mapping[str, Trial] = {
         ],
         "mailbox:c trail",
     ),
+    "scored_read": Trial("jobdata jobs", [("x",)]),
     "slot_fire": Trial(
         "slots counters ready mailbox:c", [("s", "1", "chat", "c", "9", "m|{}")], others="trail"
     ),

@@ -10,10 +10,11 @@ import trio
 import trio.testing
 
 from hachat import Context, Handler, command
-from hachat.bot.memory import MAX_KEY, MAX_VALUE, Memory
+from hachat.bot.memory import Memory
 from hachat.bot.testing import Stage
 from hachat.bot.transient import TransientMemory
 from hachat.core.errors import MemoryFull, StoreRefused, StoreUnavailable
+from hachat.core.memory import MAX_KEY, MAX_VALUE
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.memory import Change, Changed

@@ -30,7 +30,7 @@ from hachat.store.commits import Commit, Head, Later, mark
 from hachat.store.commits import Token as Held
 from hachat.store.dead import DeadLetters
 from hachat.store.embedded import Server
-from hachat.store.groups import Groups
+from hachat.store.groups import Groups, Membership
 from hachat.store.inbound import Inbound
 from hachat.store.jobs import Jobs
 from hachat.store.keys import GROUP, LANES, Keys
@@ -42,6 +42,7 @@ from hachat.store.outbound import Outbound, Report
 from hachat.store.people import Directory
 from hachat.store.rates import Rates
 from hachat.store.scripts import load
+from hachat.store.timers import Timer, Timers
 from tests.store import letters
 from tests.store.proxy import Proxy
 
@@ -323,6 +324,22 @@ async def put_out(ground: Ground) -> Act:
     return partial(Groups(ground.far, ground.keys).change, "remove", "ops", "t/u1", "t/u2")
 
 
+async def put_back(ground: Ground) -> Act:
+    """A membership is restored in the place of another."""
+    await Groups(ground.link, ground.keys).change("add", "ops", "t/u1", "t/u2")
+    there = (await Groups(ground.link, ground.keys).read())["ops", "t/u1"]
+    return partial(
+        Groups(ground.far, ground.keys).put, ("ops", "t/u1"), Membership(1.0, "t/u3"), there
+    )
+
+
+async def put_timer_back(ground: Ground) -> Act:
+    """A timer is restored in the place of another."""
+    one, other = (Timer(5e9 + turn, Job("j1", "route", 1.0)) for turn in (0, 1))
+    assert await Timers(ground.link, ground.keys).put("j1", one, None)
+    return partial(Timers(ground.far, ground.keys).put, "j1", other, one)
+
+
 async def note(ground: Ground) -> Act:
     """Something is noted in the audit trail, under one id."""
     names = [ground.keys.of(name) for name in ("audit", "did:n1")]
@@ -503,6 +520,8 @@ CASES = (
     Case("met_note", meet),
     Case("group_change", take_in),
     Case("group_change", put_out),
+    Case("field_put", put_back),
+    Case("job_put", put_timer_back),
     Case("audit_note", note),
     Case("notice", notice),
     Case("rate", count),

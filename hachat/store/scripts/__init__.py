@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _READING = frozenset(
-    ("memory_keys", "memory_read", "peers", "position", "queue", "status", "trail")
+    ("memory_keys", "memory_read", "peers", "position", "queue", "scored_read", "status", "trail")
 )
 """Scripts that never write; no replica has to confirm their answers."""
 

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 memory:<handler> (hash)  2 memory:<handler>:ends (zset)  3 memory (hash)  4 did:<change> (string)
 -- ARGV  1 handler  2 key  3 'set' | 'replace' | 'delete' | 'add'  4 the new value, JSON, or what is to be added
---       5 milliseconds until it is forgotten, 0 for never, -1 for no change of that
+--       5 milliseconds until it is forgotten, 0 for never, -1 for no change of that, or '@' and when, Redis milliseconds
 --       6 what 'replace' must find, empty for nothing  7 most keys  8 most bytes of all keys and values
 -- =>    { what, value }: 'DONE' with the value now | 'OTHER' with the value that is there and forbids it
 --       | 'KEYS' | 'BYTES' the limit is reached; nothing was changed.  A value is nil where there is none.
@@ -11,6 +11,7 @@
 
 local memory, ends, sizes, did = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local handler, key, how, value, life = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local till = tonumber(string.match(ARGV[5], '^@(%d+)$'))
 local earlier = redis.call('GET', did)
 if earlier then return { string.match(earlier, '^%u+'), string.match(earlier, '^%u+|(.*)$') or false } end
 
@@ -59,6 +60,10 @@ if more > 0 and tonumber(redis.call('HGET', sizes, handler) or '0') + more > ton
 end
 redis.call('HSET', memory, key, value)
 redis.call('HINCRBY', sizes, handler, more)
-if life > 0 then redis.call('ZADD', ends, now + life, key) end
-if life == 0 or (life < 0 and not old) then redis.call('ZREM', ends, key) end
+if life and life > 0 then till = now + life end
+if till then
+  redis.call('ZADD', ends, till, key)
+elseif life == 0 or not old then
+  redis.call('ZREM', ends, key)
+end
 return answer('DONE', value)

@@ -14,6 +14,7 @@ from hachat.core.settings import Settings
 from hachat.daemon.leaving import longest_leave
 
 UNIT = Path(__file__).parents[2] / "deploy" / "systemd" / "hachat.service"
+BACKUP = Path(__file__).parents[2] / "docs" / "backup.md"
 EXPOSURE = 1.5
 """The most that `systemd-analyze security` may find, of 10."""
 
@@ -46,6 +47,22 @@ def test_unit_is_understood_without_a_word(analyze: str, unit: Path) -> None:
     """A misspelt option would only be a warning, and then be ignored for ever."""
     done = subprocess.run(
         [analyze, "verify", "--man=no", unit], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", ["hachat-backup.service", "hachat-backup.timer"])
+def test_units_of_the_backup_are_understood_too(analyze: str, tmp_path: Path, name: str) -> None:
+    """They stand in their page."""
+    for unit, text in re.findall(r"```ini (\S+)\n(.*?)```", BACKUP.read_text(), re.DOTALL):
+        (tmp_path / unit).write_text(text)
+
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", tmp_path / name],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

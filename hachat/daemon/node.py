@@ -12,9 +12,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -32,12 +30,10 @@ from hachat.bot.worker import Worker
 from hachat.chat.adapter import Adapter
 from hachat.cluster.candidates import find_candidates
 from hachat.cluster.elector import Elector
-from hachat.cluster.members import Heartbeat, join, leave
 from hachat.cluster.pulse import Notifier, Pulse
 from hachat.cluster.roster import Roster
 from hachat.cluster.stall import Stall
 from hachat.cluster.term import Duty
-from hachat.core import wire
 from hachat.core.errors import UsageError
 from hachat.core.settings import QueueSettings, Settings
 from hachat.daemon.chat_states import ChatStates
@@ -47,8 +43,9 @@ from hachat.daemon.facade import Facade
 from hachat.daemon.floor import FloorKeeper
 from hachat.daemon.herald import Herald
 from hachat.daemon.holding import Holder
-from hachat.daemon.leaving import GOODBYE, leave_anyway, limited, longest_work, resign
+from hachat.daemon.leaving import leave_anyway, limited, longest_work, resign
 from hachat.daemon.lending import lend
+from hachat.daemon.membership import Membership, introduce
 from hachat.daemon.workforce import Workforce
 from hachat.store.answers import Answers
 from hachat.store.dead import DeadLetters
@@ -58,9 +55,8 @@ from hachat.store.jobs import Jobs
 from hachat.store.keys import LANES, Keys
 from hachat.store.lease import open_lease
 from hachat.store.link import Link
-from hachat.store.members import Member, Members, check_layout, read_newest_schema
+from hachat.store.members import Members, read_newest_schema
 from hachat.store.peers import read_peers
-from hachat.store.retry import retry
 from hachat.store.status import Status
 from hachat.tasks.processes import Processes
 from hachat.tasks.services import finish_unless, running
@@ -102,7 +98,7 @@ class Node:
         note = robot.services.texts.tell(NOTE)
         self._inbound = Inbound(link, self._keys, consumer, settings.queue, note=note)
         self._dialogs = Dialogs(link, self._keys)
-        self._answers = Answers(link, self._keys, consumer, self._limits)
+        self._answers = Answers(link, self._keys, consumer, lambda: self._inbound.limits)
         lend(
             robot.services,
             link,
@@ -136,6 +132,16 @@ class Node:
         self._scheduler = Scheduler(jobs, robot.jobs)
         self._workforce = Workforce(self._roster, self._make_workers, settings.worker.grace)
         self._recovery = Recovery(self._inbound, self._workforce.present)
+        self._membership = Membership(
+            link,
+            self._keys,
+            roster=self._roster,
+            recovery=self._recovery,
+            herald=self._herald,
+            holder=self._holder,
+            turned_at=lambda: self._pulse.ticked_at,
+            leaving=lambda: self._leaving,
+        )
         self._facade = Facade(
             self.name,
             link,
@@ -150,7 +156,6 @@ class Node:
             lease_left=self.lease_left,
             readiness=self.readiness,
         )
-        self._heartbeat: Heartbeat | None = None
         self._elector: Elector | None = None
         self._leaving = False
 
@@ -171,15 +176,12 @@ class Node:
         """Return why this node may not take traffic."""
         if self._leaving:
             return ["it is leaving"]
-        if self._heartbeat is None:
+        silence = self._membership.silence
+        if silence is None:
             return ["it has not joined the cluster: Redis has not answered yet"]
-        silence = time.monotonic() - self._heartbeat.beaten_at
         if silence > 2 * self._settings.worker.heartbeat:
             return [f"Redis has not answered for {silence:.0f} s"]
         return []
-
-    def _limits(self) -> QueueSettings:
-        return self._inbound.limits
 
     def configure(self, limits: QueueSettings) -> None:
         """Take over what may change while it runs."""
@@ -205,82 +207,31 @@ class Node:
             log.info("serving", http=url, cluster=self._keys.cluster, version=__version__)
             self._notifier.ready()
             self._notifier.status("joining the cluster")
-            members = Members(self._link, self._keys, self._introduce(url))
-            if await finish_unless(stop, partial(self._join, members)):
+            me = introduce(self._settings, self.boot, url)
+            members = Members(self._link, self._keys, me)
+            if await finish_unless(stop, partial(self._membership.join, members)):
                 overdue = partial(leave_anyway, members, self._inbound)
                 async with (
-                    self._membership(members) as chat_states,
+                    self._membership.hold(members),
+                    self._services(members) as chat_states,
                     limited(stop, longest_work(self._settings), overdue),
                 ):
                     await self._work(members, stop, partial(self._duty.run, chat_states))
 
-    async def _join(self, members: Members) -> None:
-        await retry(partial(check_layout, self._link, self._keys))
-        await join(members)
-        await retry(self._roster.look)
-        if await retry(members.begin):
-            self._herald.begin(members.me.consumer)
-        self._herald.tell("node joined", members.me.consumer)
-
-    def _introduce(self, url: str) -> Member:
-        work = self._settings.worker
-        return Member(
-            node=self.name,
-            boot=self.boot,
-            pid=os.getpid(),
-            http=url,
-            version=__version__,
-            started=time.time(),
-            beat=work.heartbeat,
-            life=work.node_ttl,
-            schema=wire.VERSION,
-            priority=self._settings.lease.priority,
-        )
-
     @asynccontextmanager
-    async def _membership(self, members: Members) -> AsyncIterator[ChatStates]:
-        work = self._settings.worker
-        heartbeat = Heartbeat(
-            members,
-            self._link,
-            stall=work.node_ttl - work.heartbeat,
-            turned_at=lambda: self._pulse.ticked_at,
-            on_gone=self._hear_of_gone,
-            on_beat=self._hear_beat,
-        )
-        self._heartbeat = heartbeat
+    async def _services(self, members: Members) -> AsyncIterator[ChatStates]:
         chat_states = ChatStates(members)
-        self._holder.note("")
-        try:
-            async with (
-                running(heartbeat.run),
-                running(self._recovery.run),
-                running(self._scheduler.run),
-                running(self._answers.run),
-                running(self._examiner.run),
-                running(self._robot.services.people.run),
-                running(chat_states.run),
-                running(self._herald.run),
-                running(self._roster.run),
-            ):
-                yield chat_states
-        finally:
-            with trio.move_on_after(GOODBYE, shield=True):
-                self._herald.tell("node left", members.me.consumer)
-                await self._herald.flush()
-                if await leave(members):
-                    self._holder.remove()
-
-    def _hear_of_gone(self, consumers: Sequence[str]) -> None:
-        # Or what is taken over would lie here until we are gone.
-        if not self._leaving and not self._roster.drained:
-            self._recovery.notice(consumers)
-            for consumer in consumers:
-                self._herald.tell("node left", consumer, consumer.rpartition(":")[0])
-
-    def _hear_beat(self) -> None:
-        self._recovery.beaten()
-        self._roster.want()
+        async with (
+            running(self._recovery.run),
+            running(self._scheduler.run),
+            running(self._answers.run),
+            running(self._examiner.run),
+            running(self._robot.services.people.run),
+            running(chat_states.run),
+            running(self._herald.run),
+            running(self._roster.run),
+        ):
+            yield chat_states
 
     def _obey(self) -> None:
         """Do what operators have ordered of this node."""

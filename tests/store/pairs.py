@@ -56,9 +56,10 @@ async def run_pair(directory: Path, binary: Path | None = None) -> AsyncIterator
                 pair = Pair(master, replica, proxy)
 
                 async def attached() -> bool:
-                    return b"master_link_status:up" in await pair.tell_replica(
-                        "INFO", "replication"
-                    )
+                    # Both ends must think so: until then nothing that is written counts as confirmed.
+                    told = await pair.tell_replica("INFO", "replication")
+                    known = await ask(Direct(master.url), "INFO", "replication")
+                    return b"master_link_status:up" in told and b"state=online" in known
 
                 await until(attached, within=15)
                 try:

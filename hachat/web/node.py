@@ -36,6 +36,11 @@ class HookRoute(Protocol):
         """Whether the sender waits for what the handler answers."""
         ...
 
+    @property
+    def signature(self) -> str | None:
+        """How its requests have to be signed, if they have to be."""
+        ...
+
     def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
         """Refuse a request that is not signed as it should be; `now` is Unix seconds.
 

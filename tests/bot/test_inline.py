@@ -68,6 +68,12 @@ class Doors(Handler):
         await self.gate.wait()
         return "open"
 
+    @hook.post("/single", inline=True, timeout=3.0, concurrency=1)
+    async def single(self, ctx: Context) -> str:
+        """Take two seconds, one after the other."""
+        await trio.sleep(2.0)
+        return "done"
+
 
 class Guard(Handler):
     """Lets nobody break anything."""
@@ -164,6 +170,23 @@ async def test_a_failure_is_told_without_its_reason(
     assert response == Response({"error": error, "id": "W1"}, status)
     assert [line["message"] for line in logs if line["log_level"] == "error"] == ["W1"]
     assert desk.queued == []
+
+
+async def test_to_wait_for_another_run_is_a_part_of_the_time(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Nobody waits longer than the route allows, however many came before."""
+    desk, statuses = Desk(), []
+
+    async def ask() -> None:
+        statuses.append((await desk.post("single")).status)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(ask)
+
+    assert sorted(statuses) == [200, 504, 504]
+    assert trio.current_time() == pytest.approx(3.0)
 
 
 async def test_what_cannot_be_queued_fails_the_request() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hachat.core.messages import Webhook
 from hachat.core.responses import Response
-from hachat.core.signatures import verify
+from hachat.core.signatures import Scheme, verify
 
 
 class FakeRoute:
@@ -39,11 +39,12 @@ class FakeRoute:
         self.path = path
         self._check = check
         self.secret = ""
+        self.signature: Scheme = "github"
 
     def authenticate(self, headers: Mapping[str, str], body: bytes, now: float) -> None:
         """Ask for a signature, if the test says so."""
         if self.secret:
-            verify("github", self.secret, headers, body, now)
+            verify(self.signature, self.secret, headers, body, now)
 
     def check(self, body: bytes) -> None:
         """Do what the test says."""

@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 from hachat.core.errors import HandlerError, QueueFull, StoreUnavailable, WireError
 from hachat.core.messages import Webhook
 from hachat.core.responses import Response
-from hachat.core.signatures import sign
+from hachat.core.signatures import make_headers, sign
 from hachat.web.hooks import EVENT_HEADERS, kept_headers
 from hachat.web.server import make_app
 
@@ -365,3 +365,18 @@ async def test_an_inline_webhook_is_checked_at_the_door(node: FakeNode) -> None:
     headers = {"X-Hub-Signature-256": f"sha256={sign('s', b'no')}"}
     assert (await client.post("/hooks/slash", data=b"no", headers=headers)).status_code == 400
     assert node.asked == []
+
+
+async def test_what_slack_has_signed_is_queued_once(node: FakeNode) -> None:
+    """Whoever sends it once more within its five minutes may add what headers they like."""
+    node.claim("Slack.asked", "POST", "/asked")
+    node.hooks[-1].secret, node.hooks[-1].signature = "s", "slack"
+    signed = make_headers("slack", "s", b"{}", node.now())
+    client = make_app(node).test_client()
+
+    statuses = []
+    for forged in ({}, {}, *({header: "forged"} for header in EVENT_HEADERS[:-1])):
+        answer = await client.post("/hooks/asked", data=b"{}", headers={**signed, **forged})
+        statuses.append((await answer.get_json())["status"])
+
+    assert statuses == ["queued", *["duplicate"] * len(EVENT_HEADERS)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from hachat.bot.handler import Handler
 from hachat.bot.people import People
 from hachat.bot.replies import SPOKEN
 from hachat.bot.robot import Robot
-from hachat.bot.routes import HookRoute
+from hachat.bot.routes import find_hook
 from hachat.bot.timers import write_json
 from hachat.core.messages import Event, Inbound, Job, Message, Operation, Reply, Room, User, Webhook
 from hachat.core.names import normalise
@@ -78,7 +77,7 @@ class Stage:
             LookupError: no handler has such a path.
         """
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        route, variables = self._find_hook(method, path)
+        route, variables = find_hook(self.robot.hooks, method, path)
         route.check(data)
         webhook = Webhook(
             next(self._ids), route.name, method, path, time.time(), data.decode(), variables
@@ -135,11 +134,3 @@ class Stage:
             if run.closes.message is not None:
                 said += await self._handle(run.closes.message)
         return said
-
-    def _find_hook(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:
-        for route in self.robot.hooks:
-            template = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
-            found = re.fullmatch(template, path)
-            if found and route.method == method:
-                return route, found.groupdict()
-        raise LookupError(f"no handler accepts {method} {path}")

@@ -28,7 +28,7 @@ from hachat.store.keys import LANES, Keys, Lane
 from hachat.store.link import Link
 from hachat.tasks.services import running
 from hachat.testing.clock import Clock
-from hachat.testing.hooks import Fetched, Sender
+from hachat.testing.hooks import Fetched, Request, Sender
 from hachat.testing.node import Node
 from hachat.testing.service import Said, Service, deliver
 from hachat.testing.speaker import Speaker
@@ -113,7 +113,7 @@ class Driver:
             LookupError: no handler has such a path.
         """
         before = len(self._service.said)
-        await self._sender.send(method, path, body, headers, signed=signed)
+        await self._sender.send(Request(method, path, body, headers, signed))
         await self._settle()
         return self._service.said[before:]
 
@@ -132,7 +132,7 @@ class Driver:
             LookupError: no handler has such a path.
         """
         before = len(self._service.said)
-        response = await self._sender.try_send(method, path, body, headers, signed=signed)
+        response = await self._sender.try_send(Request(method, path, body, headers, signed))
         data, status, shown = response.encode()
         await self._settle()
         return Fetched(status, data, shown, self._service.said[before:])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from hachat.bot.inline import Inline
 from hachat.bot.robot import Robot
-from hachat.bot.routes import HookRoute
+from hachat.bot.routes import find_hook
 from hachat.core.errors import Unsigned
 from hachat.core.messages import Webhook
 from hachat.core.responses import Response
@@ -39,6 +38,16 @@ class Fetched(msgspec.Struct, frozen=True):
         return msgspec.json.decode(self.body)
 
 
+class Request(NamedTuple):
+    """What is sent: to `path`, which may have a query; a body that is not bytes as JSON; signed, where that is asked for."""
+
+    method: str
+    path: str
+    body: object
+    headers: Mapping[str, str] | None
+    signed: bool
+
+
 class Sender:
     """A service that sends webhooks; what is not inline is put into `queue`."""
 
@@ -51,32 +60,33 @@ class Sender:
         self._new_id = new_id
         self._now = now
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        body: object,
-        headers: Mapping[str, str] | None,
-        *,
-        signed: bool,
-    ) -> Response:
+    async def send(self, request: Request) -> Response:
         """Send a request, and return what it is answered.
 
         Raises:
             LookupError: no handler has such a path.
             Unsigned, ValueError: it is refused at the door.
         """
+        body = request.body
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        path, _, query = path.partition("?")
-        route, variables = self._find(method, path)
-        shown = dict(headers or {})
-        if signed and route.signature is not None:
+        path, _, query = request.path.partition("?")
+        route, variables = find_hook(self._robot.hooks, request.method, path)
+        shown = dict(request.headers or {})
+        if request.signed and route.signature is not None:
             shown |= make_headers(route.signature, route.secret, data, self._now())
         shown = {name.lower(): value for name, value in shown.items()}
         route.authenticate(shown, data, self._now())
         route.check(data)
         webhook = Webhook(
-            *(self._new_id(), route.name, method, path, self._now(), data.decode(), variables),
+            *(
+                self._new_id(),
+                route.name,
+                route.method,
+                path,
+                self._now(),
+                data.decode(),
+                variables,
+            ),
             query=dict(parse_qsl(query)),
             headers=shown,
         )
@@ -85,27 +95,11 @@ class Sender:
         await self._queue(webhook)
         return Response({"id": webhook.id, "status": "queued"}, 202)
 
-    async def try_send(
-        self,
-        method: str,
-        path: str,
-        body: object,
-        headers: Mapping[str, str] | None,
-        *,
-        signed: bool,
-    ) -> Response:
+    async def try_send(self, request: Request) -> Response:
         """Do what `send` does, and return the answer also where it is a refusal; raises LookupError as that does."""
         try:
-            return await self.send(method, path, body, headers, signed=signed)
+            return await self.send(request)
         except Unsigned as error:
             return Response({"error": str(error)}, 401)
         except ValueError as error:
             return Response({"error": str(error)}, 400)
-
-    def _find(self, method: str, path: str) -> tuple[HookRoute, dict[str, str]]:
-        for route in self._robot.hooks:
-            template = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
-            found = re.fullmatch(template, path)
-            if found and route.method == method:
-                return route, found.groupdict()
-        raise LookupError(f"no handler accepts {method} {path}")

@@ -98,10 +98,13 @@ class Stream:
 
     def end(self) -> None:
         """Wake whoever waits for the server; to be called on the loop before the socket is closed."""
-        with suppress(
-            RuntimeError, OSError, ValueError
-        ):  # the loop has ended, or the socket is closed
-            trio.lowlevel.notify_closing(self._socket)
+        descriptor = self._socket.fileno()
+        if descriptor < 0:
+            # Nobody waits for what is closed.  Trio keeps all such under one number, and stumbles where the garbage
+            # collector ends another one in the middle of this.
+            return
+        with suppress(RuntimeError, OSError, ValueError):  # the loop has ended
+            trio.lowlevel.notify_closing(descriptor)
 
     async def _read(self) -> bytes:
         while True:

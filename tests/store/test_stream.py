@@ -131,6 +131,20 @@ async def test_end_wakes_the_receiver(
         await woken.wait()
 
 
+async def test_a_socket_that_is_closed_is_no_matter_of_the_loop(
+    pair: tuple[Stream, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop knows all of them by the number -1: two that are ended at once, one by the garbage collector, were an error."""
+    stream, _ = pair
+    told: list[Any] = []
+    monkeypatch.setattr(trio.lowlevel, "notify_closing", told.append)
+    stream.end()
+    stream._socket.close()
+    stream.end()
+    assert len(told) == 1
+    assert told[0] >= 0
+
+
 async def test_loop_goes_on_while_a_frozen_server_takes_nothing(own_server: Server) -> None:
     """More than any buffer holds, to a server that does not read: others are served meanwhile."""
     async with running(own_server) as link, trio.open_nursery() as nursery:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from hachat.store.client import Greeting
+from hachat.store.client import Greeting, make_client
 from hachat.store.embedded import Server, run_server
 from hachat.store.link import Direct, Link
 from tests.store.links import ask
@@ -55,17 +55,19 @@ async def run_pair(directory: Path, binary: Path | None = None) -> AsyncIterator
             with run_server(directory / "replica", binary=binary, options=follow) as replica:
                 pair = Pair(master, replica, proxy)
 
-                async def attached() -> bool:
-                    # Both ends must think so: until then nothing that is written counts as confirmed.
-                    told = await pair.tell_replica("INFO", "replication")
-                    known = await ask(Direct(master.url), "INFO", "replication")
-                    return b"master_link_status:up" in told and b"state=online" in known
-
-                await until(attached, within=15)
+                await until(lambda: _confirms(master), within=15)
                 try:
                     yield pair
                 finally:
                     nursery.cancel_scope.cancel()
+
+
+async def _confirms(master: Server) -> bool:
+    """Tell whether a replica confirms what is said: a server calls one online before it sends it anything."""
+    client = make_client(1.0, host=master.host, port=master.port)
+    with closing(client):
+        published, confirmed = await client.ask([("PUBLISH", "attached", ""), ("WAIT", 1, 500)])
+    return bool(published == 0 and confirmed == 1)
 
 
 @asynccontextmanager

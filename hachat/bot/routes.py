@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -116,22 +115,6 @@ class HookRoute(Route):
             return {self.body: self.decode(body)}
         except RecursionError:
             raise ValueError("the body is nested too deep") from None
-
-
-def find_hook(
-    hooks: Iterable[HookRoute], method: str, path: str
-) -> tuple[HookRoute, dict[str, str]]:
-    """Return the one of `hooks` that a request is for, and what its path's variables are.
-
-    Raises:
-        LookupError: there is none.
-    """
-    for route in hooks:
-        template = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
-        found = re.fullmatch(template, path)
-        if found and route.method == method:
-            return route, found.groupdict()
-    raise LookupError(f"no handler accepts {method} {path}")
 
 
 @dataclass(frozen=True, eq=False)

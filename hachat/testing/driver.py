@@ -7,15 +7,18 @@ chat service and the clock are the test's.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 
 from hachat.bot.binding import bind
 from hachat.bot.handler import Handler
+from hachat.bot.http import Http
 from hachat.bot.robot import Robot
 from hachat.bot.routes import JobRoute
 from hachat.core.access import ADMINS, AccessSettings
@@ -33,6 +36,9 @@ from hachat.testing.node import Node
 from hachat.testing.service import Said, Service, deliver
 from hachat.testing.speaker import Speaker
 from hachat.testing.transcript import Transcript
+
+if TYPE_CHECKING:
+    import httpx
 
 PATIENCE = 10.0
 """Seconds the bot may take for whatever a test asks of it."""
@@ -101,21 +107,21 @@ class Driver:
         body: object = b"",
         headers: Mapping[str, str] | None = None,
         *,
+        form: Mapping[str, str] | None = None,
         signed: bool = True,
     ) -> list[Said]:
-        """Send a webhook, as to `/hooks` + `path`, and return what the bot says; a body that is not bytes is sent as JSON.
+        """Send a webhook, as to `/hooks` + `path`, and return what the bot says; a body that is not bytes is sent as JSON, `form` as a form.
 
         It is signed, where that is asked for, unless it is not to be.
 
         Raises:
-            ValueError: the body is refused at the door.
+            ValueError: it is refused at the door.
             Unsigned: it is, because nobody has signed it.
             LookupError: no handler has such a path.
         """
-        before = len(self._service.said)
-        await self._sender.send(Request(method, path, body, headers, signed))
-        await self._settle()
-        return self._service.said[before:]
+        answer = await self.fetch(method, path, body, headers, form=form, signed=signed)
+        answer.raise_refusal()
+        return list(answer.said)
 
     async def fetch(
         self,
@@ -124,18 +130,20 @@ class Driver:
         body: object = b"",
         headers: Mapping[str, str] | None = None,
         *,
+        form: Mapping[str, str] | None = None,
         signed: bool = True,
     ) -> Fetched:
-        """Do what `request` does, and return what the sender is answered; a refusal is an answer, too.
-
-        Raises:
-            LookupError: no handler has such a path.
-        """
+        """Do what `request` does, and return what the sender is answered, a refusal too; raises LookupError as that does."""
         before = len(self._service.said)
-        response = await self._sender.try_send(Request(method, path, body, headers, signed))
-        data, status, shown = response.encode()
+        answer = await self._sender.send(Request(method, path, body, headers, form, signed))
         await self._settle()
-        return Fetched(status, data, shown, self._service.said[before:])
+        return replace(answer, said=self._service.said[before:])
+
+    def mock_http(self, answer: Callable[[httpx.Request], httpx.Response]) -> None:
+        """Have `answer` answer from now on what handlers ask of other services with `ctx.http`, so that nobody is called."""
+        import httpx  # noqa: PLC0415 - it takes long, and few tests need it
+
+        self.robot.services.http = Http(transport=httpx.MockTransport(answer))
 
     async def fire(self, route: str, data: object = None) -> list[Said]:
         """Let something become due now, for the route `<handler>.<method>`.

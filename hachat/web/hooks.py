@@ -14,10 +14,11 @@ import msgspec
 from quart import abort, request
 from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
 
 from hachat.core.errors import HandlerError, Unsigned
 from hachat.core.messages import Webhook
-from hachat.web.node import HookRoute, Node
+from hachat.web.node import HookNode, HookRoute
 from hachat.web.responses import Answer, answer
 
 _SLACK = "X-Slack-Signature"
@@ -47,7 +48,7 @@ _SECRET = re.compile(
 _VARIABLE = re.compile(r"<(?:([^<>:]+):)?[^<>:]+>")
 
 
-def add_hooks(app: QuartTrio, node: Node) -> None:
+def add_hooks(app: QuartTrio, node: HookNode) -> None:
     """Add every webhook of `node`'s handlers to `app`.
 
     Raises:
@@ -63,12 +64,29 @@ def add_hooks(app: QuartTrio, node: Node) -> None:
             ) from error
 
 
-def _add_hook(app: QuartTrio, node: Node, route: HookRoute) -> None:
+def find_hook(app: QuartTrio, node: HookNode, method: str, path: str) -> HookRoute:
+    """Return the webhook that a request is for.
+
+    Raises:
+        LookupError: there is none.
+    """
+    try:
+        name, _ = app.url_map.bind("").match(path, method)
+    except HTTPException as error:
+        raise LookupError(f"no handler accepts {method} {path}") from error
+    return next(route for route in node.hooks if _name(route) == name)
+
+
+def _name(route: HookRoute) -> str:
+    return f"hook {route.method} {route.path}"
+
+
+def _add_hook(app: QuartTrio, node: HookNode, route: HookRoute) -> None:
     if not route.path.startswith("/"):
         raise ValueError("the path does not begin with a slash")
     app.add_url_rule(
         f"/hooks{route.path}",
-        endpoint=f"hook {route.method} {route.path}",
+        endpoint=_name(route),
         view_func=_receiver(node, route),
         methods=[route.method],
     )
@@ -86,7 +104,7 @@ def _refuse_clashes(routes: Sequence[HookRoute]) -> None:
             )
 
 
-def _receiver(node: Node, route: HookRoute) -> Callable[..., Awaitable[Answer]]:
+def _receiver(node: HookNode, route: HookRoute) -> Callable[..., Awaitable[Answer]]:
     async def receive(**variables: object) -> Answer:
         if request.method != route.method and not route.inline:
             return answer({})  # a HEAD of a GET route looks, and queues nothing

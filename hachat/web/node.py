@@ -56,6 +56,42 @@ class HookRoute(Protocol):
         """
 
 
+class HookNode(Protocol):
+    """The node as those who send webhooks see it."""
+
+    @property
+    def hooks(self) -> Sequence[HookRoute]:
+        """Every webhook that this node's handlers take."""
+        ...
+
+    async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
+        """Return once `webhook` is safely queued, or recognised as one that was.
+
+        Raises:
+            QueueFull: a limit is reached.
+            StoreError: Redis did not take it, or did not say so.
+            WireError: it is too large to be queued.
+        """
+        ...
+
+    async def respond(self, webhook: Webhook) -> Response:
+        """Have `webhook` handled here and now, and return what its sender is answered.
+
+        Raises:
+            QueueFull: too many wait for answers.
+            StoreError, WireError: what the handler said could not be queued.
+        """
+        ...
+
+    def new_id(self) -> str:
+        """Return an identifier that nothing else has."""
+        ...
+
+    def now(self) -> float:
+        """Return the time of day in Unix seconds."""
+        ...
+
+
 class Letters(Protocol):
     """The cluster's dead letters; each of these raises StoreError if Redis cannot be asked."""
 
@@ -126,17 +162,12 @@ class Orders(Protocol):
         ...
 
 
-class Node(Protocol):
+class Node(HookNode, Protocol):
     """The node as its HTTP clients see it."""
 
     @property
     def name(self) -> str:
         """The node's name in the cluster."""
-        ...
-
-    @property
-    def hooks(self) -> Sequence[HookRoute]:
-        """Every webhook that this node's handlers take."""
         ...
 
     @property
@@ -230,31 +261,4 @@ class Node(Protocol):
         Raises:
             StoreError: Redis cannot be asked.
         """
-        ...
-
-    async def enqueue(self, webhook: Webhook) -> Literal["queued", "duplicate"]:
-        """Return once `webhook` is safely queued, or recognised as one that was.
-
-        Raises:
-            QueueFull: a limit is reached.
-            StoreError: Redis did not take it, or did not say so.
-            WireError: it is too large to be queued.
-        """
-        ...
-
-    async def respond(self, webhook: Webhook) -> Response:
-        """Have `webhook` handled here and now, and return what its sender is answered.
-
-        Raises:
-            QueueFull: too many wait for answers.
-            StoreError, WireError: what the handler said could not be queued.
-        """
-        ...
-
-    def new_id(self) -> str:
-        """Return an identifier that nothing else has."""
-        ...
-
-    def now(self) -> float:
-        """Return the time of day in Unix seconds."""
         ...

@@ -24,7 +24,7 @@ from hachat.web.responses import answer_errors
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 
-    from hachat.web.node import Node
+    from hachat.web.node import HookNode, Node
 
 SLOTS = 32
 """Webhooks and API calls in hand at once: each holds a body, and delays what else the loop does."""
@@ -108,14 +108,29 @@ def make_app(
     Raises:
         HandlerError: two handlers claim the same webhook, or one is declared wrongly.
     """
+    app = make_intake(
+        node, body_limit=body_limit, body_timeout=body_timeout, slots=slots, patience=patience
+    )
+    add_health(app, node)
+    app.register_blueprint(make_api(node, token))
+    return app
+
+
+def make_intake(
+    node: HookNode,
+    *,
+    body_limit: int = 1_048_576,
+    body_timeout: float = BODY_TIMEOUT,
+    slots: int = SLOTS,
+    patience: float = PATIENCE,
+) -> App:
+    """Return an application that takes the webhooks of `node`, and nothing else; the rest is as with `make_app`."""
     app = App(slots=slots, patience=patience)
     app.config.update(MAX_CONTENT_LENGTH=body_limit, BODY_TIMEOUT=body_timeout)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect, and few senders of webhooks follow
     answer_errors(app, node.new_id)
-    add_health(app, node)
     add_hooks(app, node)
-    app.register_blueprint(make_api(node, token))
     return app
 
 

@@ -13,7 +13,6 @@ import trio.testing
 from hachat import Context, Handler, command
 from hachat.bot.access import LIFE, RULED_OUT, UNKNOWN, Access, TransientAudit, TransientGroups
 from hachat.bot.handlers.help import Help
-from hachat.bot.testing import Stage
 from hachat.core.access import AccessSettings, Rule
 from hachat.core.errors import StoreUnavailable
 from hachat.core.messages import Message, Room, User
@@ -21,6 +20,7 @@ from hachat.store.audit import Audit
 from hachat.store.groups import Groups, Key, Membership
 from hachat.store.keys import Keys
 from hachat.store.link import Link
+from tests.bot.stage import Stage
 
 NOT_YOURS = "You may not do that: it is for dev, ops."
 SETTINGS = AccessSettings(

@@ -13,9 +13,9 @@ from hachat import Context, Handler, command, job, on, startup
 from hachat.bot.binding import bind
 from hachat.bot.handler import DECLARED
 from hachat.bot.routes import JobRoute
-from hachat.bot.testing import Stage
 from hachat.core.errors import HandlerError
 from hachat.core.messages import Event, Room
+from tests.bot.stage import Stage
 
 
 @pytest.fixture

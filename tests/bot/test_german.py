@@ -22,7 +22,6 @@ from hachat.bot.handlers.people import People
 from hachat.bot.handlers.ping import Ping
 from hachat.bot.handlers.presence import Presence
 from hachat.bot.handlers.stepdown import StepDown
-from hachat.bot.testing import Stage
 from hachat.bot.texts import own_texts
 from hachat.cluster.candidates import choose
 from hachat.core.access import AccessSettings
@@ -36,6 +35,7 @@ from hachat.store.letter import Letter
 from hachat.store.limits import find_full_lanes, warn_of_dead
 from hachat.store.peers import Peers
 from hachat.store.status import NodeStatus, QueueStatus, Status
+from tests.bot.stage import Stage
 
 
 class Deploys(Handler):

@@ -15,7 +15,7 @@ import pytest
 
 from hachat.bot.handler import Handler
 from hachat.bot.loading import load
-from hachat.bot.testing import Stage
+from tests.bot.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("handlers", "routing", "dialogs")

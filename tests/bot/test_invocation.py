@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hachat import Context, Duration, Handler, Room, User, command, hear
-from hachat.bot.testing import Stage
 from hachat.core.errors import Ambiguous
 from hachat.core.messages import Message
 from hachat.core.rates import Rate, Turn
+from tests.bot.stage import Stage
 
 
 class Desk(Handler):

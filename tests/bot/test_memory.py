@@ -11,7 +11,6 @@ import trio.testing
 
 from hachat import Context, Handler, command
 from hachat.bot.memory import Memory
-from hachat.bot.testing import Stage
 from hachat.bot.transient import TransientMemory
 from hachat.core.errors import MemoryFull, StoreRefused, StoreUnavailable
 from hachat.core.memory import MAX_KEY, MAX_VALUE
@@ -19,6 +18,7 @@ from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.memory import Change, Changed
 from hachat.store.memory import Memory as Stored
+from tests.bot.stage import Stage
 
 
 class Karma(msgspec.Struct):

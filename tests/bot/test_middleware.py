@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from hachat import Context, Handler, Message, Refused, Reply, command, hook, middleware, on
 from hachat.bot.middleware import Proceed
-from hachat.bot.testing import Stage
 from hachat.core.errors import HandlerError
+from tests.bot.stage import Stage
 
 
 @pytest.fixture

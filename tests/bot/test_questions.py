@@ -11,10 +11,10 @@ import trio
 from hachat import Anybody, Context, Handler, command, hook
 from hachat.bot.questions import LONGEST, MAX_QUESTIONS, Questions, Suspended, describe
 from hachat.bot.replies import Replies
-from hachat.bot.testing import Stage
 from hachat.core.errors import WireError
 from hachat.core.messages import Dialog, Message, Response, Room, User
 from hachat.core.wire import MAX_ENVELOPE
+from tests.bot.stage import Stage
 
 ROOM, ALICE = Room("test", "ops"), User("alice")
 

@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from hachat import Context, Handler, command
 from hachat.bot.loading import find_class, load
-from hachat.bot.testing import Stage
 from hachat.core.errors import HandlerError
 from hachat.core.messages import Message, Room, User
 from hachat.tasks.processes import Processes
 from tests.bot.computing import Computing
+from tests.bot.stage import Stage
 
 
 @pytest.fixture(params=["here", "there"])

@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 
 from hachat import Context, Handler, command, hear, hook
 from hachat.bot.access import Access
-from hachat.bot.testing import Stage
 from hachat.core.access import AccessSettings
 from hachat.core.errors import HandlerError, TooOld
 from hachat.core.messages import Message, Room, User, Webhook
 from hachat.core.settings import Unknown
+from tests.bot.stage import Stage
 
 ID = "M1"
 WRONG = f"Sorry, that went wrong (id {ID}). I will try again."

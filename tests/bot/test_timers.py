@@ -10,13 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from hachat import Context, Handler, command, every, job
-from hachat.bot.testing import Stage
 from hachat.bot.timers import MAX_NAME, MAX_TIMERS
 from hachat.core.errors import HandlerError, WireError
 from hachat.core.ids import read_time
 from hachat.core.messages import Job
 from hachat.core.wire import MAX_ENVELOPE
 from hachat.store.commits import Later
+from tests.bot.stage import Stage
 
 
 class Kitchen(Handler):

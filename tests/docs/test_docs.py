@@ -25,8 +25,8 @@ from hachat.bot.handlers.ping import Ping
 from hachat.bot.handlers.presence import Presence
 from hachat.bot.handlers.stepdown import StepDown
 from hachat.bot.routes import ChatRoute
-from hachat.bot.testing import Stage
 from hachat.cli.commands import main
+from tests.bot.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hachat.bot.access import Access
 from hachat.bot.handlers.auth import Auth
-from hachat.bot.testing import Stage
 from hachat.core.settings import build
+from tests.bot.stage import Stage
 from tests.bot.test_guide import blocks, make_handlers, perform
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from hachat.bot.speaking import Speaking
-from hachat.bot.testing import Stage
 from hachat.core.messages import Reply
 from hachat.store.console import Said
-from tests.bot.test_guide import blocks, make_handlers, run_module
+from tests.bot.stage import Stage
+from tests.bot.test_guide import blocks, make_handlers
+from tests.docs.test_testing import run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "speaking.md").read_text()
 SECTIONS = {part.partition("\n")[0]: part for part in PAGE.split("\n## ")[1:]}
@@ -39,10 +40,10 @@ async def test_handlers_without_a_transcript() -> None:
         Stage(*make_handlers(SECTIONS[title]))
 
 
-async def test_the_weather() -> None:
-    """The test that the page proposes runs as it stands, behind the handler."""
-    code = "\n".join(blocks(SECTIONS["Other services"], "python"))
-    await run_module(code).test_weather()
+def test_the_weather(tmp_path: Path) -> None:
+    """The test that the page proposes passes as it stands, behind the handler."""
+    done = run(tmp_path, "\n".join(blocks(SECTIONS["Other services"], "python")))
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_verb_is_told_of() -> None:

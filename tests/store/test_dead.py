@@ -9,7 +9,6 @@ import pytest
 import trio
 
 from hachat import Context, Handler, hear
-from hachat.bot.testing import Stage
 from hachat.core.errors import (
     QueueFull,
     StoreRefused,
@@ -34,6 +33,7 @@ from hachat.store.link import Direct, Link
 from hachat.store.outbound import Outbound, Report
 from hachat.store.retry import retry
 from hachat.store.scripts import load
+from tests.bot.stage import Stage
 from tests.store.letters import WHY, bury, bury_data, message, reply, webhook
 from tests.store.proxy import Proxy
 from tests.waiting import until

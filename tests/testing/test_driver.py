@@ -159,7 +159,7 @@ async def test_webhooks(bot: Driver) -> None:
     assert await bot.request("POST", "/deployed/web", {"version": "1.4"}) == ["web 1.4"]
     with pytest.raises(ValueError, match="Expected `object`"):
         await bot.request("POST", "/deployed/web", [1])
-    with pytest.raises(LookupError, match="no handler accepts GET /deployed/web"):
+    with pytest.raises(LookupError, match="no handler accepts GET /hooks/deployed/web"):
         await bot.request("GET", "/deployed/web")
 
 

@@ -31,6 +31,11 @@ class Deploys(Handler):
         """Show something."""
         return Response(f"{name}, {ctx.webhook.query['n']}", 203, headers={"X-A": "1"})
 
+    @hook.post("/headers", inline=True)
+    async def headers(self, ctx: Context) -> dict[str, str]:
+        """Show what is left of the headers."""
+        return {name: text for name, text in ctx.webhook.headers.items() if name.startswith("x-")}
+
     @hook.get("/broken", inline=True)
     async def broken(self, ctx: Context) -> None:
         """Fail."""
@@ -79,3 +84,43 @@ async def test_a_failure_is_an_answer_too(bot: Driver) -> None:
     answer = await bot.fetch("GET", "/broken")
     assert answer.status == 500
     assert "secret" not in answer.text
+
+
+@handlers(Deploys)
+async def test_a_form_is_sent_as_slack_sends_it(bot: Driver) -> None:
+    """Signed as it is written, and read as an object of its fields."""
+    answer = await bot.fetch("POST", "/slash", form={"text": "web & db"})
+    assert answer.json() == {"text": "On it."}
+    assert answer.said == ["deploying web & db"]
+    assert await bot.request("POST", "/slash", form={"text": "ä"}) == ["deploying ä"]
+
+
+@handlers(Deploys)
+async def test_a_second_delivery_is_recognised(bot: Driver) -> None:
+    """By the header in which the service puts its id."""
+    for status, said in (("queued", ["pushed"]), ("duplicate", [])):
+        answer = await bot.fetch("POST", "/pushed", headers={"X-GitHub-Delivery": "1"})
+        assert (answer.json()["status"], answer.said) == (status, said)
+
+
+@handlers(Deploys)
+async def test_a_head_is_a_get_without_a_body(bot: Driver) -> None:
+    """An inline webhook answers it."""
+    answer = await bot.fetch("HEAD", "/page/one?n=2")
+    assert (answer.status, answer.body, answer.headers["X-A"]) == (203, b"", "1")
+
+
+@handlers(Deploys)
+async def test_only_what_a_node_takes_is_taken(bot: Driver) -> None:
+    """A path or a verb that no handler has is a mistake of the test's."""
+    for method, path in (("POST", "/page/one"), ("GET", "/page/one/two"), ("GET", "/nothing")):
+        with pytest.raises(LookupError, match=f"{method} /hooks{path}"):
+            await bot.fetch(method, path)
+
+
+@handlers(Deploys)
+async def test_secrets_do_not_reach_the_handler(bot: Driver) -> None:
+    """It sees the headers which it would see on a node."""
+    headers = {"X-Api-Key": "s3cret", "X-Event": "push"}
+    answer = await bot.fetch("POST", "/headers", headers=headers)
+    assert answer.json() == {"x-event": "push"}

@@ -8,8 +8,8 @@ from hachat import Context, Handler, __version__, command
 from hachat.bot.handlers.about import About
 from hachat.bot.handlers.ping import Ping
 from hachat.bot.loading import load
-from hachat.bot.testing import Stage
 from hachat.testing import Driver, handlers
+from tests.bot.stage import Stage
 
 ROOT = Path(__file__).parents[3]
 

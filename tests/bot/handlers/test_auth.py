@@ -10,10 +10,10 @@ import pytest
 
 from hachat.bot.access import Access, TransientGroups
 from hachat.bot.handlers.auth import Auth
-from hachat.bot.testing import Stage
 from hachat.core.access import AccessSettings
 from hachat.core.errors import GroupsFull, StoreUnavailable
 from hachat.store.groups import Key, Membership
+from tests.bot.stage import Stage
 
 SETTINGS = AccessSettings(admins=("test/root",), groups={"ops": ("test/ada",)})
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from hachat.bot.handlers.cluster import Cluster, ClusterView
-from hachat.bot.testing import Stage
 from hachat.core.errors import StoreUnavailable
 from hachat.store.status import NodeStatus, QueueStatus, Status
+from tests.bot.stage import Stage
 
 
 def status(master: str | None, dead_letters: int) -> Status:

@@ -7,8 +7,8 @@ import pytest
 from hachat import Context, Handler, command
 from hachat.bot.handlers.help import LONG, Help
 from hachat.bot.handlers.ping import Ping
-from hachat.bot.testing import Stage
 from hachat.testing import Driver, handlers
+from tests.bot.stage import Stage
 
 HELP = (
     "help [QUERY] - list the commands you may run, those of a handler, or those that mention QUERY"

@@ -9,8 +9,8 @@ import trio
 from hachat import __version__
 from hachat.bot.handlers.info import Info
 from hachat.bot.handlers.ping import Ping
-from hachat.bot.testing import Stage
 from hachat.core.errors import StoreUnavailable
+from tests.bot.stage import Stage
 
 
 async def test_info() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hachat.bot.handlers.people import MOST, People
-from hachat.bot.testing import Stage
+from tests.bot.stage import Stage
 
 SEEN = re.compile(r", last seen \d{4}-\d\d-\d\d \d\d:\d\d UTC")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hachat.bot.handlers.ping import Ping
-from hachat.bot.testing import Stage
+from tests.bot.stage import Stage
 
 
 async def test_ping() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hachat import Context, Handler, hook
-from hachat.bot.testing import Stage
+from tests.bot.stage import Stage
 
 
 class Echo(Handler):

@@ -1,10 +1,11 @@
-"""A stage to try handlers on: the real robot without a cluster, for the tests of whoever writes handlers."""
+"""A stage to try handlers on: the real robot, without Redis and without a cluster."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from hachat.bot.handler import Handler
 from hachat.bot.people import People
 from hachat.bot.replies import SPOKEN
 from hachat.bot.robot import Robot
-from hachat.bot.routes import find_hook
+from hachat.bot.routes import HookRoute
 from hachat.bot.timers import write_json
 from hachat.core.messages import Event, Inbound, Job, Message, Operation, Reply, Room, User, Webhook
 from hachat.core.names import normalise
@@ -77,7 +78,7 @@ class Stage:
             LookupError: no handler has such a path.
         """
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        route, variables = find_hook(self.robot.hooks, method, path)
+        route, variables = _find_hook(self.robot.hooks, method, path)
         route.check(data)
         webhook = Webhook(
             next(self._ids), route.name, method, path, time.time(), data.decode(), variables
@@ -111,7 +112,7 @@ class Stage:
         op: Operation,
         room: str,
         *,
-        about: str = "",  # noqa: ARG002 - an Ask
+        about: str = "",
         args: dict[str, str] | None = None,
     ) -> Sequence[User]:
         if op == "roster":
@@ -134,3 +135,14 @@ class Stage:
             if run.closes.message is not None:
                 said += await self._handle(run.closes.message)
         return said
+
+
+def _find_hook(
+    hooks: Iterable[HookRoute], method: str, path: str
+) -> tuple[HookRoute, dict[str, str]]:
+    for route in hooks:
+        template = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", route.path.replace(".", r"\."))
+        found = re.fullmatch(template, path)
+        if found and route.method == method:
+            return route, found.groupdict()
+    raise LookupError(f"no handler accepts {method} {path}")

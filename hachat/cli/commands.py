@@ -11,7 +11,7 @@ import click
 
 from hachat import __version__
 from hachat.cli.options import FAILED, INTERRUPTED, UNREACHABLE, USAGE
-from hachat.core.errors import HachatError, SettingsError, StoreError, UsageError
+from hachat.core.errors import HachatError, SettingsError, StoreError, StoreUnavailable, UsageError
 from hachat.core.settings import LogSettings
 from hachat.daemon import logging
 
@@ -23,6 +23,8 @@ _MODULES = {
     **dict.fromkeys(("drain", "pause", "resume", "undrain"), "orders"),
     "step-down": "stepdown",
 }
+
+_ADVICE = "Is it running, and does [redis] in the settings say where?"
 
 
 class Commands(click.Group):
@@ -69,6 +71,8 @@ def _tell(errors: list[BaseException]) -> int | None:
     if not all(isinstance(error, HachatError) for error in errors):
         return None
     click.echo(f"hachat: {errors[0]}", err=True)
+    if isinstance(errors[0], StoreUnavailable):
+        click.echo(_ADVICE, err=True)
     return _choose_code(errors[0])
 
 

@@ -15,14 +15,18 @@ import trio
 
 from hachat.cli.options import DEGRADED, open_link, read_settings
 from hachat.cli.prompt import Prompt, terminal_restored
-from hachat.cli.say import LATE, ask, make_client, person_options
+from hachat.cli.say import ask, make_client, person_options, tell_late
 from hachat.cli.speaker import ORDERS, Speaker, is_order, make_speaker, obey, unescape
+from hachat.core.addressing import Addressing
 from hachat.core.errors import QueueFull, StoreError, UsageError
 from hachat.core.settings import Settings
 from hachat.store.console import ConsoleClient
 
 HINT = "`{} help` tells what the bot can do, /help what this console can; `exit` or Ctrl-D leaves"
 """What stands above the first prompt, with the bot's name."""
+
+ASIDE = "That was said to the room. What is meant for the bot begins with `{}`; with --private all of it is."
+"""What is told once to somebody who gets no answer."""
 
 _SOON = 0.3
 """Seconds by which most answers are there; until then the next prompt waits, so that they stand above it."""
@@ -63,7 +67,9 @@ async def chat(
         if sys.stdin.isatty() and sys.stdout.isatty():
             click.echo(HINT.format(settings.bot.name), err=True)
             with terminal_restored():
-                await _Conversation(make, speaker, patience).run()
+                aside = "" if private else ASIDE.format(settings.bot.name)
+                addressing = Addressing(settings.bot.name, settings.bot.aliases)
+                await _Conversation(make, speaker, patience, addressing, aside).run()
             return 0
         return await _ask_each(make, speaker, patience)
 
@@ -71,13 +77,18 @@ async def chat(
 class _Conversation:
     """What an interactive console does: shows all that is said where somebody speaks, while they type."""
 
-    def __init__(self, make: Make, speaker: Speaker, patience: float) -> None:
+    def __init__(
+        self, make: Make, speaker: Speaker, patience: float, addressing: Addressing, aside: str
+    ) -> None:
         self._make = make
         self._home = self._speaker = speaker
         self._prompt = Prompt(_make_sign(speaker, speaker))
         self._patience = patience
+        self._addressing = addressing
+        self._aside = aside
         self._heard: set[str] = set()
         self._done: dict[str, trio.Event] = defaultdict(trio.Event)
+        self._answered: set[str] = set()
 
     async def run(self) -> None:
         """Converse until Ctrl-D or `exit`."""
@@ -91,6 +102,7 @@ class _Conversation:
                     nursery.start_soon(self._remind, line)
                     with trio.move_on_after(_SOON):
                         await self._done[line].wait()
+                    self._hint(text, line)
             nursery.cancel_scope.cancel()
 
     async def _attend(self, nursery: trio.Nursery) -> None:
@@ -123,19 +135,27 @@ class _Conversation:
             click.echo(f"hachat: {error}", err=True)
             return None
 
+    def _hint(self, text: str, line: str) -> None:
+        """Tell once how the bot is spoken to, when somebody had no answer because they spoke to nobody."""
+        silent = self._done[line].is_set() and line not in self._answered
+        if self._aside and silent and self._addressing.read(text) is None:
+            self._prompt.show(self._aside)
+            self._aside = ""
+
     async def _show(self, client: ConsoleClient, after: Mapping[str, str]) -> None:
         async with client.listen(after) as entries:
             async for entry in entries:
                 if entry.said.kind == "receipt":
                     self._done[entry.said.about].set()
                 else:
+                    self._answered.add(entry.said.about)
                     self._prompt.show(entry.tell(self._speaker.place))
 
     async def _remind(self, line: str) -> None:
         with trio.move_on_after(self._patience) as waiting:
             await self._done[line].wait()
-        if waiting.cancelled_caught:
-            self._prompt.show(LATE.format(self._patience))
+        if waiting.cancelled_caught and line not in self._answered:
+            self._prompt.show(tell_late(self._patience))
 
 
 def _make_sign(speaker: Speaker, home: Speaker) -> str:
@@ -150,8 +170,8 @@ async def _ask_each(make: Make, home: Speaker, patience: float) -> int:
                 click.echo("\n".join(ORDERS.values()), err=True)
             elif is_order(line):
                 speaker = obey(line, speaker, home)
-            elif line.strip() and not await ask(make(speaker), unescape(line), patience):
-                click.echo(f"hachat: {LATE.format(patience)}", err=True)
+            elif line.strip() and (late := await ask(make(speaker), unescape(line), patience)):
+                click.echo(f"hachat: {late}", err=True)
                 return DEGRADED
     return 0
 

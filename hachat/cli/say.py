@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from hachat.store.console import ConsoleClient
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 
-LATE = "no answer within {:g} s: is there a master? `hachat status` tells"
+_LATE = "no answer within {:g} s; it need not be said again: it waits until a master takes it (see `hachat status`), or the bot is at it"
+_BUSY = "the bot is not done with it after {:g} s, and goes on; `hachat console` shows what else it says"
 
 
 def person_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,25 +53,32 @@ def make_client(
     return ConsoleClient(link, keys, speaker.place, speaker.user, private, find_login())
 
 
-async def ask(client: ConsoleClient, text: str, patience: float) -> bool:
-    """Print the replies to `text`; return whether the bot was done with it within `patience` seconds.
+async def ask(client: ConsoleClient, text: str, patience: float) -> str:
+    """Print the replies to `text`; return nothing if the bot was done with it within `patience` seconds, else what to tell.
 
     Raises:
         QueueFull: too many lines wait, because no master takes them.
         StoreError: Redis did not take it, or not surely (both in a group).
     """
+    answered = False
     with trio.move_on_after(patience) as waiting:
         async with client.ask(text) as replies:
             async for reply in replies:
                 click.echo(reply)
-    return not waiting.cancelled_caught
+                answered = True
+    return tell_late(patience, answered=answered) if waiting.cancelled_caught else ""
+
+
+def tell_late(patience: float, *, answered: bool = False) -> str:
+    """Return what somebody is told who has waited for the bot for `patience` seconds, and had an answer or none."""
+    return (_BUSY if answered else _LATE).format(patience)
 
 
 @click.command()
-@click.argument("text")
+@click.argument("text", nargs=-1, required=True)
 @person_options
 def say(
-    text: str, config: Path | None, room: str, user: str, *, private: bool, wait: float
+    text: Sequence[str], config: Path | None, room: str, user: str, *, private: bool, wait: float
 ) -> None:
     """Say TEXT to the bot and print its replies.
 
@@ -79,10 +87,11 @@ def say(
     """
     speaker = make_speaker(user, room)
 
-    async def speak(settings: Settings) -> bool:
+    async def speak(settings: Settings) -> str:
         async with open_link(settings) as link:
-            return await ask(make_client(link, settings, speaker, private=private), text, wait)
+            client = make_client(link, settings, speaker, private=private)
+            return await ask(client, " ".join(text), wait)
 
-    if not trio.run(partial(speak, read_settings(config))):
-        click.echo(f"hachat: {LATE.format(wait)}", err=True)
+    if late := trio.run(partial(speak, read_settings(config))):
+        click.echo(f"hachat: {late}", err=True)
         sys.exit(DEGRADED)

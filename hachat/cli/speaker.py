@@ -23,7 +23,7 @@ ORDERS = {
 """What one can tell the console instead of the bot."""
 
 _OURS = "console/"
-_NAME = re.compile(r"[^\s/@][^/\x00-\x1f\x7f]{0,99}")
+_NAME = re.compile(r"[^\s/@\ud800-\udfff][^/\x00-\x1f\x7f\ud800-\udfff]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)

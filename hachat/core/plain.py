@@ -15,12 +15,18 @@ from hachat.core.phrases import write_plain
 _STEERING = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_CONTROL = re.compile(rf"(?![\t\n]){_STEERING.pattern}")
 _STEERING_IN_JSON = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def show(text: str) -> str:
     r"""Return `text` on one line, with control characters as escapes: `\n`, `\x1b`, `\u202e`."""
     return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def show_lines(text: str) -> str:
+    """Return `text` with its lines and tabs as they are, and all other control characters as `show` has them."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def show_bytes(data: bytes) -> str:

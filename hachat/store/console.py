@@ -24,6 +24,8 @@ from hachat.core.backoff import backoff
 from hachat.core.errors import QueueFull, StoreRefused, StoreUnavailable
 from hachat.core.ids import make_id
 from hachat.core.messages import Operation, Reply
+from hachat.core.plain import show_lines
+from hachat.core.wire import clean_text
 from hachat.store.keys import Keys
 from hachat.store.link import Link, Reader
 from hachat.store.retry import retry
@@ -69,8 +71,8 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def line(self) -> str:
-        """What a console shows, where nothing can be changed once it is shown."""
-        return _FORMS.get(self.kind, "{}").format(self.text)
+        """What a console shows, where nothing can be changed once it is shown; nothing in it steers a terminal."""
+        return _FORMS.get(self.kind, "{}").format(show_lines(self.text))
 
 
 class Entry(NamedTuple):
@@ -107,8 +109,9 @@ _saids = msgspec.json.Decoder(Said)
 
 
 def new_line(room: str, user: str, text: str, *, private: bool = False, by: str = "") -> Line:
-    """Return a line with an id of its own."""
-    return Line(make_id(time.time(), secrets.randbits(80)), room, user, text, private, by)
+    """Return a line with an id of its own; what in `text` is no text is replaced."""
+    name = make_id(time.time(), secrets.randbits(80))
+    return Line(name, room, user, clean_text(text), private, by)
 
 
 async def type_line(link: Link, keys: Keys, line: Line) -> None:

@@ -146,6 +146,19 @@ def test_speaking_as_somebody_else(tmp_path: Path) -> None:
         until_sync(lambda: terminal.count("did you mean /as?"))
 
 
+def test_words_that_reach_nobody(tmp_path: Path) -> None:
+    """Whoever does not say to whom they speak is told once how, and what is no text ends nothing."""
+    with run_demo(tmp_path) as terminal:
+        terminal.type("help")
+        until_sync(lambda: terminal.count("What is meant for the bot begins with `hachat`"))
+        terminal.press(b"hachat \xff\xfe\n")
+        until_sync(lambda: terminal.count('I do not know "'))
+        terminal.type("help")
+        terminal.type("hachat ping")
+        until_sync(lambda: terminal.count("pong"))
+        assert terminal.count("What is meant for the bot") == 1
+
+
 def test_stepping_down_is_confirmed(tmp_path: Path) -> None:
     """`step-down --to` returns 0 once the named node is master; others are refused with the reason."""
     with run_demo(tmp_path):

@@ -58,7 +58,7 @@ async def test_replies_are_printed_until_the_bot_is_done(
     nursery.start_soon(answer, link, keys, *texts)
 
     with trio.fail_after(10):
-        assert await ask(client, "hachat ping", 60.0)
+        assert await ask(client, "hachat ping", 60.0) == ""
 
     assert capsys.readouterr().out == "".join(f"{text}\n" for text in texts)
 
@@ -74,7 +74,7 @@ async def test_an_answer_that_does_not_end_in_time(
     client = make_client(link, Settings(cluster=keys.cluster), Speaker("ada", "ops"), private=False)
     nursery.start_soon(begin)
 
-    assert not await ask(client, "hachat ping", 0.5)
+    assert "and goes on" in await ask(client, "hachat ping", 0.5)
 
     assert capsys.readouterr().out == "well\n"
 
@@ -98,12 +98,12 @@ def test_a_line_is_said_as_the_options_say(
 
     bot = threading.Thread(target=place.do, args=[listen])
     bot.start()
-    done = place.run("say", "hachat ping", *options)
+    done = place.run("say", "hachat", "ping\udcff", *options)
     bot.join(10.0)
 
     assert (done.exit_code, done.output) == (0, "pong\n")
     assert [(one.user, one.room, one.private) for one in heard] == [line]
-    assert heard[0].text == "hachat ping"
+    assert heard[0].text == "hachat ping?"
     assert heard[0].by == find_login()
 
 
@@ -112,7 +112,7 @@ def test_a_line_nobody_answers_is_exit_code_4(place: Place) -> None:
     done = place.run("say", "hachat ping", "--wait", "0.3")
 
     assert (done.exit_code, done.stdout) == (4, "")
-    assert "no answer within 0.3 s" in done.stderr
+    assert "no answer within 0.3 s; it need not be said again" in done.stderr
     assert "hachat status" in done.stderr
 
 
@@ -120,6 +120,14 @@ def test_a_line_nobody_answers_is_exit_code_4(place: Place) -> None:
 def test_a_patience_that_is_none_is_refused(wait: str, place: Place) -> None:
     """Nothing is said then."""
     assert place.run("say", "hachat ping", "--wait", wait).exit_code == 2
+
+
+def test_a_name_that_is_no_text_is_refused(place: Place) -> None:
+    """Nothing is said then."""
+    done = place.run("say", "hachat ping", "--as", "b\udcff")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "is no user of the console" in done.stderr
 
 
 def test_nobody_of_another_service_can_be_spoken_for(place: Place) -> None:

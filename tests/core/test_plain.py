@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hachat.core.plain import show, show_bytes, show_json
+from hachat.core.plain import show, show_bytes, show_json, show_lines
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ from hachat.core.plain import show, show_bytes, show_json
 def test_what_would_steer_a_terminal_is_escaped(text: str, shown: str) -> None:
     """Control characters, both kinds of escape sequences, turned writing and lone surrogates are written out."""
     assert show(text) == shown
+
+
+def test_lines_stay_lines() -> None:
+    """And tabs tabs, of whatever else there is."""
+    assert show_lines("a\tb\nc\x1b[2J\x07\r\u202e") == "a\tb\nc\\x1b[2J\\x07\\r\\u202e"
 
 
 def test_bytes_that_are_no_text_are_shown() -> None:

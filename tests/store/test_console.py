@@ -264,3 +264,9 @@ async def test_what_is_said_elsewhere_is_told_with_its_room(link: Link, keys: Ke
         async with client.ask("help") as replies, trio.open_nursery() as nursery:
             nursery.start_soon(be_the_bot)
             assert [text async for text in replies] == ["in private", "in console-ada: psst"]
+
+
+def test_what_is_said_does_not_steer_a_terminal() -> None:
+    """Whoever has a console in the room sees the escape sequences, and does not obey them."""
+    assert Said("say", "\x1b]0;evil\x07two\nlines").line == "\\x1b]0;evil\\x07two\nlines"
+    assert Said("act", "\x1b[2J").line == "* \\x1b[2J"

@@ -44,7 +44,7 @@ class Ingest:
     async def __call__(self, *heard: Heard) -> None:
         """Queue what was heard in its order, or recognise that it was queued before."""
         waits = backoff(FIRST_WAIT, LAST_WAIT, random.random)
-        heard = tuple(one for one in heard if not self._ignores(one))
+        heard = tuple(one for one in heard if self._wants(one))
         while refused := await self._queue(heard):
             wait = next(waits)
             log.warning(
@@ -56,6 +56,12 @@ class Ingest:
             )
             await trio.sleep(wait)
             heard = tuple(one for one, _ in refused)
+
+    def _wants(self, one: Heard) -> bool:
+        if not self._ignores(one):
+            return True
+        log.debug("ignored", room=one.conversation, message=one.id)
+        return False
 
     async def _queue(self, heard: Sequence[Heard]) -> list[tuple[Heard, HachatError]]:
         """Return those that could not be queued yet, and why."""

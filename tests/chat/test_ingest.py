@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 import trio
 import trio.testing
+from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from hachat.chat.ingest import Ingest
@@ -51,13 +52,15 @@ async def ingest(queue: Queue, *messages: Heard) -> list[EventDict]:
 async def test_what_is_to_be_ignored_is_not_queued(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """The rest is, in its order; where nothing is left, nobody is asked."""
+    """The rest is, in its order; where nothing is left, nobody is asked, and the log tells at its finest level."""
     queue = Queue([True, True])
     hear = Ingest(queue.enqueue, lambda heard: heard.id == "m2")
 
-    await hear(message("m1"), message("m2"), message("m3"))
-    await hear(message("m2"))
+    with capture_logs() as logs:
+        await hear(message("m1"), message("m2"), message("m3"))
+        await hear(message("m2"))
 
+    assert [log["message"] for log in logs if log["event"] == "ignored"] == ["m2", "m2"]
     assert queue.asked == [[message("m1"), message("m3")]]
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import structlog
 
-from hachat.core.errors import NewerSchema, StoreError, WireError
+from hachat.core.errors import NewerSchema, StoreError, StoreRefused, WireError
 from hachat.core.messages import Dialog, Job, Message, Reply, Room, User
 from hachat.core.settings import QueueSettings
 from hachat.core.wire import MAX_ENVELOPE, VERSION, decode_inbound
@@ -73,11 +73,9 @@ class Stage:
         verdict, self.head = answer
         return verdict
 
-    async def count(self, *key: str) -> int:
-        """Return how much stands in a key."""
-        command, name = key
-        found: int = await self._link.command(command, self._keys.of(name))
-        return found
+    async def count(self, command: str, name: str, *arguments: str) -> Any:
+        """Return what a command says about a key, such as how much stands in it."""
+        return await self._link.command(command, self._keys.of(name), *arguments)
 
     async def waiting(self) -> int:
         """Return how many messages wait by the counters."""
@@ -292,7 +290,24 @@ async def test_the_way_of_a_dialog_is_told_with_its_first_message(
     ]
 
 
+async def test_where_a_question_cannot_be_kept_nothing_is_said(stage: Stage) -> None:
+    """The message stays where it was, and no reply of it is queued."""
+    await stage.count("SET", "dialogs", "rubbish")
+    await stage.hear(message(1))
+    assert stage.token is not None
+
+    commit = Commit(stage.token, stage.head, [REPLY], opens=[question()])
+    (refused,), _ = await stage.queue.turn("chat", [commit])
+
+    assert isinstance(refused, StoreRefused)
+    assert await stage.count("EXISTS", "outbox:test/ops") == 0
+    assert await stage.waiting() == 1
+
+
 RULES = {
+    "what cannot be kept is found before anything is said": Mutation(
+        "inbound_turn", "if plan.last > last then redis.call('HLEN', dialogs) end", ""
+    ),
     "what is asked is open": Mutation(
         "inbound_turn",
         "for i = plan.asks, plan.last, 2 do redis.call('HSET', dialogs, ARGV[i], ARGV[i + 1]) end",
@@ -329,6 +344,7 @@ async def tell_all(make: Callable[[], Awaitable[Stage]]) -> None:
     await test_a_question_takes_the_place_of_another(await make())
     for answered in (True, False):
         await test_a_question_is_closed_once(await make(), answered=answered)
+    await test_where_a_question_cannot_be_kept_nothing_is_said(await make())
 
 
 @pytest.mark.parametrize("rule", [None, *RULES])

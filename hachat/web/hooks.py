@@ -110,10 +110,11 @@ def _receiver(node: HookNode, route: HookRoute) -> Callable[..., Awaitable[Answe
             return answer({})  # a HEAD of a GET route looks, and queues nothing
         body = await request.get_data(cache=True, as_text=False, parse_form_data=False)
         _authenticate(route, body, node.now())
-        if request.mimetype == _FORM:
+        form = request.mimetype == _FORM
+        if form:
             body = _read_form(body)
         text = _read_json(body)
-        _check(route, body)
+        _check(route, body, form=form)
         webhook = Webhook(
             id=node.new_id(),
             route=route.name,
@@ -191,8 +192,10 @@ def _read_json(body: bytes) -> str:
     return text
 
 
-def _check(route: HookRoute, body: bytes) -> None:
+def _check(route: HookRoute, body: bytes, *, form: bool) -> None:
     try:
         route.check(body)
     except ValueError as error:
-        abort(400, f"{route.name} cannot read the body: {error}")
+        # Who sends JSON with curl forgets this easily.
+        why = f"; it was read as a form, because its Content-Type is {_FORM}" if form else ""
+        abort(400, f"{route.name} cannot read the body: {error}{why}")

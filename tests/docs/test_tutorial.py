@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 
 from tests.cli.test_main import hachat
+from tests.docs.test_testing import run
 
 PAGES = ("tutorial", "wording", "from-lita", "from-hubot", "from-errbot")
 DOCS = Path(__file__).parents[2] / "docs"
@@ -33,6 +36,36 @@ def test_each_step_works(page: str, tmp_path: Path) -> None:
             command, cwd=tmp_path / "marvin", capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{step.splitlines()[0]}\n{done.stdout}"
+
+
+def test_what_curl_is_told_to_send_is_taken(tmp_path: Path) -> None:
+    """By the handler that the step shows, through the door that a node has."""
+    text = (DOCS / "tutorial.md").read_text()
+    (step,) = [step for step in text.split("\n## ") if "\ncurl " in step]
+    (command,) = re.findall(r"^curl (.*)$", step, re.MULTILINE)
+    sent = ArgumentParser()
+    sent.add_argument("-H", dest="header")
+    sent.add_argument("-d", dest="body")
+    sent.add_argument("url")
+    options = sent.parse_args(shlex.split(command))
+    _, path = options.url.split("/hooks")
+    headers = dict([options.header.split(": ")])
+    asked = f"assert (await bot.fetch('POST', {path!r}, {options.body.encode()!r}, {headers!r})).status == 202"
+    files = dict(_FILE.findall(step))
+    code = (
+        files["handlers/deploys.py"]
+        + f"""
+from hachat.testing import Driver, handlers
+
+@handlers(Deploys)
+async def test_curl(bot: Driver) -> None:
+    {asked}
+"""
+    )
+
+    done = run(tmp_path, code)
+
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES)

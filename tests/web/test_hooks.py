@@ -307,6 +307,18 @@ async def test_a_form_becomes_an_object(client: TestClientProtocol, node: FakeNo
     assert msgspec.json.decode(webhook.body) == {"text": "web 1.4", "user": "Ada L", "empty": ""}
 
 
+async def test_json_that_was_sent_as_a_form_is_told_of(node: FakeNode) -> None:
+    """As curl sends it unless it is told otherwise."""
+    node.claim("Deploys.deployed", "POST", "/typed", check=_refuse)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    client = make_app(node).test_client()
+
+    for headers, told in ((form, True), ({}, False)):
+        answer = await client.post("/hooks/typed", data=b'{"version": "1.4"}', headers=headers)
+        assert answer.status_code == 400
+        assert ("read as a form" in (await answer.get_json())["error"]) is told
+
+
 async def test_an_inline_webhook_is_answered_by_its_handler(node: FakeNode) -> None:
     """With its status, headers and body; nothing of it is queued."""
     node.claim("Slack.deploy", "POST", "/slash", inline=True)
@@ -380,3 +392,7 @@ async def test_what_slack_has_signed_is_queued_once(node: FakeNode) -> None:
         statuses.append((await answer.get_json())["status"])
 
     assert statuses == ["queued", *["duplicate"] * len(EVENT_HEADERS)]
+
+
+def _refuse(_: bytes) -> None:
+    raise ValueError("it does not fit")

@@ -33,8 +33,8 @@ class Help(Handler):
             nothing = ctx.translate("No command mentions {query}.", query=query)
             await ctx.reply("\n".join(lines) or nothing)
             return
-        await ctx.reply_privately("\n".join(lines))
         await ctx.reply(ctx.translate("That is long, so I tell you in private."))
+        await ctx.reply_privately("\n".join(lines))
 
 
 def choose(commands: Sequence[Usage], query: str) -> Sequence[Usage]:

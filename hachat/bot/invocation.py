@@ -143,7 +143,13 @@ class Invoker:
         except FindError as error:
             await context.reply(str(self._texts.tell(error)))
         else:
-            await self._call(route, context, arguments)
+            result = await self._call(route, context, arguments)
+            if isinstance(result, str):  # as in other bots, where that is said
+                log.warning(
+                    "what it returns is said to nobody; say it with ctx.reply",
+                    route=route.name,
+                    returned=shorten(result),
+                )
 
     async def _put_off(self, route: ChatRoute, message: Message) -> str | None:
         """Return None if the route may be run now, else what is to be said about that, if anything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from inspect import isawaitable
 
 import msgspec
 
@@ -57,10 +58,12 @@ class Replies:
         """Record a reply and return it; the room `origin` is told if it can never be delivered.
 
         Raises:
+            TypeError: the text is none.
             ValueError: the text is blank; no chat service would take it.
             RuntimeError: the handler has ended, so nobody would send it, or it has said too much.
             WireError: the reply is too large to be queued.
         """
+        _check_type(self.route, text)
         if op in SPOKEN and not text.strip():
             raise ValueError(f"{self.route}: the reply is empty; say something or nothing at all")
         with self._lock:
@@ -113,6 +116,14 @@ def make_replies(inbound: Inbound, route: str) -> Replies:
     dialog = inbound.dialog if isinstance(inbound, Message) else None
     stem, said = (dialog.stem, dialog.said) if dialog else ("", 0)
     return Replies(find_cause(inbound), route, name_replies(inbound, stem), said)
+
+
+def _check_type(route: str, text: object) -> None:
+    if isinstance(text, str):
+        return
+    if isawaitable(text):
+        raise TypeError(f"{route} says what it has not waited for: an `await` is missing ({text})")
+    raise TypeError(f"{route} says {text!r:.80}, which is no text: say str() of it")
 
 
 def _note_markup(text: str, args: Mapping[str, str] | None) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from structlog.testing import capture_logs
+
 from hachat import Context, Duration, Handler, Room, User, command, hear
 from hachat.core.errors import Ambiguous
 from hachat.core.messages import Message
@@ -33,6 +35,11 @@ class Desk(Handler):
     async def switch(self, ctx: Context, on: bool) -> None:  # noqa: FBT001 - a group
         """switch ON -- tell whether"""
         await ctx.reply(repr(on))
+
+    @command("tell")
+    async def tell(self, ctx: Context) -> str:
+        """tell -- forget to say it"""
+        return "told"
 
     @command("seldom", rate="1/10m", rate_by="room")
     async def seldom(self, ctx: Context) -> None:
@@ -106,6 +113,15 @@ async def test_a_further_try_is_not_counted() -> None:
     stage.robot.services.throttle = never
     message = Message("M9", Room("test", "#room"), User("alice"), "hachat seldom", 1e12, attempt=1)
     assert [reply.text for reply in await stage.robot.handle(message)] == ["now"]
+
+
+async def test_who_returns_a_text_is_told_that_nobody_hears_it() -> None:
+    """In other bots it would be said."""
+    with capture_logs() as logs:
+        assert await Stage(Desk()).say("hachat tell") == []
+
+    (told,) = [log for log in logs if "ctx.reply" in log["event"]]
+    assert (told["route"], told["returned"]) == ("desk.tell", '"told"')
 
 
 def test_help_names_the_options() -> None:

@@ -48,3 +48,16 @@ def test_who_listens_hears_of_what_was_recorded_only() -> None:
     with pytest.raises(ValueError, match="is empty"):
         replies.add("irc/#lab", " ")
     assert heard == [1, 2]
+
+
+def test_only_text_is_said() -> None:
+    """Whoever says anything else learns what is wrong, and with what."""
+
+    async def look() -> str:
+        return "text"
+
+    forgotten = look()
+    for said, why in ((forgotten, "`await` is missing"), (5, "says 5, which is no text")):
+        with pytest.raises(TypeError, match=rf"deploy\.ship .*{why}"):
+            make().add("irc/#lab", said)  # type: ignore[arg-type] # the mistake that is meant
+    forgotten.close()

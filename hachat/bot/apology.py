@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hachat.bot.quoting import shorten
 from hachat.bot.texts import Texts
 from hachat.core.messages import Message, Reply, find_cause, name_replies
 
@@ -25,7 +26,10 @@ def _say_what_happened(message: Message, texts: Texts, *, late: bool) -> str:
     tries = message.attempt + 1
     if tries > 1:
         return texts.say(
-            "Sorry, I gave up after {tries} tries (id {id}).", tries=tries, id=message.id
+            "Sorry, I gave up {command} after {tries} tries (id {id}).",
+            command=shorten(message.text),
+            tries=tries,
+            id=message.id,
         )
     if late:
         return texts.say("Sorry, that took too long (id {id}).", id=message.id)

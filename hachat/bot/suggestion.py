@@ -28,9 +28,16 @@ def suggest(address: Address, commands: Iterable[Usage], texts: Texts = ENGLISH)
     hint = texts.say('Try "{help}".', help=f"{address.prefix}help")
     if not address.command:
         return f"{texts.say('Yes?')} {hint}"
-    if nearest := find_nearest(address.command, commands):
-        hint = texts.say('Did you mean "{command}"?', command=f"{address.prefix}{nearest}")
-    return f"{texts.say('I do not know {command}.', command=shorten(address.command))} {hint}"
+    said = shorten(address.command)
+    likeness, nearest = find_nearest(address.command, commands)
+    line = f"{address.prefix}{nearest}"
+    if likeness == 1.0:
+        return texts.say(
+            'I do not understand {said}. Write it as "{command}".', said=said, command=line
+        )
+    if nearest:
+        hint = texts.say('Did you mean "{command}"?', command=line)
+    return f"{texts.say('I do not know {command}.', command=said)} {hint}"
 
 
 def answer(ctx: Context, text: str, how: Unknown) -> None:
@@ -41,17 +48,19 @@ def answer(ctx: Context, text: str, how: Unknown) -> None:
         ctx.reply_privately(text)
 
 
-def find_nearest(command: str, commands: Iterable[Usage]) -> str:
-    """Return the usage that `command` was most likely meant to be, or nothing."""
+def find_nearest(command: str, commands: Iterable[Usage]) -> tuple[float, str]:
+    """Return the usage that `command` was most likely meant to be, and how like it is: 1.0 if only its arguments are not.
+
+    It is 0.0 and nothing if there is none.
+    """
     usages = {_name_of(usage.line): usage.line for usage in commands}
     words = command.lower().split(None, _LONGEST_NAME)[:_LONGEST_NAME]
     said = [" ".join(words[:count]) for count in range(1, len(words) + 1)]
     near = [(text, name) for text in said for name in get_close_matches(text, usages, 1, _ALIKE)]
-    return usages[max(near, key=_likeness)[1]] if near else ""
-
-
-def _likeness(pair: tuple[str, str]) -> float:
-    return SequenceMatcher(None, *pair).ratio()
+    # Who knows half of a name has not mistyped the other half.
+    near += [(text, name) for text in said[:1] for name in usages if name.startswith(f"{text} ")]
+    found = [(SequenceMatcher(None, *pair).ratio(), usages[pair[1]]) for pair in near]
+    return max(found, default=(0.0, ""))
 
 
 def _name_of(line: str) -> str:

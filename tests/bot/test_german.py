@@ -231,7 +231,7 @@ async def test_nothing_is_english() -> None:
         (
             ["hachat deploy web --fast ja"],
             [
-                'Ich kenne "deploy web --fast ja" nicht. Meintest du "hachat deploy APP [--count COUNT] [--fast]"?'
+                'Ich verstehe "deploy web --fast ja" nicht. Geschrieben wird es so: "hachat deploy APP [--count COUNT] [--fast]".'
             ],
         ),
         (["hachat deploy web --fast=ja"], ["web 1 True"]),

@@ -25,24 +25,27 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(
-    ("command", "nearest"),
+    ("command", "nearest", "exact"),
     [
-        ("pign", "ping"),
-        ("PIGN", "ping"),
-        ("hlep deploy", "help [QUERY]"),
-        ("deploy", "deploy APP"),
-        ("dploy web", "deploy APP"),
-        ("deploy web now", "deploy APP"),
-        ("auth ad bob ops", "auth add USER GROUP"),
-        ("auth lst", "auth list"),
-        ("stepdown", "step-down"),
-        ("what is the weather", ""),
-        ("", ""),
+        ("pign", "ping", False),
+        ("PIGN", "ping", False),
+        ("hlep deploy", "help [QUERY]", False),
+        ("deploy", "deploy APP", True),
+        ("dploy web", "deploy APP", False),
+        ("deploy web now", "deploy APP", True),
+        ("auth ad bob ops", "auth add USER GROUP", False),
+        ("auth add", "auth add USER GROUP", True),
+        ("auth lst", "auth list", False),
+        ("auth", "auth add USER GROUP", False),
+        ("stepdown", "step-down", False),
+        ("what is the weather", "", False),
+        ("", "", False),
     ],
 )
-def test_nearest(command: str, nearest: str) -> None:
-    """A slip of the finger or a missing argument finds its command; anything else finds none."""
-    assert find_nearest(command, COMMANDS) == nearest
+def test_nearest(command: str, nearest: str, exact: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A slip of the finger, half of a name or a wrong argument finds its command; anything else finds none."""
+    likeness, found = find_nearest(command, COMMANDS)
+    assert (found, likeness == 1.0) == (nearest, exact)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,10 @@ def test_nearest(command: str, nearest: str) -> None:
             'I do not know "sing". Did you mean "hachat ping"?',
         ),
         (Address("be quiet", "", called=True), 'I do not know "be quiet". Try "help".'),
+        (
+            Address("Deploy web now", "!", called=True),
+            'I do not understand "Deploy web now". Write it as "!deploy APP".',
+        ),
         (Address("", "hachat ", called=True), 'Yes? Try "hachat help".'),
         (
             Address("x" * (MAX_TEXT + 1), "", called=True),

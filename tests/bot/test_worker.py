@@ -291,7 +291,7 @@ async def test_after_the_last_try_it_is_given_up(autojump_clock: trio.testing.Mo
     (commit,) = stage.queue.commits
     assert (list(commit.later), commit.give_up) == ([], "echo: ValueError: no")
     assert [reply.op for reply in commit.replies] == ["say", "receipt"]
-    assert commit.replies[0].text == "Sorry, I gave up after 6 tries (id bad)."
+    assert commit.replies[0].text == 'Sorry, I gave up "bad" after 6 tries (id bad).'
 
 
 @pytest.mark.parametrize("newest", [VERSION, VERSION + 1], ids=["none is newer", "one is newer"])

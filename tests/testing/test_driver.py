@@ -204,7 +204,7 @@ async def test_a_failure_is_retried_in_the_test_s_time(bot: Driver) -> None:
     (sorry,) = await bot.say("hachat fail")
     assert sorry.startswith("Sorry, that went wrong")
     (given_up,) = await bot.advance("1h")
-    assert given_up.startswith("Sorry, I gave up after 6 tries")
+    assert given_up.startswith('Sorry, I gave up "hachat fail" after 6 tries')
     assert FAILED.runs == 6
 
 

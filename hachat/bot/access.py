@@ -146,26 +146,24 @@ class Access:
         *,
         noted: str | None = None,
     ) -> str:
-        """Do what `judge` does, and note it if the command is for groups or is denied; what cannot be noted is not allowed.
+        """Do what `judge` does, and note it if that is denied: as `noted`, where that is not the same as the text."""
+        if refusal := await self.judge(message, route, text, groups):
+            await self._note("denied", message, route, text if noted is None else noted)
+        return refusal
 
-        It is noted as `noted`, where that is not the same as the text.
-        """
-        refusal = await self.judge(message, route, text, groups)
-        if not refusal and not groups:
-            return ""
-        facts = {
-            "what": text if noted is None else noted,
-            "route": route,
-            "room": message.room.address,
-            "id": message.id,
-        }
-        did = "denied" if refusal else "ran"
+    async def note(self, message: Message, route: str, text: str) -> str:
+        """Note that a command for groups is run; return why it must not be, if it cannot be noted."""
+        noted = await self._note("ran", message, route, text)
+        return "" if noted else self._say(UNKNOWN)
+
+    async def _note(self, did: str, message: Message, route: str, text: str) -> bool:
+        facts = {"what": text, "route": route, "room": message.room.address, "id": message.id}
         try:
             await self._audit.note(did, name_speaker(message), **facts)
         except StoreError as error:
             report(log, "cannot note who runs what, so it is not run", error)
-            return refusal or self._say(UNKNOWN)
-        return refusal
+            return False
+        return True
 
     async def change(self, what: Literal["add", "remove"], group: str, user: str, by: str) -> bool:
         """Take a user into a group, or out of it; False if it was so already.

@@ -103,14 +103,15 @@ def _read_chat(declared: ChatDeclaration, signature: Signature) -> dict[str, Any
                 f"nothing supplies {name!r}; add (?P<{name}>...) to the pattern or give it a default"
             )
     kinds = {name: signature.read_kind(name) for name in (*groups, *options)}
+    needed = frozenset(name for name in groups if not signature.is_optional(name))
     if not options:
-        return {"kinds": kinds}
+        return {"kinds": kinds, "needed": needed}
     required = frozenset(name for name in options if not signature.is_optional(name))
     parsed = Options({name: kinds[name] for name in options}, required)
     usage = declared.usage
     if "--" not in usage.line:
         usage = replace(usage, line=f"{usage.line} {parsed.usage}")
-    return {"kinds": kinds, "options": parsed, "usage": usage}
+    return {"kinds": kinds, "needed": needed, "options": parsed, "usage": usage}
 
 
 def _read_body(path: str, signature: Signature) -> tuple[str, Decode]:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
 
 import msgspec
 
-from hachat.bot.consent import Confirm
+from hachat.bot.consent import Confirm, read_confirm, read_groups
 from hachat.bot.constraints import FREE, NAMES, Constraints, read_constraints
 from hachat.bot.description import Usage, read_usage
 from hachat.bot.patterns import Pattern, TooSlow
@@ -136,7 +136,12 @@ def command(
         regex = _compile("command", pattern, function)
         written = _GROUP.sub(lambda group: group[1].upper(), pattern)
         usage = read_usage(help or inspect.getdoc(function) or "", written)
-        allowed = _read_groups(groups, function)
+        try:
+            allowed, consent = read_groups(groups), read_confirm(confirm)
+        except (TypeError, ValueError) as error:
+            raise HandlerError(
+                f"@command on {name_method('command', function)}: {error}"
+            ) from error
         constraints, how = _read_options("command", function, options, age)
         return record(
             function,
@@ -147,7 +152,7 @@ def command(
                 groups=allowed,
                 policy=how,
                 constraints=constraints,
-                confirm=Confirm() if confirm is True else confirm or None,
+                confirm=consent,
             ),
         )
 
@@ -248,14 +253,6 @@ def _compile(decorator: str, pattern: object, function: object) -> Pattern:
             f"{where}: {pattern!r} matches an empty text; make it ask for at least one character"
         )
     return regex
-
-
-def _read_groups(groups: Iterable[str], function: object) -> frozenset[str]:
-    if isinstance(groups, str):
-        raise HandlerError(
-            f"@command on {name_method('command', function)}: write groups={{{groups!r}}}, not a bare text"
-        )
-    return frozenset(groups)
 
 
 def _read_options(

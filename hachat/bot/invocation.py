@@ -67,6 +67,8 @@ class Invoker:
                 await context.reply(reason)
         elif not await _is_confirmed(match, context, self._texts):
             await context.reply(self._texts.say("Then I leave it: nothing was done."))
+        elif refusal := await self._note(match, context):
+            await context.reply(refusal)
         else:
             await self._run(match.route, context, partial(self._call_found, match, context))
 
@@ -78,6 +80,13 @@ class Invoker:
         return await self._services.access.check(
             message, route.name, match.text, route.groups, noted=hide_secrets(match)
         )
+
+    async def _note(self, match: Match, context: Context) -> str:
+        """Note who runs what is not for everybody, once; return why it must not be run, if that cannot be noted."""
+        route = match.route
+        if not route.addressed or not route.groups or context.questions.begun:
+            return ""
+        return await self._services.access.note(context.message, route.name, hide_secrets(match))
 
     async def hook(self, route: HookRoute, context: Context) -> object:
         """Run what a webhook is for, and return what that returns; a refusal where middleware allowed none of it."""
@@ -141,7 +150,8 @@ class Invoker:
                 match.arguments, route.kinds, self._services, context.room.adapter
             )
         except FindError as error:
-            await context.reply(str(self._texts.tell(error)))
+            if route.addressed:  # else nobody has asked
+                await context.reply(str(self._texts.tell(error)))
         else:
             result = await self._call(route, context, arguments)
             if isinstance(result, str):  # as in other bots, where that is said

@@ -43,7 +43,7 @@ class Plugins:
         """Make a handler and take in its routes, or note why not."""
         try:
             handler = make()
-            routes = bind(handler)
+            routes = _attempt(_describe(type(handler)), partial(bind, handler))
             self._refuse_namesake(handler)
             self._refuse_taken_paths(routes)
         except HandlerError as error:
@@ -98,7 +98,7 @@ def load(
     for builtin in builtins:
         if builtin.name not in plugins.handlers:
             plugins.add(partial(_keep, builtin))
-    plugins.faults += _find_idle(sections or {}, [cls.name for cls in classes])
+    plugins.faults += _find_idle(sections or {}, [str(cls.name) for cls in classes])
     return plugins
 
 
@@ -163,6 +163,8 @@ def make(cls: type[Handler], sections: Sections) -> Handler:
     Raises:
         HandlerError: that is not possible; says why.
     """
+    if not isinstance(cls.name, str):
+        raise HandlerError(f"{_describe(cls)}: name = {cls.name!r}; write a text, or leave it out")
     construct: Callable[..., Handler] = cls
     section = sections.get(cls.name, {})
     handler = _attempt(_describe(cls), lambda: construct(*_read_settings(cls, section)))

@@ -28,11 +28,12 @@ _END = ("--", _DASH)
 
 @dataclass(frozen=True)
 class Given:
-    """A command without its options, and the options; `fault` says to the user what is wrong with them."""
+    """A command without its options, and the options; `fault` says to the user what is wrong with them, `start` is where the first stood."""
 
     rest: str
     values: Mapping[str, object]
     fault: str = ""
+    start: int | None = None
 
 
 class Options:
@@ -54,6 +55,7 @@ class Options:
         said: dict[str, str | bool] = {}
         faults: list[str] = []
         rest, end = "", 0
+        start: int | None = None
         words = _WORD.finditer(command)
         for word in words:
             option = _OPTION.fullmatch(word[0])
@@ -61,6 +63,7 @@ class Options:
                 continue
             rest += command[end : word.start()].rstrip()
             end = word.end()
+            start = word.start() if start is None else start
             if option is None:
                 break
             try:
@@ -68,7 +71,7 @@ class Options:
             except ValueError as error:
                 faults.append(str(error))
         rest = (rest + command[end:]).strip()
-        return Given(rest, *self._convert(said, faults, texts))
+        return Given(rest, *self._convert(said, faults, texts), start)
 
     def _convert(
         self, said: Mapping[str, str | bool], faults: list[str], texts: Texts

@@ -56,9 +56,9 @@ class Policy:
         if self.run not in ("", "process"):
             raise HandlerError(f'{where}: run={self.run!r}; write "process", or leave it out')
         for name, value in (("timeout", self.timeout), ("age", self.age)):
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise HandlerError(f"{where}: {name}={value!r}; write seconds above 0, or None")
-        if self.concurrency < 0:
+        if not isinstance(self.concurrency, int) or self.concurrency < 0:
             raise HandlerError(
                 f"{where}: concurrency={self.concurrency!r}; write a number, 0 for any"
             )

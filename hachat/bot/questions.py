@@ -69,6 +69,11 @@ class Questions:
         self._done = dict(dialog.done) if dialog else {}
         self._asked = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether an earlier run of the route came further than this one has come by now."""
+        return self._asked < len(self._responses)
+
     def ask(
         self,
         question: str,

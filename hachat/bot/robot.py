@@ -169,7 +169,7 @@ class Robot:
         questions: Sequence[Question],
     ) -> list[Call]:
         """Return what somebody wants: an answer may be meant, and what nobody knows gets one."""
-        command = any(match.route.addressed and not match.fault for match in matches)
+        command = any(match.route.addressed and match.found for match in matches)
         if hearing := find_hearing(
             message,
             address,

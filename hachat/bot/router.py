@@ -35,17 +35,22 @@ MAX_TEXT = 4_000
 
 _FIRST_WORD = re.compile(r"([\w-]+)(?: (?![?*{])|\\s\+|$)")
 _LITERAL = re.compile(r"(?:\\b)?([\w-]+)(?![\w?*{-])")
+_BLANKS = re.compile(r"[^\S\n]+")
 _INNER = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\([^()]*\)")
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A route and what it is to be called with; `fault` is why it cannot be, in words for the user."""
+    """A route and what it is to be called with; `fault` is why it cannot be, in words for the user.
+
+    Its options begin at `options` in the text, if it has any.
+    """
 
     route: ChatRoute
     text: str
     found: Found | None
     arguments: dict[str, object]
     fault: str = ""
+    options: int | None = None
 
 
 def hide_secrets(match: Match) -> str:
@@ -58,7 +63,7 @@ def hide_secrets(match: Match) -> str:
     if any(
         value for name, value in match.arguments.items() if name not in groups and is_secret(name)
     ):
-        return f"{match.text.partition('--')[0]}{MASK}"
+        return f"{match.text[: match.options]}{MASK}"
     return match.text
 
 
@@ -99,11 +104,11 @@ class Router:
 
     def _find(self, text: str, address: Address | None, room: Room | None) -> Iterator[Match]:
         if address is not None and len(address.command) <= MAX_TEXT:
-            for route in self._candidates(address.command):
-                if route.constraints.allow(room) and (
-                    match := _try(route, address.command, self._texts)
-                ):
-                    yield match
+            told = list(self._find_commands(address.command, room))
+            tidy = "" if told else _BLANKS.sub(" ", address.command)
+            if tidy and tidy != address.command:  # nobody means anything by a second blank
+                told = list(self._find_commands(tidy, room))
+            yield from told
         if not self._heard:
             return
         heard = text[:MAX_TEXT]
@@ -113,6 +118,11 @@ class Router:
                 match = _try(route, heard, self._texts)
                 if match and not match.fault:
                     yield match
+
+    def _find_commands(self, command: str, room: Room | None) -> Iterator[Match]:
+        for route in self._candidates(command):
+            if route.constraints.allow(room) and (match := _try(route, command, self._texts)):
+                yield match
 
     def _candidates(self, command: str) -> Iterable[ChatRoute]:
         word = command.split(None, 1)[0].casefold() if command else ""
@@ -174,4 +184,6 @@ def _try(route: ChatRoute, text: str, texts: Texts) -> Match | None:
         arguments = route.read(found, texts)
     except ValueError as error:
         return Match(route, text, found, {}, str(error))
-    return Match(route, text, found, {**arguments, **given.values} if given else arguments)
+    if given is None:
+        return Match(route, text, found, arguments)
+    return Match(route, text, found, {**arguments, **given.values}, options=given.start)

@@ -51,7 +51,8 @@ class Route:
 class ChatRoute(Route):
     """A method that is run for what is said.
 
-    `kinds` are its arguments and what each is converted to, those that the pattern's groups give and those that are `options`.
+    `kinds` are its arguments and what each is converted to, those that the pattern's groups give and those that are `options`;
+    it cannot be run without those that are `needed`.
     """
 
     pattern: Pattern
@@ -59,6 +60,7 @@ class ChatRoute(Route):
     usage: Usage
     groups: frozenset[str] = frozenset()
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    needed: frozenset[str] = frozenset()
     constraints: Constraints = FREE
     options: Options | None = None
     confirm: Confirm | None = None
@@ -71,6 +73,8 @@ class ChatRoute(Route):
         """
         names = self.pattern.names
         said = {name: found[name] for name in names if found[name] is not None}
+        for name in self.needed - said.keys():
+            raise ValueError(texts.say("{option} needs a value.", option=name.upper()))
         return {name: convert(name, text, self.kinds[name], texts) for name, text in said.items()}
 
 

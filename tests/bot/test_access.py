@@ -195,6 +195,7 @@ async def test_whoever_speaks_as_another_has_their_rights_and_is_named() -> None
 
     assert await access.check(as_bob, "deploy.ship", "deploy web", {"ops"})
     assert not await access.check(as_ada, "deploy.ship", "deploy web", {"ops"})
+    assert not await access.note(as_ada, "deploy.ship", "deploy web")
 
     assert [(deed["did"], deed["by"]) for deed in audit.deeds] == [
         ("denied", "test/root as test/bob"),
@@ -223,6 +224,8 @@ class Vault(Handler):
         ("unlock e e because of e", "unlock e ****"),
         ("seal --box 3 --api-token sesame", "seal ****"),
         ("seal --box 3", "seal --box 3"),
+        ("seal -a sesame", "seal ****"),
+        ("seal \N{EM DASH}api-token sesame -b 3", "seal ****"),
     ],
 )
 @pytest.mark.parametrize("user", ["ada", "bob"])
@@ -234,6 +237,39 @@ async def test_secrets_are_not_noted(said: str, noted: str, user: str) -> None:
     await stage.say(f"hachat {said}", user=user)
 
     assert [deed["what"] for deed in audit.deeds] == [noted]
+
+
+class Demolition(Handler):
+    """Asks before it acts, and while it does."""
+
+    @command(r"raze (?P<what>\w+)", groups={"ops"}, confirm=True)
+    async def raze(self, ctx: Context, what: str) -> None:
+        """raze WHAT -- tear it down"""
+        if await ctx.confirm("Sure?"):
+            await ctx.reply(f"{what} is gone")
+
+
+@pytest.mark.parametrize(
+    ("answers", "did"), [(["no"], []), (["yes", "no"], ["ran"]), (["yes", "yes"], ["ran"])]
+)
+async def test_what_is_run_is_noted_once(answers: list[str], did: list[str]) -> None:
+    """When it begins, and not when somebody is only asked whether it should, or what else to do."""
+    audit = TransientAudit()
+    stage = Stage(Demolition(), access=Access(SETTINGS, audit=audit))
+
+    for line in ("hachat raze it", *answers):
+        await stage.say(line, user="ada")
+
+    assert [deed["did"] for deed in audit.deeds] == did
+
+
+async def test_what_cannot_be_noted_is_asked_about_and_not_run() -> None:
+    """Whoever wants it is told."""
+    stage = Stage(Demolition(), access=Access(SETTINGS, audit=AwayAudit()))
+
+    await stage.say("hachat raze it", user="ada")
+
+    assert await stage.say("yes", user="ada") == [UNKNOWN]
 
 
 async def test_nobody_is_pointed_to_what_they_may_not_run() -> None:

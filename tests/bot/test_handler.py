@@ -9,6 +9,7 @@ import pytest
 
 from hachat import Handler, command, every, hear, hook, job
 from hachat.bot.binding import bind
+from hachat.bot.consent import Confirm, read_groups
 from hachat.bot.description import Usage
 from hachat.bot.handler import DECLARED, ChatDeclaration
 from hachat.bot.policy import PLAIN, Policy
@@ -85,6 +86,31 @@ def test_bare_group() -> None:
     """One group as a bare text would mean its letters."""
     with pytest.raises(HandlerError, match=r"groups=\{'ops'\}"):
         command("x", groups="ops")(deploy)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"groups": [1]}, "1 cannot be the name of a group"),
+        ({"groups": ["on call"]}, "'on call' cannot be the name of a group"),
+        ({"confirm": "sure?"}, "confirm='sure\\?'; write True, or Confirm"),
+    ],
+)
+def test_what_nobody_could_have_is_refused(options: Any, complaint: str) -> None:
+    """Else it would fail each user."""
+    with pytest.raises(HandlerError, match=complaint):
+        command("x", **options)(deploy)
+
+
+def test_the_case_of_a_group_does_not_matter() -> None:
+    """Settings and chat have none either."""
+    assert read_groups(["Ops", "on-call"]) == {"ops", "on-call"}
+
+
+def test_a_consent_that_could_not_be_waited_for_is_refused() -> None:
+    """Where it is written, and not when somebody is to be asked."""
+    with pytest.raises(ValueError, match="soon"):
+        Confirm(within="soon")
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ class Desk(Handler):
         """switch ON -- tell whether"""
         await ctx.reply(repr(on))
 
+    @hear(r"(?P<who>@\w+) rocks")
+    async def praise(self, ctx: Context, who: User) -> None:
+        """Join in."""
+        await ctx.reply(f"{who.name} does")
+
     @command("tell")
     async def tell(self, ctx: Context) -> str:
         """tell -- forget to say it"""
@@ -113,6 +118,14 @@ async def test_a_further_try_is_not_counted() -> None:
     stage.robot.services.throttle = never
     message = Message("M9", Room("test", "#room"), User("alice"), "hachat seldom", 1e12, attempt=1)
     assert [reply.text for reply in await stage.robot.handle(message)] == ["now"]
+
+
+async def test_who_said_nothing_to_the_bot_is_told_of_no_fault() -> None:
+    """That nobody is called so is for those who have asked."""
+    stage = Stage(Desk())
+
+    assert await stage.say("@nobody rocks") == []
+    assert await stage.say("hachat who is @nobody") == ["I know no user called @nobody."]
 
 
 async def test_who_returns_a_text_is_told_that_nobody_hears_it() -> None:

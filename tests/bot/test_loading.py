@@ -76,6 +76,8 @@ def test_from_folder(tmp_path: Path) -> None:
         ("from hachat import Handler\nclass Idle(Handler): pass", "Idle declares no route"),
         (good("Bad", "("), "@command on Bad.go: '(' is no regular expression"),
         (good("Bad", "(?P<x>.)"), "Bad.go: the pattern's group 'x' has no parameter"),
+        (good("Bad") + "        name = 5\n", "name = 5; write a text"),
+        (good("Bad").replace("self, ctx", ""), "bad:Bad: ValueError: invalid method signature"),
         (
             good("Bad") + "        def __init__(self): raise OSError('no route')\n",
             "OSError: no route",

@@ -59,7 +59,8 @@ def test_what_decorators_say_is_declared() -> None:
         ({"age": -1}, "age=-1; write seconds above 0"),
         ({"concurrency": -1}, "write a number, 0 for any"),
         ({"retries": 3}, "unknown option 'retries'; known are retry, timeout"),
-        ({"timeout": "soon"}, "not supported between"),
+        ({"timeout": "soon"}, "timeout='soon'; write seconds above 0"),
+        ({"concurrency": 1.5}, "write a number, 0 for any"),
     ],
 )
 def test_what_cannot_work_is_refused(options: dict[str, Any], says: str) -> None:

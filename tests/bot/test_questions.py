@@ -40,6 +40,11 @@ class Curious(Handler):
         self.fails = False
         self.cleaned = 0
 
+    @command(r"count (?P<number>.+)")
+    async def count(self, ctx: Context, number: int) -> None:
+        """count NUMBER -- count"""
+        await ctx.reply(str(number))
+
     @command("together")
     async def together(self, ctx: Context) -> None:
         """together -- ask two things at once, beside something else"""
@@ -178,6 +183,18 @@ async def test_of_questions_asked_together_the_first_counts() -> None:
     said = await stage.say("hachat together")
     assert set(said) <= {"One?", "Two?"}
     assert len(stage.questions) == 1
+
+
+async def test_a_command_that_is_written_wrongly_is_no_answer() -> None:
+    """It is told what is wrong with it, and the question stays open."""
+    stage = Stage(Curious())
+    await stage.say("hachat together")
+
+    assert await stage.say("hachat count many") == ['number must be a whole number, not "many".']
+
+    (question,) = stage.questions.values()
+    assert await stage.say("hachat count 3") == ["3"]
+    assert list(stage.questions.values()) == [question]
 
 
 async def test_a_handler_that_fails_has_asked_nothing() -> None:

@@ -55,6 +55,22 @@ def test_commands_match_whole() -> None:
     assert names(routes, "deploy web") == []
 
 
+def test_blanks_are_one_blank() -> None:
+    """Nobody means anything by a second one, or by one that does not break; a pattern that wants them has them."""
+    routes = [route("auth list"), route("note  (?P<text>.+)", kinds={"text": str})]
+    for text in ("auth  list", "auth\tlist", "auth\N{NO-BREAK SPACE}list"):
+        assert names(routes, f"hachat {text}") == ["auth list"]
+    assert names(routes, "hachat note  a") == ["note  (?P<text>.+)"]
+    assert names(routes, "hachat auth\nlist") == []
+
+
+def test_what_a_method_needs_must_be_said() -> None:
+    """A group that may be left out, of a parameter without a default, is a fault that is told."""
+    routes = [route(r"opt( (?P<a>\w+))?", kinds={"a": str}, needed=frozenset("a"))]
+    (match,) = Router(routes).match("hachat opt", ADDRESSING.read("hachat opt"))
+    assert match.fault == "A needs a value."
+
+
 def test_hears_match_anywhere() -> None:
     """What is heard may stand anywhere, addressed or not."""
     routes = [route("coffee", addressed=False)]

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import structlog
 import trio
 
+from hachat.bot.constraints import is_among
 from hachat.bot.description import Usage
 from hachat.core.access import ADMINS, AccessSettings
 from hachat.core.errors import StoreError
@@ -130,7 +131,9 @@ class Access:
         return self._say(_RESERVED, groups=", ".join(sorted(wanted)))
 
     async def shows(self, message: Message, usage: Usage) -> bool:
-        """Tell whether whoever sent `message` is to be told that there is a command: if they may run it."""
+        """Tell whether whoever sent `message` is to be told that there is a command: if they may run it, in that room."""
+        if not is_among(message.room, usage.rooms):
+            return False
         return not await self.judge(message, usage.route, usage.line, usage.groups)
 
     async def permits(self, message: Message, groups: frozenset[str]) -> bool:

@@ -45,6 +45,7 @@ class Catalogue:
                     route.usage.translate(_find_texts(route, language)),
                     route=route.name,
                     groups=route.groups,
+                    rooms=route.constraints.rooms,
                 )
                 for route in self.commands
             ),

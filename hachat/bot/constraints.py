@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
+from hachat.core.access import matches
 from hachat.core.errors import HandlerError
 from hachat.core.messages import Room
 from hachat.core.rates import Rate, read_rate
@@ -31,10 +32,15 @@ class Constraints:
 
     def allow(self, room: Room | None) -> bool:
         """Tell whether the route is for `room`."""
-        if not self.rooms or room is None:
-            return not self.rooms
-        names = {room.address.casefold(), room.name.casefold()}
-        return any(fnmatchcase(name, glob.casefold()) for glob in self.rooms for name in names)
+        return is_among(room, self.rooms)
+
+
+def is_among(room: Room | None, globs: Collection[str]) -> bool:
+    """Tell whether a room is one of those that `globs` describe by address or name; all are, if there are none."""
+    if not globs or room is None:
+        return not globs
+    names = {room.address.casefold(), room.name.casefold()}
+    return any(matches(glob.casefold(), name) for glob in globs for name in names)
 
 
 FREE = Constraints()

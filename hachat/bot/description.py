@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 from hachat.bot.texts import Texts
+
+_GROUP = re.compile(r"\(\?P<(\w+)>[^()]*\)")
+_PLAIN = re.compile(r"(?:[\w-]+(?: |$))+")
 
 _DASHES = " -- "  # between how a command is written and what it does
 
 
 @dataclass(frozen=True)
 class Usage:
-    """How one command is written, without the bot's name, and what it does; which `route` runs it, for which `groups`.
+    """How one command is written, without the bot's name, and what it does; which `route` runs it, for which `groups`, in which `rooms`.
 
     `source` is the line of the docstring, or of `help=`, that says so, and what translators find it by.
     """
@@ -20,6 +24,7 @@ class Usage:
     explanation: str = ""
     route: str = ""
     groups: frozenset[str] = frozenset()
+    rooms: tuple[str, ...] = ()
     source: str = field(default="", compare=False)
 
     def translate(self, texts: Texts) -> Usage:
@@ -43,6 +48,15 @@ def read_usage(text: str, pattern: str) -> Usage:
     if dashes:
         return Usage(line.strip(), explanation.strip(), source=source)
     return Usage(pattern, source.rstrip("."), source=source)
+
+
+def describe_pattern(pattern: str) -> str:
+    """Return how a command is written of which nothing but the pattern is known: groups by their names, as far as it is plain to see."""
+    written = _GROUP.sub(lambda group: group[1].upper(), pattern)
+    plain = _PLAIN.match(written)
+    if plain is None or plain[0] == written:
+        return written
+    return f"{plain[0].rstrip()} ..."
 
 
 @dataclass(frozen=True)

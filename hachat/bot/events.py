@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, overload
 
-from hachat.bot.handler import EventDeclaration, F, JobDeclaration, name_method, read_policy, record
+from hachat.bot.handler import (
+    EventDeclaration,
+    F,
+    JobDeclaration,
+    name_method,
+    read_policy,
+    record,
+    refuse_bare,
+)
 from hachat.core.errors import HandlerError
 from hachat.core.names import normalise
 
@@ -18,6 +26,7 @@ def on(event: str, *, age: float | None = None, **policy: Any) -> Callable[[F], 
     Raises:
         HandlerError: the name, the method or an option cannot be used; says which and why.
     """
+    refuse_bare("on", event)
 
     def declare(function: F) -> F:
         where = f"@on on {name_method('on', function)}"

@@ -17,7 +17,7 @@ import msgspec
 
 from hachat.bot.consent import Confirm, read_confirm, read_groups
 from hachat.bot.constraints import FREE, NAMES, Constraints, read_constraints
-from hachat.bot.description import Usage, read_usage
+from hachat.bot.description import Usage, describe_pattern, read_usage
 from hachat.bot.patterns import Pattern, TooSlow
 from hachat.bot.policy import COMMAND_AGE, PLAIN, Policy
 from hachat.core.errors import HandlerError
@@ -31,8 +31,6 @@ DECLARED = "__hachat_declared__"
 
 Point = Literal["receive", "route", "reply"]
 """Where middleware stands: before routing, around the call of a route, before a reply is queued."""
-
-_GROUP = re.compile(r"\(\?P<(\w+)>[^()]*\)")
 
 
 @dataclass(frozen=True)
@@ -131,11 +129,11 @@ def command(
     Raises:
         HandlerError: the pattern or the method cannot be used; says which and why.
     """
+    refuse_bare("command", pattern)
 
     def declare(function: F) -> F:
         regex = _compile("command", pattern, function)
-        written = _GROUP.sub(lambda group: group[1].upper(), pattern)
-        usage = read_usage(help or inspect.getdoc(function) or "", written)
+        usage = read_usage(help or inspect.getdoc(function) or "", describe_pattern(pattern))
         try:
             allowed, consent = read_groups(groups), read_confirm(confirm)
         except (TypeError, ValueError) as error:
@@ -165,6 +163,7 @@ def hear(pattern: str, *, age: float | None = COMMAND_AGE, **options: Any) -> Ca
     Raises:
         HandlerError: the pattern or the method cannot be used; says which and why.
     """
+    refuse_bare("hear", pattern)
 
     def declare(function: F) -> F:
         regex = _compile("hear", pattern, function)
@@ -194,6 +193,7 @@ def every(
     Raises:
         HandlerError: the schedule or the method cannot be used; says which and why.
     """
+    refuse_bare("every", when)
 
     def declare(function: F) -> F:
         where = f"@every on {name_method('every', function)}"
@@ -222,6 +222,16 @@ def job(function: F | None = None, **policy: Any) -> F | Callable[[F], F]:
         return record(function, JobDeclaration(policy=read_policy("job", function, policy, None)))
 
     return declare if function is None else declare(function)
+
+
+def refuse_bare(decorator: str, given: object) -> None:
+    """Refuse a decorator that was written without its parentheses, and so was given the method.
+
+    Raises:
+        HandlerError: it was.
+    """
+    if inspect.isfunction(given):
+        raise HandlerError(f"@{decorator} on {given.__qualname__}: write @{decorator}(...)")
 
 
 def name_method(decorator: str, function: object) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-from hachat.bot.handler import F, HookDeclaration, name_method, read_policy, record
+from hachat.bot.handler import F, HookDeclaration, name_method, read_policy, record, refuse_bare
 from hachat.core.errors import HandlerError
 from hachat.core.signatures import SCHEMES, Scheme
 
@@ -43,6 +43,7 @@ class Verb:
         Raises:
             HandlerError: the path or the method cannot be used; says which and why.
         """
+        refuse_bare(f"hook.{self.method.lower()}", path)
 
         def declare(function: F) -> F:
             where = f"@hook.{self.method.lower()} on {name_method('hook', function)}"

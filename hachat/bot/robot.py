@@ -302,8 +302,6 @@ class Robot:
 
     def _puzzle(self, message: Message, address: Address) -> Call:
         """Return the answer to a command that nobody knows."""
-        pairs = zip(self._catalogue.commands, self.bot.commands, strict=True)
-        known = [usage for command, usage in pairs if command.constraints.allow(message.room)]
         replies = Replies(message.id, "robot", name_replies(message))
         timers = Timers("robot", "robot", self.find_job)
 
@@ -312,7 +310,7 @@ class Robot:
                 message, replies, self.bot, timers, self.services, text=address.command
             )
             shows = self.services.access.shows
-            allowed = [usage for usage in known if await shows(message, usage)]
+            allowed = [usage for usage in self.bot.commands if await shows(message, usage)]
             answer(context, suggest(address, allowed, self._texts), self.services.unknown)
             await context.emit("message unhandled", {"text": address.command})
             await self._invoker.tell(context)

@@ -164,10 +164,14 @@ class Speaking:
 
         Raises:
             ValueError: the address is not one, or the file has no name or more than `MAX_FILE` bytes.
-            TypeError: a webhook or a job has no room.
+            TypeError: the file is text, or a webhook or a job has no room.
         """
         if not name:
             raise ValueError("a file needs a name")
+        if not isinstance(data, bytes):
+            raise TypeError(
+                f"{name} is to hold bytes, not {type(data).__name__}: write text.encode()"
+            )
         if len(data) > MAX_FILE:
             raise ValueError(
                 f"{name} has {len(data)} bytes, at most {MAX_FILE} can be uploaded; put it elsewhere, and say where"

@@ -7,7 +7,7 @@ from gettext import NullTranslations
 
 import pytest
 
-from hachat.bot.description import Usage, read_usage
+from hachat.bot.description import Usage, describe_pattern, read_usage
 from hachat.bot.texts import ENGLISH, Texts
 
 
@@ -62,3 +62,17 @@ def test_a_line_is_translated(
 
     assert (found.line, found.explanation) == (f"{line}{options}", explanation)
     assert found.route == "a.b"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line"),
+    [
+        (r"deploy (?P<app>\w+)", "deploy APP"),
+        ("ping", "ping"),
+        (r"deploy (?P<env>(staging|prod))( at (?P<time>\S+))?", "deploy ..."),
+        (r"(who|what) is (?P<it>.+)", "(who|what) is IT"),
+    ],
+)
+def test_a_command_without_words_is_described_by_its_pattern(pattern: str, line: str) -> None:
+    """As far as it is plain to see: nobody is to read a regular expression, unless it begins with one."""
+    assert describe_pattern(pattern) == line

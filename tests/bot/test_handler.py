@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hachat import Handler, command, every, hear, hook, job
+from hachat import Handler, command, every, hear, hook, job, on
 from hachat.bot.binding import bind
 from hachat.bot.consent import Confirm, read_groups
 from hachat.bot.description import Usage
@@ -80,6 +80,13 @@ def test_only_methods(decorator: Any) -> None:
             decorator(thing)
     with pytest.raises(HandlerError, match="must not yield"):
         decorator(replies)
+
+
+@pytest.mark.parametrize("decorator", [command, hear, every, on, hook.post])
+def test_a_decorator_needs_its_parentheses(decorator: Any) -> None:
+    """Without them it is given the method, and would declare nothing."""
+    with pytest.raises(HandlerError, match=r"on deploy: write @\S+\(\.\.\.\)"):
+        decorator(deploy)
 
 
 def test_bare_group() -> None:

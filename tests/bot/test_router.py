@@ -231,7 +231,7 @@ def test_a_thousand_routes_are_cheap() -> None:
 def test_rooms() -> None:
     """A route that is for some rooms is not there in others."""
     ops = route("ping", constraints=Constraints(rooms=("irc/#OPS*", "den")))
-    hears = route("tea", addressed=False, constraints=Constraints(rooms=("*/#kitchen",)))
+    hears = route("tea", addressed=False, constraints=Constraints(rooms=("*/#kitchen", "*/#[1]")))
 
     def find(text: str, room: Room | None) -> list[str]:
         found = Router([ops, hears]).match(text, ADDRESSING.read(text), room)
@@ -240,6 +240,7 @@ def test_rooms() -> None:
     assert find("hachat ping", Room("irc", "#ops-night")) == ["ping"]
     assert find("hachat ping", Room("slack", "C1", "Den")) == ["ping"]
     assert find("hachat ping", Room("irc", "#other")) == []
+    assert find("tea?", Room("irc", "#[1]")) == ["tea"]
     assert find("hachat ping", None) == []
     assert find("tea?", Room("irc", "#kitchen")) == ["tea"]
     assert find("tea?", Room("irc", "#ops")) == []

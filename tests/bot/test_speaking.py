@@ -123,6 +123,8 @@ def test_files_travel_with_the_reply() -> None:
         make()[0].upload("a.bin", data + b"x")
     with pytest.raises(ValueError, match="a file needs a name"):
         make()[0].upload("", data)
+    with pytest.raises(TypeError, match=r"write text\.encode\(\)"):
+        make()[0].upload("a.txt", "text")  # type: ignore[arg-type] # the mistake that is meant
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,22 @@ async def test_help(text: str, private: bool, said: str) -> None:  # noqa: FBT00
     assert await Stage(Ping(), Help(), aliases=["!"]).say(text, private=private) == [said]
 
 
+class Cellar(Handler):
+    """Is in one room only."""
+
+    @command("light", rooms=["test/#cellar"])
+    async def light(self, ctx: Context) -> None:
+        """light -- make some"""
+
+
+async def test_what_is_not_there_is_not_listed() -> None:
+    """A command that is for some rooms is listed in those."""
+    stage = Stage(Help(), Cellar())
+
+    assert "light" not in (await stage.say("hachat help"))[0]
+    assert "hachat light - make some" in (await stage.say("hachat help", room="test/#cellar"))[0]
+
+
 class Doors(Handler):
     """Opens doors.
 

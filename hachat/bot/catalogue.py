@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -16,6 +16,17 @@ from hachat.core.errors import HandlerError
 log = structlog.get_logger(__name__)
 
 R = TypeVar("R", bound=Route)
+
+
+def find_rivals(routes: Iterable[Route]) -> Iterator[str]:
+    """Yield a sentence about each two commands that are written alike: both would answer."""
+    first: dict[tuple[str, tuple[str, ...]], ChatRoute] = {}
+    for route in routes:
+        if isinstance(route, ChatRoute) and route.addressed:
+            written = route.pattern.text.casefold(), route.constraints.rooms
+            other = first.setdefault(written, route)
+            if other.call != route.call:
+                yield f"{other.name} and {route.name} are both run for {route.pattern.text!r}; change one, or let it stop the other"
 
 
 class Catalogue:

@@ -114,6 +114,8 @@ def _collect(
 
 def _find_named(name: str) -> list[type[Handler]]:
     module_name, _, class_name = name.partition(":")
+    if not module_name:
+        raise HandlerError(f"handlers: {name!r} names no module; write module:Class")
     module = _attempt(name, partial(import_module, module_name))
     if not class_name:
         return _find_in_module(module, name)
@@ -167,7 +169,8 @@ def make(cls: type[Handler], sections: Sections) -> Handler:
         raise HandlerError(f"{_describe(cls)}: name = {cls.name!r}; write a text, or leave it out")
     construct: Callable[..., Handler] = cls
     section = sections.get(cls.name, {})
-    handler = _attempt(_describe(cls), lambda: construct(*_read_settings(cls, section)))
+    settings = _read_settings(cls, section)
+    handler = _attempt(_describe(cls), lambda: construct(*settings))
     handler.section = section
     return handler
 
@@ -226,14 +229,14 @@ def _hint(name: str, known: Sequence[str]) -> str:
 
 
 def _describe(cls: type[Handler]) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
+    return f"{find_origin(cls.__module__)}:{cls.__qualname__}"
 
 
 def _attempt(culprit: str, do: Callable[[], T]) -> T:
     """Run what an author wrote, and name the culprit if it fails."""
     try:
         return do()
-    except HandlerError:
-        raise
+    except HandlerError as error:
+        raise HandlerError(f"{culprit}: {error}") from error
     except (Exception, SystemExit) as error:
         raise HandlerError(f"{culprit}: {type(error).__name__}: {error}") from error

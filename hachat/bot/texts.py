@@ -86,6 +86,12 @@ def texts_of(owner: type, language: str) -> Texts:
     )
 
 
+def speaks(language: str) -> bool:
+    """Tell whether hachat's own texts are there in a language."""
+    names = _widen(language)
+    return "en" in names or any((_OWN / f"{name}.po").is_file() for name in names)
+
+
 _OWN = Path(__file__).parent / FOLDER
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import click
 from msgspec import to_builtins
 
+from hachat.bot.catalogue import find_rivals
+from hachat.bot.texts import speaks
 from hachat.cli.options import config_option
 from hachat.cli.toml import write
 from hachat.core.errors import SettingsError
@@ -18,6 +20,10 @@ from hachat.core.settings import Settings, build, masked, warnings
 from hachat.daemon.adapters import Section, read_sections
 from hachat.daemon.configuration import find, load
 from hachat.daemon.run import load_plugins
+
+_UNSPOKEN = (
+    "bot.language: {}: what hachat says itself is not translated into it, so that is English"
+)
 
 _OF_PLUGINS = ("chat", "handler", "handlers")
 
@@ -32,10 +38,14 @@ def check(config: Path | None) -> None:
     file = config or find(os.environ)
     settings, faults = _load(file)
     sections = _check_adapters(settings, faults)
-    faults += map(str, load_plugins(settings, file.parent).faults)
+    plugins = load_plugins(settings, file.parent)
+    faults += map(str, plugins.faults)
     if faults:
         raise SettingsError(faults, str(file))
-    for warning in warnings(settings):
+    found = [*warnings(settings), *find_rivals(plugins.routes)]
+    if not speaks(settings.bot.language):
+        found.append(_UNSPOKEN.format(settings.bot.language))
+    for warning in found:
         click.echo(f"warning: {warning}", err=True)
     plain = masked(settings) | {"chat": mask(sections)}
     click.echo(f"# {file}, the environment and the defaults")
@@ -53,7 +63,7 @@ def _load(file: Path) -> tuple[Settings, list[str]]:
 
 def _salvage(file: Path) -> Settings:
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         parts = {name: data[name] for name in _OF_PLUGINS if name in data}
         return build(parts, origin=str(file), read_secret=lambda _: "unread")
     except (OSError, ValueError, SettingsError):

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, TextIO
 
 import click
+import msgspec
 import trio
 from msgspec import to_builtins
 
@@ -25,6 +26,7 @@ from hachat.cli.toml import write
 from hachat.core.errors import UsageError
 from hachat.core.settings import Settings
 from hachat.daemon.configuration import load
+from hachat.daemon.logging import NOT_LOADED
 from hachat.store.embedded import run_child, run_server
 from hachat.store.keys import Keys
 from hachat.store.status import read_status
@@ -75,6 +77,7 @@ def demo(config: Path | None, nodes: int) -> None:
             # Whoever waits for the first reply needs a master; the others would take the processor away from it.
             with _run_nodes(files[1:]) as others:
                 _explain(files, [*first, *others])
+                _tell_faults(files[0].with_suffix(".log"))
                 code = trio.run(chat, settings, Speaker(find_login()))
     sys.exit(code)
 
@@ -189,9 +192,17 @@ async def _wait_until_ready(settings: Settings, nodes: Nodes) -> None:
         raise UsageError(f"node-1 did not start; its log is {FOLDER}/node-1.log")
 
 
+def _tell_faults(log: Path) -> None:
+    """Tell which handlers the node of this log could not load; the others cannot either."""
+    for line in log.read_text(errors="replace").splitlines():
+        if f'"{NOT_LOADED}"' in line:
+            click.echo(f"{NOT_LOADED}: {msgspec.json.decode(line)['error']}", err=True)
+
+
 def _explain(files: Sequence[Path], nodes: Nodes) -> None:
     what = ["is master", *["joins in a moment"] * (len(nodes) - 1)]
-    lines = [f"{len(nodes)} nodes, with settings and logs in {FOLDER}:"]
+    count = "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
+    lines = [f"{count}, with settings and logs in {FOLDER}:"]
     lines += [
         f"  {file.stem} {does}, pid {node.pid}"
         for file, node, does in zip(files, nodes, what, strict=True)

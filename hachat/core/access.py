@@ -58,8 +58,12 @@ class AccessSettings(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
 
     def check(self) -> Iterator[str]:
-        """Yield a fault for each group that cannot be one."""
-        for name in self.groups:
+        """Yield a fault for each group that cannot be one, and each user who cannot."""
+        if wrong := find_fault(self.admins):
+            yield f"admins: {wrong}"
+        for name, members in self.groups.items():
+            if wrong := find_fault(members):
+                yield f"groups.{name}: {wrong}"
             if name == ADMINS:
                 yield f"groups.{name}: write them into access.admins"
             elif not is_group(name):
@@ -81,6 +85,12 @@ class AccessSettings(Struct, frozen=True, kw_only=True):
 def matches(pattern: str, text: str) -> bool:
     """Tell whether all of `text` is what `pattern` describes with `*` and `?`."""
     return fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+def find_fault(addresses: Iterable[str]) -> str:
+    """Return what is wrong with descriptions of addresses, or nothing."""
+    wrong = [one for one in addresses if "/" not in one and "*" not in one]
+    return f"expected addresses, such as irc/ada or irc/*, not {wrong[0]!r}" if wrong else ""
 
 
 def is_group(name: str) -> bool:

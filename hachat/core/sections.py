@@ -171,6 +171,10 @@ class _Walk:
                 for key, entry in value.items()
             }
             return _FAULTY if _FAULTY in table.values() else table
+        if _is_list_of_sections(kind) and isinstance(value, list):
+            inner = get_args(kind)[0]
+            entries = [self.section(one, inner, f"{path}[{n}]") for n, one in enumerate(value)]
+            return _FAULTY if _FAULTY in entries else tuple(entries)
         return value if kind is Any else self._leaf(value, kind, path)
 
     def _leaf(self, value: object, kind: Any, path: str) -> Any:
@@ -211,6 +215,10 @@ def _read_secret(read: Callable[[str], str], value: object, path: str, faults: l
 
 def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _is_list_of_sections(kind: Any) -> bool:
+    return get_origin(kind) is tuple and _is_section(get_args(kind)[0])
 
 
 def _bare(kind: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field, to_builtins
 from msgspec.structs import asdict
 
-from hachat.core.access import AccessSettings, matches
+from hachat.core.access import AccessSettings, find_fault, matches
 from hachat.core.errors import SettingsError
 from hachat.core.messages import Order
 from hachat.core.redaction import mask
@@ -55,6 +55,16 @@ OnDoubt = Literal["resend", "skip"]
 """What to do with a reply that may have arrived where the service can tell nobody: say it again, or never."""
 
 
+def _fault_of_language(text: str) -> str:
+    known = re.fullmatch(r"[a-z]{2,3}(_[A-Z]{2})?", text)
+    return "" if known else "expected a language, such as en or de_AT"
+
+
+def _fault_of_room(text: str) -> str:
+    known = not text or re.fullmatch(r"[^/\s]+/\S+", text)
+    return "" if known else "expected the address of a room, such as irc/#ops"
+
+
 class BotSettings(Struct, frozen=True, kw_only=True):
     """What the bot answers to.
 
@@ -70,9 +80,9 @@ class BotSettings(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1)] = "hachat"
     aliases: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     unknown: Unknown = "answer"
-    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(_[A-Z]{2})?$")] = "en"
-    admins_room: Annotated[str, Meta(pattern=r"^([^/\s]+/\S+)?$")] = ""
-    ignore: tuple[Annotated[str, Meta(pattern="/")], ...] = ()
+    language: Annotated[str, Meta(extra={"check": _fault_of_language})] = "en"
+    admins_room: Annotated[str, Meta(extra={"check": _fault_of_room})] = ""
+    ignore: Annotated[tuple[str, ...], Meta(extra={"check": find_fault})] = ()
 
     def ignores(self, adapter: str, user: str, room: str) -> bool:
         """Tell whether what the user of this id says or does in the room of this address is to be passed over."""
@@ -280,6 +290,7 @@ def warnings(settings: Settings) -> list[str]:
             "redis: replicas 0 with Sentinels: a failover may forget a lease that was just taken, and messages that"
             " were just acknowledged; leave it out, or set it to half the number of Redis servers"
         )
+    found += _find_unknown_services(settings)
     room = settings.bot.admins_room
     if room and room.partition("/")[0] not in settings.chat:
         found.append(
@@ -287,6 +298,22 @@ def warnings(settings: Settings) -> list[str]:
             f" known are {', '.join(settings.chat)}"
         )
     return found
+
+
+def _find_unknown_services(settings: Settings) -> Iterator[str]:
+    access = settings.access
+    members = {
+        "admins": access.admins,
+        **{f"groups.{name}": who for name, who in access.groups.items()},
+    }
+    for name, who in members.items():
+        for user in who:
+            service = user.partition("/")[0]
+            if service not in settings.chat and not set(service) & {"*", "?"}:
+                yield (
+                    f"access.{name}: {user} is of no service that is set up, so nobody is meant;"
+                    f" known are {', '.join(settings.chat)}"
+                )
 
 
 def masked(settings: Settings) -> dict[str, Any]:

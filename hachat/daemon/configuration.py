@@ -109,7 +109,7 @@ def _is_there(place: Path) -> bool:
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         fault = (
             f"cannot read the settings file: {error.strerror}; mend that or name another in ${FILE}"

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from hachat.core.settings import LogSettings
 
+NOT_LOADED = "a handler was not loaded"
+"""The event under which a log says so; `error` is why."""
+
 _handler: logging.StreamHandler[Any] = logging.StreamHandler()
 _processors: list[Processor] = [ProcessorFormatter.wrap_for_formatter]
 

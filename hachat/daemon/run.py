@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 import trio
 
+from hachat.bot.catalogue import find_rivals
 from hachat.bot.handler import Handler
 from hachat.bot.handlers.about import About
 from hachat.bot.handlers.auth import Auth
@@ -104,6 +105,7 @@ class Daemon:
         ]
         plugins = load_plugins(settings, folder, builtins)
         self._faults = plugins.faults
+        self._rivals = list(find_rivals(plugins.routes))
         self._robot = Robot(
             plugins.routes,
             settings.bot.name,
@@ -132,7 +134,9 @@ class Daemon:
         """Run the node and take signals until it has left; return the exit code."""
         logging.configure(self._settings.log, self._settings.node, role=self._node.role)
         for fault in self._faults:
-            log.error("a handler was not loaded", error=str(fault), exc_info=fault.__cause__)
+            log.error(logging.NOT_LOADED, error=str(fault), exc_info=fault.__cause__)
+        for rivals in self._rivals:
+            log.warning("two commands are written alike", reason=rivals)
         for warning in warnings(self._settings):
             log.warning("the settings promise less than they could", reason=warning)
         code = SERVED

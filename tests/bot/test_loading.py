@@ -74,10 +74,13 @@ def test_from_folder(tmp_path: Path) -> None:
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("x = 1", "defines no handler; write a class derived from hachat.Handler"),
         ("from hachat import Handler\nclass Idle(Handler): pass", "Idle declares no route"),
-        (good("Bad", "("), "@command on Bad.go: '(' is no regular expression"),
+        (good("Bad", "("), "bad.py: @command on Bad.go: '(' is no regular expression"),
         (good("Bad", "(?P<x>.)"), "Bad.go: the pattern's group 'x' has no parameter"),
         (good("Bad") + "        name = 5\n", "name = 5; write a text"),
-        (good("Bad").replace("self, ctx", ""), "bad:Bad: ValueError: invalid method signature"),
+        (
+            good("Bad").replace("self, ctx", ""),
+            "handlers/bad.py:Bad: ValueError: invalid method signature",
+        ),
         (
             good("Bad") + "        def __init__(self): raise OSError('no route')\n",
             "OSError: no route",
@@ -98,7 +101,7 @@ def test_one_bad_handler(tmp_path: Path, source: str, reason: str) -> None:
     [
         ("nowhere:X", "nowhere:X: ModuleNotFoundError"),
         ("load_c:Onne", "load_c:Onne: 'Onne' is no handler class; the module defines One"),
-        ("", ": ValueError: Empty module name"),
+        ("", "handlers: '' names no module; write module:Class"),
         ("load_c:", ""),
     ],
 )

@@ -84,6 +84,31 @@ def test_all_faults_are_reported_at_once(place: Place) -> None:
     assert done.stdout == ""
 
 
+def test_what_two_handlers_want_is_a_warning(place: Place) -> None:
+    """Both would answer; and that a language is not spoken is one, too."""
+    place.configure('[bot]\nlanguage = "fr"\n')
+    write_handler(place, RIVALS)
+
+    done = place.run("check")
+
+    assert done.exit_code == 0
+    assert "one.go and two.go are both run for 'tea'" in done.stderr
+    assert "bot.language: fr" in done.stderr
+
+
+RIVALS = """
+from hachat import Handler, command
+
+class One(Handler):
+    @command("tea")
+    async def go(self, ctx): ...
+
+class Two(Handler):
+    @command("tea")
+    async def go(self, ctx): ...
+"""
+
+
 def test_what_promises_less_is_a_warning(place: Place) -> None:
     """It is told on standard error, and is no fault."""
     place.file.write_text('node = "n1"\n[redis]\nsentinels = ["a:1"]\nreplicas = 0\n')

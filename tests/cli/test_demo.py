@@ -208,11 +208,14 @@ def test_two_demos_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_bot_of_one_s_own(tmp_path: Path) -> None:
-    """With `--config` the demo has that bot's name and handlers, and nothing of its Redis or chat services."""
+    """With `--config` the demo has that bot's name and handlers, tells which of these do not load, and has nothing of its Redis or chat services."""
     hachat("new", "bot", "marvin", cwd=tmp_path)
     bot = tmp_path / "marvin"
     with (bot / "hachat.toml").open("a") as settings:
         settings.write('\n[chat.irc]\nhost = "nowhere.invalid"\n')
+    (bot / "handlers" / "broken.py").write_text("import nothing_like_it")
     command = ("demo", "--nodes", "1", "--config", "hachat.toml")
     done = hachat(*command, cwd=bot, typed="marvin greet Ada\n!greet Bob\n")
     assert done.stdout.splitlines() == ["Hello, Ada!", "Hello, Bob!"], done
+    assert "a handler was not loaded: " in done.stderr
+    assert "No module named 'nothing_like_it'" in done.stderr

@@ -165,6 +165,41 @@ def test_a_login_in_a_url_is_not_reported() -> None:
     assert "hunter2" not in "".join(faults({"redis": {"url": "http://u:hunter2@h"}}))
 
 
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        ({"bot": {"language": "German"}}, "bot.language: expected a language, such as en or de_AT"),
+        ({"bot": {"admins_room": "ops"}}, "bot.admins_room: expected the address of a room"),
+        ({"bot": {"ignore": ["bob"]}}, "bot.ignore: expected addresses, such as irc/ada"),
+        ({"access": {"admins": ["root"]}}, "access: admins: expected addresses"),
+        ({"access": {"groups": {"ops": ["bob"]}}}, "access: groups.ops: expected addresses"),
+        (
+            {"access": {"rules": [{"effect": "maybe"}]}},
+            "access.rules[0].effect: expected one of 'allow', 'deny', got 'maybe'",
+        ),
+        ({"access": {"rules": [{"efect": "deny"}]}}, "access.rules[0].efect: unknown"),
+        ({"redis": {"url": "redis://h:99999/0"}}, "redis.url: expected a port between 1 and 65535"),
+    ],
+)
+def test_faults_say_what_to_write(data: dict[str, Any], fault: str) -> None:
+    """In words, and with an example where that tells more."""
+    assert any(one.startswith(fault) for one in faults(data)), faults(data)
+
+
+def test_everybody_may_be_meant_in_every_way() -> None:
+    """By a star alone, too."""
+    access = {"admins": ["*"], "groups": {"ops": ["*/ada", "irc/*"]}}
+    settings = build({"access": access, "chat": {"irc": {}}}, origin="test.toml")
+    assert warnings(settings) == []
+
+
+def test_members_of_no_service_are_warned_of() -> None:
+    """They can never say anything."""
+    settings = build({"access": {"admins": ["irk/ada"]}}, origin="test.toml")
+    (warning,) = warnings(settings)
+    assert warning.startswith("access.admins: irk/ada is of no service that is set up")
+
+
 def test_warnings_of_what_promises_less() -> None:
     """Sentinels need a longer lease, confirmed by a replica."""
     settings = Settings(

@@ -183,6 +183,12 @@ def test_broken_toml_names_the_place(file: Path, content: bytes, fault: str) -> 
     assert found.startswith(fault)
 
 
+def test_a_byte_order_mark_is_passed_over(file: Path) -> None:
+    """Some editors put one in front."""
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    load(file, {})
+
+
 def test_the_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """First what HACHAT_CONFIG names, then here, then /etc; none at all names the three."""
     monkeypatch.chdir(tmp_path)

@@ -26,15 +26,15 @@ _UNSET = -1
 def _fault_of_url(url: str) -> str:
     try:
         parts = urlsplit(url)
-        usable = not url or parts.scheme in {"redis", "rediss", "unix"}
     except ValueError:
-        usable = False
-    if not usable:
+        parts = urlsplit("//")
+    if url and parts.scheme not in {"redis", "rediss", "unix"}:
         return "expected a URL that begins with redis://, rediss:// or unix://"
     try:
-        return "" if parts.port != 0 else "expected a port between 1 and 65535"
+        usable = parts.port != 0
     except ValueError:
-        return "expected a port between 1 and 65535"
+        usable = False
+    return "" if usable else "expected a port between 1 and 65535"
 
 
 def _fault_of_sentinels(sentinels: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
+from hachat.bot.awaiting import awaited
 from hachat.bot.consent import WITHIN, Anybody
 from hachat.bot.questions import Questions
 
@@ -36,6 +37,7 @@ class Asking:
         check: Callable[[T], str | None] | None = None,
         who: str | Anybody = "",
     ) -> T: ...
+    @awaited
     async def ask(
         self,
         question: str,
@@ -64,12 +66,14 @@ class Asking:
         """
         return self.questions.ask(question, within=within, type=type, check=check, who=who)
 
+    @awaited
     async def confirm(
         self, question: str, *, within: str | float = WITHIN, who: str | Anybody = ""
     ) -> bool:
         """Ask for a yes or a no, and return whether it was a yes; see `ask`."""
         return self.questions.confirm(question, within=within, who=who)
 
+    @awaited
     async def choose(
         self,
         question: str,
@@ -81,6 +85,7 @@ class Asking:
         """Ask for one of `choices`, and return it; see `ask`."""
         return self.questions.choose(question, choices, within=within, who=who)
 
+    @awaited
     async def once(self, key: str, function: Callable[..., Any], *args: object) -> Any:
         """Call a function, async or not, unless it was called under this `key` before the last question.
 

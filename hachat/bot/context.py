@@ -11,6 +11,7 @@ import trio
 
 from hachat.bot.access import Access
 from hachat.bot.asking import Asking
+from hachat.bot.awaiting import awaited, refuse_threads
 from hachat.bot.description import Bot
 from hachat.bot.memory import Memory
 from hachat.bot.patterns import Found
@@ -120,6 +121,7 @@ class Context(Speaking, Scheduling, Asking, Wording):
     @property
     def http(self) -> httpx.AsyncClient:
         """A client for calls to other services, shared by the handlers of this node; for methods that are async."""
+        refuse_threads("ctx.http")
         return self._services.http.client
 
     @property
@@ -171,6 +173,7 @@ class Context(Speaking, Scheduling, Asking, Wording):
         """The users and rooms the bot has met, to be searched; see `docs/access.md`."""
         return self._services.people
 
+    @awaited
     async def find_user(self, text: str, adapter: str = "") -> User:
         """Return the user meant by `text`: an id, a name, a mention, or a beginning that only one has.
 
@@ -182,6 +185,7 @@ class Context(Speaking, Scheduling, Asking, Wording):
         """
         return await self._services.find_user(adapter or self.room.adapter, text)
 
+    @awaited
     async def find_room(self, text: str, adapter: str = "") -> Room:
         """Return the room meant by `text`: an id, an address, a name, or a beginning; raises as `find_user` does."""
         return await self._services.find_room(adapter or self.room.adapter, text)
@@ -201,6 +205,7 @@ class Context(Speaking, Scheduling, Asking, Wording):
             owner=owner,
         )
 
+    @awaited
     async def roster(self, address: str = "", *, within: float = PATIENCE) -> list[User]:
         """Return who is in a room, without the bot; without an address, in that of the message.
 
@@ -212,6 +217,7 @@ class Context(Speaking, Scheduling, Asking, Wording):
         """
         return await self._call("roster", address or self.room.address, {}, within)
 
+    @awaited
     async def lookup(
         self, user: str, adapter: str = "", *, within: float = PATIENCE
     ) -> User | None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, overload
 import msgspec
 import trio
 
+from hachat.bot.awaiting import awaited
 from hachat.core.errors import StoreRefused
 from hachat.core.memory import MAX_KEY, MAX_VALUE, is_key
 from hachat.core.slots import parse_duration
@@ -65,6 +66,7 @@ class Memory:
     async def get(self, key: str, *, type: type[T]) -> T | None: ...
     @overload
     async def get(self, key: str, default: T, *, type: type[T]) -> T: ...
+    @awaited
     async def get(self, key: str, default: Any = None, *, type: Any = Any) -> Any:  # noqa: A002 - named as msgspec names it
         """Return what is remembered under `key`, as `type`; `default` if nothing is.
 
@@ -73,6 +75,7 @@ class Memory:
         """
         return self._decode(key, await self._read(key), default, type)
 
+    @awaited
     async def set(self, key: str, value: object, *, expire: str | float | None = None) -> None:
         """Remember `value` under `key`; after `expire`, seconds or such as `10m`, it is forgotten.
 
@@ -84,10 +87,12 @@ class Memory:
         life = 0.0 if expire is None else parse_duration(expire)
         await self._change(Change(_check(key), "set", _encode(key, value), life))
 
+    @awaited
     async def delete(self, key: str) -> bool:
         """Forget what is under `key`; False if there was nothing."""
         return (await self._change(Change(_check(key), "delete"))).value is not None
 
+    @awaited
     async def replace(
         self, key: str, old: object, new: object, *, expire: str | float | None = None
     ) -> bool:
@@ -98,6 +103,7 @@ class Memory:
         expected = None if old is None else _encode(key, old)
         return (await self._replace(key, expected, new, expire)).done
 
+    @awaited
     async def update(
         self,
         key: str,
@@ -119,6 +125,7 @@ class Memory:
                 return value
             raw = changed.value
 
+    @awaited
     async def increment(self, key: str, by: int = 1, *, expire: str | float | None = None) -> int:
         """Add `by` to the whole number under `key`, 0 if there is none, and return the sum.
 
@@ -136,11 +143,13 @@ class Memory:
             f"{self._handler} cannot add {by} to what it remembers under {key!r}: {_show(changed.value)}"
         )
 
+    @awaited
     async def keys(self, prefix: str = "") -> list[str]:
         """Return the keys that begin with `prefix`, sorted."""
         ask = partial(self._storage.list_keys, self._handler, prefix)
         return await retry(ask, unless=StoreRefused)
 
+    @awaited
     async def items(self, prefix: str = "", *, type: Any = Any) -> dict[str, Any]:  # noqa: A002 - named as msgspec names it
         """Return what is remembered under the keys that begin with `prefix`, sorted by key; raises as `get` does."""
         keys = await self.keys(prefix)

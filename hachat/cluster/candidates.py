@@ -5,6 +5,7 @@ from __future__ import annotations
 from hachat.cluster.roster import find_fault, find_faults, find_heirs
 from hachat.core.errors import StepDownRefused
 from hachat.core.phrases import Phrase
+from hachat.core.stepdown import not_alive
 from hachat.store.keys import Keys
 from hachat.store.link import Link
 from hachat.store.peers import Peers, read_peers
@@ -52,15 +53,7 @@ def _check(peers: Peers, leaver: str, to: str) -> None:
         raise StepDownRefused(Phrase("{node} is the master already", node=to), "ineligible")
     named = [member for member in peers.living if member.node == to]
     if not named:
-        others = ", ".join(member.node for member in peers.living if member.node != leaver)
-        raise StepDownRefused(
-            Phrase(
-                "{node} is not alive, so it cannot take over; alive are {others}",
-                node=to,
-                others=others or Phrase("no others"),
-            ),
-            "ineligible",
-        )
+        raise not_alive(to, [member.node for member in peers.living if member.node != leaver])
     if fault := find_fault(named[0], peers.control):
         raise StepDownRefused(
             Phrase("{reason}, so it cannot take over", reason=fault), "ineligible"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from hachat.core.errors import StepDownRefused
+from hachat.core.phrases import Phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +21,15 @@ class Order:
     by: str = ""
     hold: float = 0.0
     force: bool = False
+
+
+def not_alive(node: str, others: Sequence[str]) -> StepDownRefused:
+    """Return why `node` cannot take over, of which nobody hears anything; `others` could."""
+    return StepDownRefused(
+        Phrase(
+            "{node} is not alive, so it cannot take over; alive are {others}",
+            node=node,
+            others=", ".join(others) or Phrase("no others"),
+        ),
+        "ineligible",
+    )

@@ -12,7 +12,7 @@ from hachat.bot.handlers.cluster import ReadCluster
 from hachat.core.access import ADMINS
 from hachat.core.errors import StepDownRefused, StoreError
 from hachat.core.phrases import gettext_noop
-from hachat.core.stepdown import Order
+from hachat.core.stepdown import Order, not_alive
 
 PATIENCE = 10.0
 """Seconds a successor is waited for."""
@@ -53,8 +53,8 @@ class StepDown(Handler):
     async def step_down(self, ctx: Context, node: str = "") -> None:
         """step-down [to NODE] -- let another node be master"""
         try:
-            master = await ctx.once("master", self._read_master)
-            if await self._may(ctx, master, node):
+            master, *others = await ctx.once("nodes", self._read_nodes)
+            if await self._may(ctx, master, others, node):
                 order = Order(to=node, by=name_speaker(ctx.message))
                 # Whoever said yes meant this master, and none that came since.
                 moved = await self._move(order, master, PATIENCE)
@@ -66,7 +66,7 @@ class StepDown(Handler):
             ctx.log.warning("cannot move the lease", error=str(error))
             await ctx.reply(ctx.translate(_AWAY))
 
-    async def _may(self, ctx: Context, master: str, node: str) -> bool:
+    async def _may(self, ctx: Context, master: str, others: list[str], node: str) -> bool:
         """Tell whether there is something to do, and somebody wants it."""
         if not master:
             await ctx.reply(ctx.translate("Nobody is master."))
@@ -74,6 +74,8 @@ class StepDown(Handler):
         if node == master:
             await ctx.reply(ctx.translate("{node} is master already.", node=master))
             return False
+        if node and node not in others:
+            raise not_alive(node, others)
         question = ctx.translate(
             "Do you want {node} to be master in place of {master}?",
             node=node or ctx.translate("another node"),
@@ -84,8 +86,13 @@ class StepDown(Handler):
         await ctx.reply(ctx.translate("Then {master} stays master.", master=master))
         return False
 
-    async def _read_master(self) -> str:
-        return (await self._read_cluster()).master or ""
+    async def _read_nodes(self) -> list[str]:
+        """Return the master, or nothing, and those who could be it."""
+        cluster = await self._read_cluster()
+        return [
+            cluster.master or "",
+            *(node.name for node in cluster.nodes if node.role == "standby"),
+        ]
 
 
 def describe(ctx: Context, moved: MovedView) -> str:

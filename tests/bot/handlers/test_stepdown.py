@@ -13,7 +13,7 @@ from hachat.core.stepdown import Order
 from hachat.daemon.stepdown import Moved
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.status import QueueStatus, Status
+from hachat.store.status import NodeStatus, QueueStatus, Status
 from hachat.testing import Driver
 from hachat.testing.driver import drive
 from hachat.testing.speaker import Speaker
@@ -37,7 +37,8 @@ class Lease:
             raise StoreUnavailable("no answer")
         idle = QueueStatus(0, None)
         return Status(
-            *("test", 0.0, self.master, 1, None, 0.0, []),
+            *("test", 0.0, self.master, 1, None, 0.0),
+            nodes=[NodeStatus(name, "standby", 1, "", "1", 0.0) for name in ("node-2", "node-3")],
             inbound={"chat": idle, "work": idle},
             outbound=idle,
             dead_letters=0,
@@ -123,6 +124,14 @@ async def test_nothing_to_ask(root: Speaker, lease: Lease, master: str | None, s
     lease.master = master
 
     assert await root.say("hachat step-down to node-2") == [said]
+
+
+async def test_who_is_not_alive_is_not_asked_about(root: Speaker, lease: Lease) -> None:
+    """That it cannot take over is known before the question."""
+    assert await root.say("hachat step-down to node-9") == [
+        "That could not be done: node-9 is not alive, so it cannot take over; alive are node-2, node-3."
+    ]
+    assert lease.orders == []
 
 
 async def test_without_redis(root: Speaker, lease: Lease) -> None:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from inspect import isawaitable
 
 import msgspec
+import structlog
 
 from hachat.core.markdown import Markdown
 from hachat.core.messages import Inbound, Message, Operation, Reply, find_cause, name_replies
 from hachat.core.wire import clean_text, encode
+
+log = structlog.get_logger(__name__)
 
 MAX_REPLIES = 200
 """Replies one route may make to one message; they are all committed at once."""
@@ -76,11 +79,16 @@ class Replies:
                     f"{self.route} has replied {MAX_REPLIES} times; put more lines into one reply"
                 )
             known = _note_markup(text, args)
+            said = clean_text(str(text))  # nothing else can be written as JSON
+            if len(said) < len(text):
+                log.warning(
+                    "a text was cut", route=self.route, characters=len(text), said=len(said)
+                )
             plain = op == "say" and not known and "/@" not in room
             reply = Reply(
                 f"{self.stem}/{self.route}/{self.count + 1}",
                 room,
-                clean_text(str(text)),  # nothing else can be written as JSON
+                said,
                 op,
                 thread=thread,
                 about=self.about,

@@ -12,6 +12,7 @@ from string import Template
 import click
 
 from hachat.core.errors import UsageError
+from hachat.daemon.adapters import BUILTIN
 
 KINDS = ("bot", "handler", "adapter", "extension")
 
@@ -60,6 +61,9 @@ def _read_name(name: str, kind: str) -> Mapping[str, str]:
         raise UsageError(
             f"{name!r} makes no name for a module; write letters, digits and dashes, a letter first"
         )
+    if "/" in name or (kind == "adapter" and plain in BUILTIN):
+        why = "is one of hachat's own" if plain in BUILTIN else "is a path; --folder names one"
+        raise UsageError(f"{name!r} {why}")
     parts = plain.split("-")
     return {
         "name": plain,

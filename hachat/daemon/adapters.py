@@ -38,7 +38,8 @@ class Section(msgspec.Struct, frozen=True):
     values: msgspec.Struct
 
 
-_BUILTIN: Mapping[str, type[msgspec.Struct]] = {"console": ConsoleSettings, "irc": IrcSettings}
+BUILTIN: Mapping[str, type[msgspec.Struct]] = {"console": ConsoleSettings, "irc": IrcSettings}
+"""The kinds of adapters that come with hachat, each with its settings."""
 
 
 def read_sections(settings: Settings) -> dict[str, Section]:
@@ -88,8 +89,8 @@ def _read_section(name: str, section: dict[str, Any]) -> Section:
 
 
 def _find_settings(name: str, kind: str) -> type[msgspec.Struct]:
-    if kind in _BUILTIN:
-        return _BUILTIN[kind]
+    if kind in BUILTIN:
+        return BUILTIN[kind]
     found = _load(name, kind).Settings
     if isinstance(found, type) and issubclass(found, msgspec.Struct):
         return found
@@ -101,7 +102,7 @@ def _find_settings(name: str, kind: str) -> type[msgspec.Struct]:
 def _load(name: str, kind: str) -> Any:
     installed = {entry.name: entry for entry in entry_points(group=GROUP)}
     if kind not in installed:
-        known = [*_BUILTIN, *installed]
+        known = [*BUILTIN, *installed]
         near = get_close_matches(kind, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         raise SettingsError([f"chat.{name}: no such adapter; {hint}"])

@@ -169,9 +169,13 @@ async def _announce_cancel(leaving: trio.Event) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     dual = family is socket.AF_INET6 and socket.has_dualstack_ipv6()
-    listener = socket.create_server(
-        (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=dual
-    )
+    try:
+        listener = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=dual
+        )
+    except OSError as error:
+        what = f"cannot listen on {host}:{port}, which web.host and web.port name: {error.strerror or error}"
+        raise OSError(error.errno, what) from error
     # Accepted sockets inherit it.  Hypercorn shields its writes, so without it a peer that reads
     # nothing could hold us for ever.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(PEER_TIMEOUT * 1000))

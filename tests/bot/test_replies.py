@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from hachat.bot.replies import MAX_REPLIES, Replies
 from hachat.core.messages import Reply
@@ -61,3 +62,18 @@ def test_only_text_is_said() -> None:
         with pytest.raises(TypeError, match=rf"deploy\.ship .*{why}"):
             make().add("irc/#lab", said)  # type: ignore[arg-type] # the mistake that is meant
     forgotten.close()
+
+
+def test_what_is_cut_is_told_of() -> None:
+    """Whoever wrote the handler finds it in the log."""
+    replies = make()
+    with capture_logs() as logs:
+        replies.add("irc/#lab", "x" * 100_000)
+        replies.add("irc/#lab", "\ud800")
+    (cut,) = logs
+    assert (cut["event"], cut["route"], cut["characters"]) == (
+        "a text was cut",
+        "deploy.ship",
+        100_000,
+    )
+    assert [reply.text for reply in replies] == ["x" * cut["said"], "?"]

@@ -94,6 +94,24 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "why"),
+    [
+        ("bot", "../marvin", "is a path; --folder names one"),
+        ("adapter", "irc", "is one of hachat's own"),
+        ("adapter", "hachat-console", "is one of hachat's own"),
+    ],
+)
+def test_a_name_that_would_mislead_is_refused(
+    kind: str, name: str, why: str, tmp_path: Path
+) -> None:
+    """It would be made elsewhere, or never be used."""
+    made = make(kind, name, "--folder", str(tmp_path / "x"))
+    assert made.exit_code == 2
+    assert why in made.output
+    assert not (tmp_path / "x").exists()
+
+
 @pytest.mark.parametrize("name", ["", "7up", "--", "日本", "../.."])
 def test_a_name_that_makes_no_module_is_refused(name: str, tmp_path: Path) -> None:
     """With what to write instead."""

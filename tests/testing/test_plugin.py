@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from hachat.testing import handlers
+
 CODE = '''
 import msgspec
 
@@ -131,3 +133,10 @@ def test_a_handler_that_cannot_be_used_is_told_in_one_sentence(failures: dict[st
     assert needy.strip() == (
         "[handler.needy]: Object missing required field `token`; give the mark one that is made: Needy(...)"
     )
+
+
+def test_what_is_no_handler_is_refused_by_the_mark() -> None:
+    """Without parentheses it would be given the test, and pytest would not find that."""
+    for wrong in (test_what_is_no_handler_is_refused_by_the_mark, "Greeter", int):
+        with pytest.raises(TypeError, match=r"write @handlers\(Greeter\)"):
+            handlers(wrong)  # type: ignore[arg-type] # the mistake that is meant

@@ -165,7 +165,12 @@ def test_a_port_in_use_is_said_in_a_sentence(server: Server, tmp_path: Path) -> 
         settings = settings_for(server.url).replace("port = 0", f"port = {port}")
         with run_daemon(tmp_path, settings) as daemon:
             assert daemon.wait() == 1
-            assert "exception" not in daemon.wait_for("cannot run")
+            told = daemon.wait_for("cannot run")
+            assert "exception" not in told
+            assert (
+                f"cannot listen on 127.0.0.1:{port}, which web.host and web.port name"
+                in told["error"]
+            )
 
 
 def test_settings_are_read_again(server: Server, tmp_path: Path) -> None:

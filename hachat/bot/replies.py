@@ -79,16 +79,11 @@ class Replies:
                     f"{self.route} has replied {MAX_REPLIES} times; put more lines into one reply"
                 )
             known = _note_markup(text, args)
-            said = clean_text(str(text))  # nothing else can be written as JSON
-            if len(said) < len(text):
-                log.warning(
-                    "a text was cut", route=self.route, characters=len(text), said=len(said)
-                )
             plain = op == "say" and not known and "/@" not in room
             reply = Reply(
                 f"{self.stem}/{self.route}/{self.count + 1}",
                 room,
-                said,
+                _clean(self.route, text),
                 op,
                 thread=thread,
                 about=self.about,
@@ -132,6 +127,14 @@ def _check_type(route: str, text: object) -> None:
     if isawaitable(text):
         raise TypeError(f"{route} says what it has not waited for: an `await` is missing ({text})")
     raise TypeError(f"{route} says {text!r:.80}, which is no text: say str() of it")
+
+
+def _clean(route: str, text: str) -> str:
+    """Return what can be queued of a text, and tell in the log if that is not all."""
+    said = clean_text(str(text))  # nothing else can be written as JSON
+    if len(said) < len(text):
+        log.warning("a text was cut", route=route, characters=len(text), said=len(said))
+    return said
 
 
 def _note_markup(text: str, args: Mapping[str, str] | None) -> dict[str, str]:

@@ -13,8 +13,9 @@ from difflib import get_close_matches
 from hachat.bot.arguments import Kind, convert
 from hachat.bot.texts import ENGLISH, Texts
 
-_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*'|["'])+""")
-_QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
+# What is quoted begins a word, or stands behind `=`: the apostrophes of "it's" and "isn't" quote nothing.
+_WORD = re.compile(r"""(?:(?<![^\s=])(?:"[^"]*"|'[^']*')|\S)+""")
+_QUOTED = re.compile(r"""(?<![^\s=])(?:"([^"]*)"|'([^']*)')""")
 _DASH = "\N{EM DASH}"  # what telephones make of two hyphens
 
 DASHES = ("-", _DASH)

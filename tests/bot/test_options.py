@@ -42,6 +42,8 @@ OPTIONS = Options(KINDS)
         ("say  two  blanks --force  here", "say  two  blanks  here", {"force": True}),
         ("wait -5", "wait -5", {}),
         ("say it's --force", "say it's", {"force": True}),
+        ("say it's --force isn't it", "say it's isn't it", {"force": True}),
+        ("say 'it is' --to=don't", "say 'it is'", {"to": "don't"}),
         ('say "--force"', 'say "--force"', {}),
         ("deploy web --count -1", "deploy web", {"count": -1}),
     ],

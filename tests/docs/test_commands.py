@@ -33,7 +33,7 @@ from hachat.store.dead import DeadLetters
 from hachat.store.jobs import Jobs
 from hachat.store.keys import Keys
 from hachat.store.link import Link
-from hachat.store.status import Status, read_status
+from hachat.store.status import NodeStatus, Status, read_status
 from hachat.testing import Driver
 from hachat.testing.driver import drive
 from tests.bot.test_guide import blocks
@@ -52,6 +52,10 @@ def make_handlers(link: Link, keys: Keys) -> list[Handler]:
     async def read() -> Status:
         return replace(await read_status(link, keys), master=masters[-1])
 
+    async def read_both() -> Status:
+        other = NodeStatus("node-2", "standby", 1, "", __version__, 0.0)
+        return replace(await read(), nodes=[other])
+
     async def move(order: Order, leaver: str, patience: float) -> Moved:
         assert patience > 0
         masters.append(order.to)
@@ -63,7 +67,7 @@ def make_handlers(link: Link, keys: Keys) -> list[Handler]:
     return [
         *(About(lambda: next(times)), Auth(), Cluster(read), Help(), Info(read_version)),
         *(Chores(Jobs(link, keys), DeadLetters(link, keys, QueueSettings())), People()),
-        *(Ping(), Presence(), StepDown(read, move)),
+        *(Ping(), Presence(), StepDown(read_both, move)),
     ]
 
 

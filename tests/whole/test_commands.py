@@ -50,10 +50,8 @@ async def test_an_admin_moves_the_lease_from_chat(tmp_path: Path) -> None:
             assert re.fullmatch(f"{new} is master in place of {old}; nobody was for \\d+ ms.", said)
             assert (await cluster.status()).master == new
 
-        await tell(cluster, "step-down to node-9")
-        said = await tell(cluster, "yes")
-        assert said.startswith("That could not be done: ")
-        assert "node-9" in said
+        said = await tell(cluster, "step-down to node-9")
+        assert said.startswith("That could not be done: node-9 is not alive")
         assert (await cluster.status()).master == new
 
 
@@ -85,8 +83,7 @@ async def test_a_cluster_speaks_german(tmp_path: Path) -> None:
         done = await tell(cluster, "ja")
         assert done.startswith(f"{new} ist Master anstelle von {old}; ")
 
-        await tell(cluster, "step-down to node-9")
-        assert await tell(cluster, "ja") == (
+        assert await tell(cluster, "step-down to node-9") == (
             f"Das ging nicht: node-9 lebt nicht und kann deshalb nicht übernehmen; es leben {old}."
         )
 

@@ -27,6 +27,7 @@ from hachat.bot.handlers.presence import Presence
 from hachat.bot.handlers.stepdown import StepDown
 from hachat.bot.loading import Plugins, find_installed, load
 from hachat.bot.robot import Robot
+from hachat.chat.abilities import Joins
 from hachat.cluster.pulse import Notifier
 from hachat.core.errors import HandlerError, NewerLayout, NodeNameTaken, SettingsError
 from hachat.core.settings import Settings, warnings
@@ -91,6 +92,8 @@ class Daemon:
         link = make_link(settings.redis, settings.redis.timeout)
         keys = Keys(settings.cluster)
         self._letters = DeadLetters(link, keys, settings.queue)
+        adapters = make_adapters(settings, link, keys)
+        closed = [adapter.name for adapter in adapters if not isinstance(adapter, Joins)]
         builtins = [
             Ping(),
             Help(),
@@ -99,7 +102,7 @@ class Daemon:
             Info(partial(read_version, link)),
             Cluster(self._read_status),
             About(),
-            Presence(),
+            Presence(closed),
             StepDown(self._read_status, partial(move, link, keys)),
             Chores(Jobs(link, keys), self._letters),
         ]
@@ -116,7 +119,6 @@ class Daemon:
             language=settings.bot.language,
         )
         self._robot.services.unknown = settings.bot.unknown
-        adapters = make_adapters(settings, link, keys)
         self._node = Node(
             settings,
             link,

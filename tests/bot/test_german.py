@@ -123,7 +123,7 @@ def make_stage(language: str, lease: Lease) -> Stage:
 
     return Stage(
         *(Ping(), Help(), People(), Auth(), Info(read_version), Cluster(lease.read), About()),
-        *(Presence(), StepDown(lease.read, lease.move), Deploys()),
+        *(Presence(["nowhere"]), StepDown(lease.read, lease.move), Deploys()),
         language=language,
         node="n1",
         access=Access(ACCESS, say=own_texts(language).say),
@@ -152,7 +152,7 @@ async def say_everything(language: str) -> list[str]:
     for user in ("bea", "ben"):
         await stage.say("hallo", user=user)
     said += await talk(stage, "hachat greet b", "hachat join #dev", "hachat part #dev")
-    said += await talk(stage, "hachat part")
+    said += await talk(stage, "hachat part", "hachat join nowhere/#dev")
     said += await stage.say("hachat part", user="ada", private=True)
     for change in ("add", "remove"):
         for line in ("bob ops", "bea dev", "bea dev", "bea Ö", "bea admins", "zed dev", "be dev"):

@@ -70,11 +70,11 @@ async def test_a_cluster_speaks_german(tmp_path: Path) -> None:
         client = ConsoleClient(cluster.link, cluster.keys, "alone-root", "root", private=True)
         with trio.fail_after(40.0):
             async with client.listen(await client.find_ends(["alone-root"])) as heard:
-                await client.say("join #dev")
+                await client.say("join irc/#dev")
                 said = [(await heard.receive()).said for _ in range(3)]
         assert [one.text for one in said if one.kind != "receipt"] == [
-            "Ich bin von nun an in #dev. Wenn ich nicht hineinkomme, sage ich es hier.",
-            "Ich konnte console/#dev nicht betreten (console kennt kein join)",
+            "Ich bin von nun an in irc/#dev. Wenn ich nicht hineinkomme, sage ich es hier.",
+            "Ich konnte irc/#dev nicht betreten (es ist kein Adapter 'irc' eingerichtet)",
         ]
         assert f"{old}: Master, hachat " in await tell(cluster, "cluster")
 

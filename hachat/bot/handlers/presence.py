@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
@@ -14,10 +15,17 @@ _ADDRESS = re.compile(r"\w[\w-]*/\S+")  # no channel of IRC begins like that
 class Presence(Handler):
     """Comes into rooms, and leaves them."""
 
+    def __init__(self, closed: Collection[str] = ()) -> None:
+        """Serve with the services in `closed`, by their names, where the bot can do neither."""
+        self._closed = closed
+
     @command(r"join\s+(?P<room>\S+)(\s+(?P<password>\S+))?", groups={ADMINS})
     async def join(self, ctx: Context, room: str, password: str = "") -> None:
         """join ROOM [KEY] -- have me come into a room, and be there from now on"""
-        await ctx.join(_locate(ctx, room), password)
+        address = _locate(ctx, room)
+        if await self._cannot(ctx, address):
+            return
+        await ctx.join(address, password)
         # Not said in the room itself: where a service cannot join, that would be said all the same.
         await ctx.reply(
             ctx.translate(
@@ -34,6 +42,8 @@ class Presence(Handler):
             await ctx.reply(ctx.translate("We are alone here; write {usage}.", usage=usage))
             return
         address = _locate(ctx, room) if room else ctx.room.address
+        if await self._cannot(ctx, address):
+            return
         promise = ctx.translate("I will stay out of this room from now on.")
         if room:
             promise = ctx.translate("I will stay out of {room} from now on.", room=room)
@@ -41,6 +51,17 @@ class Presence(Handler):
             promise += f" {ctx.translate('If I cannot leave, I will say so here.')}"
         await ctx.reply(promise)
         await ctx.part(address)
+
+    async def _cannot(self, ctx: Context, address: str) -> bool:
+        """Say so, if the service is one on which it cannot be done."""
+        service = address.partition("/")[0]
+        if service not in self._closed:
+            return False
+        sorry = ctx.translate(
+            "On {service} I cannot come into rooms, or leave them.", service=service
+        )
+        await ctx.reply(sorry)
+        return True
 
 
 def _locate(ctx: Context, room: str) -> str:

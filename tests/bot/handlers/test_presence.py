@@ -42,6 +42,16 @@ async def test_an_address_names_another_service(bot: Driver, room: str, address:
     assert [one.room for one in said if one.op == "join"] == [address]
 
 
+@handlers(Presence(["console"]), groups={"admins": ["ada"]})
+async def test_where_nobody_can_join_it_is_said_at_once(bot: Driver) -> None:
+    """And nothing is promised; on other services it can be done from there, too."""
+    ada = bot.in_room("console/ops").as_user("ada")
+    cannot = "On console I cannot come into rooms, or leave them."
+    for text in ("join #lab", "part", "part #lab"):
+        assert await ada.say(f"hachat {text}") == [cannot]
+    assert "join" in [one.op for one in await ada.say("hachat join irc/#lab")]
+
+
 async def test_a_private_room_is_not_left(bot: Driver) -> None:
     """There a room has to be named."""
     said = await bot.as_user("ada").in_private().say("part")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from hachat.bot.access import name_speaker
@@ -10,14 +10,26 @@ from hachat.bot.context import Context
 from hachat.bot.handler import Handler, command
 from hachat.bot.handlers.cluster import ReadCluster
 from hachat.core.access import ADMINS
-from hachat.core.errors import StepDownRefused, StoreError
-from hachat.core.phrases import gettext_noop
+from hachat.core.errors import StepDownCode, StepDownRefused, StoreError
+from hachat.core.phrases import Phrase, find_phrase, gettext_noop
 from hachat.core.stepdown import Order, not_alive
 
 PATIENCE = 10.0
 """Seconds a successor is waited for."""
 
 _AWAY = gettext_noop("Redis does not answer me, so I cannot tell who is master.")
+
+_WHY: Mapping[StepDownCode, str] = {
+    "no master": gettext_noop("nobody is master"),
+    "changed": gettext_noop("another node is master than was meant"),
+    "ineligible": gettext_noop("that node cannot take over"),
+    "no successor": gettext_noop("nobody could take over"),
+    "pending": gettext_noop("it is under way already"),
+    "paused": gettext_noop("elections are paused"),
+    "unanswered": gettext_noop("the master did not answer in time"),
+    "not taken over": gettext_noop("it was given back, and not taken over as asked"),
+    "failed": gettext_noop("something failed"),
+}
 
 
 class MovedView(Protocol):
@@ -60,7 +72,7 @@ class StepDown(Handler):
                 moved = await self._move(order, master, PATIENCE)
                 await ctx.reply(describe(ctx, moved))
         except StepDownRefused as error:
-            reason = ctx.explain(error)
+            reason = _explain(ctx, error)
             await ctx.reply(ctx.translate("That could not be done: {reason}.", reason=reason))
         except StoreError as error:
             ctx.log.warning("cannot move the lease", error=str(error))
@@ -93,6 +105,13 @@ class StepDown(Handler):
             cluster.master or "",
             *(node.name for node in cluster.nodes if node.role == "standby"),
         ]
+
+
+def _explain(ctx: Context, error: StepDownRefused) -> str:
+    """Return why the lease does not move; what another node has written of that is English, and stands behind it."""
+    if isinstance(find_phrase(error), Phrase):
+        return ctx.explain(error)
+    return f"{ctx.translate(_WHY[error.code])} ({error})"
 
 
 def describe(ctx: Context, moved: MovedView) -> str:

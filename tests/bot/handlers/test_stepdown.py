@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import get_args
 
 import pytest
 
-from hachat.bot.handlers.stepdown import PATIENCE, StepDown
-from hachat.core.errors import StepDownRefused, StoreUnavailable
+from hachat.bot.handlers.stepdown import _WHY, PATIENCE, StepDown
+from hachat.core.errors import StepDownCode, StepDownRefused, StoreUnavailable
 from hachat.core.stepdown import Order
 from hachat.daemon.stepdown import Moved
 from hachat.store.keys import Keys
@@ -108,11 +109,18 @@ async def test_the_master_that_was_meant_is_the_one_that_leaves(
 
 
 async def test_a_refusal_is_told_in_its_own_words(root: Speaker, lease: Lease) -> None:
-    """And nothing is claimed of who is master then."""
+    """Those of another node stand behind what the bot can say of it in any language."""
     lease.error = StepDownRefused("node-3 is master, not node-1", "changed")
     await root.say("hachat step-down")
 
-    assert await root.say("yes") == ["That could not be done: node-3 is master, not node-1."]
+    assert await root.say("yes") == [
+        "That could not be done: another node is master than was meant (node-3 is master, not node-1)."
+    ]
+
+
+def test_every_refusal_can_be_told() -> None:
+    """Whatever the code, there is a sentence."""
+    assert set(_WHY) == set(get_args(StepDownCode))
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ MOST_EMITTED = 8
 async def _is_confirmed(match: Match, context: Context, texts: Texts) -> bool:
     if (confirm := match.route.confirm) is None:
         return True
-    question = texts.say("Really {command}?", command=shorten(match.text))
+    question = texts.say("Really {command}?", command=shorten(hide_secrets(match)))
     return await context.confirm(question, within=confirm.within, who=confirm.who)
 
 

@@ -211,6 +211,10 @@ class Vault(Handler):
         """unlock BOX PASSWORD [WHY] -- open it"""
         await ctx.reply(f"{password} {why}")
 
+    @command(r"burn (?P<secret>\S+)", confirm=True)
+    async def burn(self, ctx: Context, secret: str) -> None:
+        """burn SECRET -- forget it"""
+
     @command("seal", groups={"ops"})
     async def seal(self, ctx: Context, *, box: str = "all", api_token: str = "") -> None:
         """seal -- close it"""
@@ -237,6 +241,13 @@ async def test_secrets_are_not_noted(said: str, noted: str, user: str) -> None:
     await stage.say(f"hachat {said}", user=user)
 
     assert [deed["what"] for deed in audit.deeds] == [noted]
+
+
+async def test_secrets_are_not_asked_about() -> None:
+    """The question whether a command is meant is for the whole room, and shows no more than the trail."""
+    (question,) = await Stage(Vault()).say("hachat burn sesame")
+
+    assert question == 'Really "burn ****"? (yes or no)'
 
 
 class Demolition(Handler):

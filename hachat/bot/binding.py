@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from hachat.bot.handler import (
+from hachat.bot.declarations import (
     DECLARED,
     ChatDeclaration,
     Declaration,
     EventDeclaration,
-    Handler,
     HookDeclaration,
     JobDeclaration,
     MiddlewareDeclaration,
 )
+from hachat.bot.handler import Handler
 from hachat.bot.options import Options
 from hachat.bot.routes import ChatRoute, EventRoute, HookRoute, JobRoute, MiddlewareRoute, Route
 from hachat.bot.signature import Decode, Signature

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,8 @@ class Context(Speaking, Scheduling, Asking, Wording):
     """One message, webhook or job, as one handler's method meets it.
 
     `text` is what was said without the bot's name, `match` what the pattern found in it, `prefix` what people write
-    before a command in this place (`hachat `, `!` or nothing), `bot` who is running this and where.
+    before a command in this place (`hachat `, `!` or nothing), `bot` who is running this and where.  `extensions` are in the beginning
+    what the route's decorator has for middleware, which may add what it has for the method.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Context(Speaking, Scheduling, Asking, Wording):
         event: Event | None = None,
         open_: Sequence[Question] = (),
         owner: type = object,
+        extensions: Mapping[str, Any] | None = None,
     ) -> None:
         Speaking.__init__(self, inbound, replies)
         Scheduling.__init__(self, timers)
@@ -64,6 +66,7 @@ class Context(Speaking, Scheduling, Asking, Wording):
         self.text = text
         self.prefix = prefix
         self.match = match
+        self.extensions: dict[str, Any] = dict(extensions or {})
         self._event = event
         self._services = services
         self._open = open_

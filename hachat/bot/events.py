@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, overload
 
-from hachat.bot.handler import (
-    EventDeclaration,
-    F,
-    JobDeclaration,
-    name_method,
-    read_policy,
-    record,
-    refuse_bare,
-)
+from hachat.bot.declarations import EventDeclaration, JobDeclaration
+from hachat.bot.handler import F, name_method, read_policy, record, refuse_bare
 from hachat.core.errors import HandlerError
 from hachat.core.names import normalise
 

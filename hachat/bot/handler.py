@@ -9,85 +9,21 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 import msgspec
 
 from hachat.bot.consent import Confirm, read_confirm, read_groups
-from hachat.bot.constraints import FREE, NAMES, Constraints, read_constraints
+from hachat.bot.constraints import NAMES, Constraints, read_constraints
+from hachat.bot.declarations import DECLARED, ChatDeclaration, Declaration, JobDeclaration
 from hachat.bot.description import Usage, describe_pattern, read_usage
 from hachat.bot.patterns import Pattern, TooSlow
-from hachat.bot.policy import COMMAND_AGE, PLAIN, Policy
+from hachat.bot.policy import COMMAND_AGE, Policy
 from hachat.core.errors import HandlerError
-from hachat.core.signatures import Scheme
-from hachat.core.slots import Missed, Schedule, parse_schedule
+from hachat.core.slots import Missed, parse_schedule
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-DECLARED = "__hachat_declared__"
-"""The attribute of a function that holds its declarations, the lowest decorator's first."""
-
-Point = Literal["receive", "route", "reply"]
-"""Where middleware stands: before routing, around the call of a route, before a reply is queued."""
-
-
-@dataclass(frozen=True)
-class ChatDeclaration:
-    """A pattern for what is said: to the bot (`addressed`), or by anybody to anybody."""
-
-    pattern: Pattern
-    addressed: bool
-    usage: Usage
-    groups: frozenset[str] = frozenset()
-    policy: Policy = PLAIN
-    constraints: Constraints = FREE
-    confirm: Confirm | None = None
-
-
-@dataclass(frozen=True)
-class HookDeclaration:
-    """An HTTP request that is accepted for a handler, if it is signed with what the handler's attribute `secret` holds.
-
-    The sender of one that is `inline` waits for what the method returns.
-    """
-
-    method: str
-    path: str
-    policy: Policy = PLAIN
-    signature: Scheme | None = None
-    secret: str = ""
-    inline: bool = False
-
-
-@dataclass(frozen=True)
-class JobDeclaration:
-    """Something that becomes due: at the slots of a schedule, or when a timer says so."""
-
-    schedule: Schedule | None = None
-    policy: Policy = PLAIN
-    startup: bool = False
-
-
-@dataclass(frozen=True)
-class EventDeclaration:
-    """Something that happens, by its normalised name."""
-
-    event: str
-    policy: Policy = PLAIN
-
-
-@dataclass(frozen=True)
-class MiddlewareDeclaration:
-    """Something that is run with all that passes at one point."""
-
-    point: Point
-
-
-Declaration: TypeAlias = (
-    ChatDeclaration | HookDeclaration | JobDeclaration | EventDeclaration | MiddlewareDeclaration
-)
 
 
 class Handler:
@@ -116,6 +52,7 @@ def command(
     groups: Iterable[str] = (),
     age: float | None = COMMAND_AGE,
     confirm: bool | Confirm = False,
+    extensions: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Callable[[F], F]:
     """Run the method when the bot is told exactly what `pattern` describes, from first to last character.
@@ -124,7 +61,8 @@ def command(
     `deploy APP -- ship APP to production`.  With `groups`, only members of one of them may run it; with `confirm` it is run only
     after a yes, see `docs/dialogs.md`.  How it is run is
     said by the fields of `Policy`: `retry`, `timeout`, `age`, `order`, `concurrency`; where, before which others and how often by
-    `rooms`, `priority`, `stop`, `rate`, `rate_by` and `bots`, see `docs/routing.md`.
+    `rooms`, `priority`, `stop`, `rate`, `rate_by` and `bots`, see `docs/routing.md`.  `extensions` is for middleware, which finds it in
+    `ctx.extensions`.
 
     Raises:
         HandlerError: the pattern or the method cannot be used; says which and why.
@@ -151,13 +89,20 @@ def command(
                 policy=how,
                 constraints=constraints,
                 confirm=consent,
+                extensions=dict(extensions or {}),
             ),
         )
 
     return declare
 
 
-def hear(pattern: str, *, age: float | None = COMMAND_AGE, **options: Any) -> Callable[[F], F]:
+def hear(
+    pattern: str,
+    *,
+    age: float | None = COMMAND_AGE,
+    extensions: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Callable[[F], F]:
     """Run the method when `pattern` is found anywhere in what anybody says, to the bot or not; see `command`.
 
     Raises:
@@ -172,7 +117,12 @@ def hear(pattern: str, *, age: float | None = COMMAND_AGE, **options: Any) -> Ca
         return record(
             function,
             ChatDeclaration(
-                regex, addressed=False, usage=usage, policy=how, constraints=constraints
+                regex,
+                addressed=False,
+                usage=usage,
+                policy=how,
+                constraints=constraints,
+                extensions=dict(extensions or {}),
             ),
         )
 

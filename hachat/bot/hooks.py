@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-from hachat.bot.handler import F, HookDeclaration, name_method, read_policy, record, refuse_bare
+from hachat.bot.declarations import HookDeclaration
+from hachat.bot.handler import F, name_method, read_policy, record, refuse_bare
 from hachat.core.errors import HandlerError
 from hachat.core.signatures import SCHEMES, Scheme
 

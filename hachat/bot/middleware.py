@@ -14,7 +14,8 @@ from typing import TypeVar
 import structlog
 
 from hachat.bot.context import Context
-from hachat.bot.handler import F, MiddlewareDeclaration, Point, name_method, record
+from hachat.bot.declarations import MiddlewareDeclaration, Point
+from hachat.bot.handler import F, name_method, record
 from hachat.bot.routes import MiddlewareRoute
 from hachat.core.errors import HandlerError
 from hachat.core.messages import Message, Reply

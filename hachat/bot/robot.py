@@ -279,6 +279,7 @@ class Robot:
             match=match.found,
             open_=questions,
             owner=match.route.owner,
+            extensions=match.route.extensions,
         )
         return self._make_call(
             match.route, partial(self._invoker.chat, match, context), replies, timers

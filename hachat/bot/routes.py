@@ -13,10 +13,8 @@ from msgspec.json import encode
 from hachat.bot.arguments import Kind, convert
 from hachat.bot.consent import Confirm
 from hachat.bot.constraints import FREE, Constraints
+from hachat.bot.declarations import Point
 from hachat.bot.description import Usage
-from hachat.bot.handler import (
-    Point,
-)
 from hachat.bot.options import Options
 from hachat.bot.patterns import Found, Pattern
 from hachat.bot.policy import PLAIN, Policy
@@ -64,6 +62,7 @@ class ChatRoute(Route):
     constraints: Constraints = FREE
     options: Options | None = None
     confirm: Confirm | None = None
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     def read(self, found: Found, texts: Texts = ENGLISH) -> dict[str, object]:
         """Return the arguments in the pattern's groups; one that took no part is left to the parameter's default.

@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 import hachat
 from hachat.bot import handlers
-from hachat.bot.handler import DECLARED, Handler
+from hachat.bot.declarations import DECLARED
+from hachat.bot.handler import Handler
 
 ROOT = Path(hachat.__file__).parent
 

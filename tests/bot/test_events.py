@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from hachat import Context, Handler, command, job, on, startup
 from hachat.bot.binding import bind
-from hachat.bot.handler import DECLARED
+from hachat.bot.declarations import DECLARED
 from hachat.bot.routes import JobRoute
 from hachat.core.errors import HandlerError
 from hachat.core.messages import Event, Room

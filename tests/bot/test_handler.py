@@ -10,8 +10,8 @@ import pytest
 from hachat import Handler, command, every, hear, hook, job, on
 from hachat.bot.binding import bind
 from hachat.bot.consent import Confirm, read_groups
+from hachat.bot.declarations import DECLARED, ChatDeclaration
 from hachat.bot.description import Usage
-from hachat.bot.handler import DECLARED, ChatDeclaration
 from hachat.bot.policy import PLAIN, Policy
 from hachat.core.errors import HandlerError
 

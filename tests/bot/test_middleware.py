@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from hachat import Context, Handler, Message, Refused, Reply, command, hook, middleware, on
+from hachat import Context, Handler, Message, Refused, Reply, command, hear, hook, middleware, on
 from hachat.bot.middleware import Proceed
 from hachat.core.errors import HandlerError
 from tests.bot.stage import Stage
@@ -74,6 +74,39 @@ async def test_all_pass_in_order_of_loading() -> None:
     assert await stage.say("hachat echo x quiet") == ["x quietabAB"]
     assert await stage.say("hachat thread x quiet") == ["x quietabAB"]
     assert await stage.say("hachat echo x") == ["<aAB", "<bAB", "xabAB", "b>AB", "a>AB"]
+
+
+class Teams(Handler):
+    """Lets authors mark commands for teams."""
+
+    @middleware.route
+    async def around(self, ctx: Context, proceed: Proceed) -> None:
+        """Refuse who is of another, and tell the method which it is."""
+        team = ctx.extensions.get("team")
+        if team is not None and team != ctx.user.id[0]:
+            raise Refused(f"That is for team {team}.")
+        ctx.extensions["seen"] = True
+        await proceed()
+
+    @command("plan", extensions={"team": "b"})
+    async def plan(self, ctx: Context) -> None:
+        """plan -- tell what was left for it"""
+        await ctx.reply(f"{ctx.extensions}")
+
+    @hear("news", extensions={"team": "a"})
+    async def news(self, ctx: Context) -> None:
+        """Hear of them."""
+        await ctx.reply("news!")
+
+
+async def test_routes_have_options_for_it() -> None:
+    """And what it leaves is there for the method, of this call alone."""
+    stage = Stage(Teams())
+
+    assert await stage.say("hachat plan", user="alice") == ["That is for team b."]
+    for _ in range(2):
+        assert await stage.say("hachat plan", user="bob") == ["{'team': 'b', 'seen': True}"]
+    assert await stage.say("news?", user="alice") == ["news!"]
 
 
 async def test_it_stands_around_webhooks_too() -> None:

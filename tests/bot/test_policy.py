@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hachat import Handler, Retry, command, hear, hook
-from hachat.bot.handler import DECLARED
+from hachat.bot.declarations import DECLARED
 from hachat.bot.policy import COMMAND_AGE, DELAYS, Policy, choose_delay
 from hachat.core.errors import HandlerError
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""Keys that need no quotes."""
 
 
 def write(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
@@ -28,4 +32,4 @@ def _show(value: object) -> str:
 
 
 def _quote(key: str) -> str:
-    return key if key.replace("-", "").replace("_", "").isalnum() else json.dumps(key)
+    return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)

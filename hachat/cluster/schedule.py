@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 import trio
@@ -29,9 +29,9 @@ LOOK = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time as it is ordered: `at`, in Unix seconds, or so many seconds `after` now."""
+    """A time as it is ordered: `at`, in Unix seconds, or else so many seconds `after` now."""
 
-    at: float = 0.0
+    at: float | None = None
     after: float = 0.0
 
 
@@ -62,9 +62,10 @@ async def order_for(
         StoreError: Redis did not answer, or said no.
     """
     now = await read_time(link)
-    due = moment.at or now + moment.after
+    due = now + moment.after if moment.at is None else moment.at
     if due < now:
-        raise UsageError(f"that time has gone by {now - due:.0f} s ago")
+        present = datetime.fromtimestamp(now, UTC)
+        raise UsageError(f"that time has gone by: it is {present:%Y-%m-%dT%H:%M}Z")
     master = check_master(await LeaseView(link, keys).read_master(), leaver)
     if not order.force:
         await find_candidates(link, keys, master.node, order.to)
